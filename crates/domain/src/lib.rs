@@ -9,6 +9,7 @@
 //! Start with [`run`], then [`trace`], then [`report`].
 
 pub mod feedback;
+pub mod format;
 pub mod id;
 pub mod price;
 pub mod report;

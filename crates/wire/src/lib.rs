@@ -1,1 +1,76 @@
-//! (being written)
+//! Every foreign format Assay reads, as pure functions over bytes.
+//!
+//! Files of chat histories, LangSmith runs and feedback, and OpenTelemetry
+//! exports come in; [`RunPatch`]es and [`Feedback`] come out, and every record
+//! that could not be read is named. Foreign words stop here. This crate knows
+//! no store and no analysis, and how a payload becomes a conversation is the
+//! `transcript` crate's business.
+//!
+//! Start with [`reader`], which streams a file, then [`detect`], then one format.
+
+pub mod chat;
+pub mod detect;
+mod import;
+pub mod json;
+pub mod langsmith;
+pub mod otel;
+pub mod prices;
+pub mod reader;
+pub mod time;
+pub mod usage;
+
+use assay_domain::{Feedback, RunPatch};
+
+pub use detect::Format;
+pub use import::Import;
+pub use reader::Reader;
+
+/// What came out of some records, in the order they were read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decoded {
+    pub patches: Vec<RunPatch>,
+    pub feedback: Vec<Feedback>,
+    /// Records that could not be read. They are skipped, never guessed at.
+    pub rejected: Vec<Rejected>,
+    /// Records that could be read only after their text was mended.
+    pub repaired: usize,
+}
+
+/// A record that could not be read, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Where it is: `file:line`. A decoder that sees a single record leaves it
+    /// empty or names the place inside the record; the reader puts the file before it.
+    pub location: String,
+    /// Lowercase, names the thing: `unknown run_type "agent"`.
+    pub reason: String,
+}
+
+impl Decoded {
+    /// A decoding that yields nothing but this refusal.
+    #[must_use]
+    pub fn refused(reason: impl Into<String>) -> Self {
+        let mut decoded = Self::default();
+        decoded.reject("", reason);
+        decoded
+    }
+
+    /// Notes a record, or a part of one, that could not be read.
+    pub fn reject(&mut self, location: impl Into<String>, reason: impl Into<String>) {
+        self.rejected.push(Rejected { location: location.into(), reason: reason.into() });
+    }
+
+    /// Appends what `other` holds, in order.
+    pub fn append(&mut self, other: Self) {
+        let Self { patches, feedback, rejected, repaired } = other;
+        self.patches.extend(patches);
+        self.feedback.extend(feedback);
+        self.rejected.extend(rejected);
+        self.repaired += repaired;
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.patches.is_empty() && self.feedback.is_empty() && self.rejected.is_empty()
+    }
+}

@@ -1,1 +1,121 @@
-//! (being written)
+//! Durable storage: runs, threads, feedback, reports and remembered answers.
+//!
+//! The traits say what any backend promises; [`EmbeddedStore`] (one directory,
+//! no server) is the one that exists. [`suite`] holds the tests each backend
+//! must pass. [`Filter`] is the language in which runs are selected.
+//!
+//! Only this crate knows SQL. It does not know foreign formats, models or
+//! HTTP. Work happens on the store's own threads; its futures need no
+//! particular runtime, and [`block_on`] serves callers that have none.
+//!
+//! Start with [`Runs`], then `embedded/mod.rs`.
+
+pub mod embedded;
+pub mod error;
+pub mod filter;
+mod format;
+mod model;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+mod wait;
+
+use std::future::Future;
+
+use assay_domain::{
+    ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Trace, TraceId,
+};
+
+pub use embedded::{EmbeddedStore, Finding, Level, doctor};
+pub use error::Error;
+pub use filter::{Filter, FilterError};
+pub use model::{
+    Appended, Batch, CORRUPT_KEY, Key, Order, Page, Project, ReportRow, RunQuery, RunRow, ThreadQuery,
+};
+pub use wait::block_on;
+
+/// Runs with their traces, threads and feedback.
+///
+/// Ids are idempotency keys: saying the same thing twice changes nothing.
+/// Whatever an `append` acknowledged is seen by every read that begins after
+/// the acknowledgement.
+pub trait Runs: Send + Sync {
+    /// Folds a batch into what is known and returns once it is durable: after
+    /// a crash of process or machine all of it is there, or, if this call has
+    /// not returned, all or none of it.
+    ///
+    /// A creation counts before all updates, whenever it arrives. Two
+    /// different creations of one run are a conflict, decided by content and
+    /// not by arrival: the one that ends later wins, else the longer, else
+    /// the one with the greater hash. A run stays in the project it was first
+    /// seen in. Feedback may arrive before its run.
+    fn append(&self, batch: Batch) -> impl Future<Output = Result<Appended, Error>> + Send;
+
+    /// The run with this id, in whatever project.
+    fn run(&self, id: RunId) -> impl Future<Output = Result<Option<Run>, Error>> + Send;
+
+    /// All runs of a trace, in display order.
+    fn trace(&self, id: TraceId) -> impl Future<Output = Result<Option<Trace>, Error>> + Send;
+
+    /// One page of runs without payloads, by start time, then by order of
+    /// arrival. Runs without any time come first in ascending order.
+    fn runs(&self, query: &RunQuery) -> impl Future<Output = Result<Page<RunRow>, Error>> + Send;
+
+    /// How many runs the query selects; limit and cursor do not matter.
+    fn count(&self, query: &RunQuery) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// Threads that were active in the window and have at least one run
+    /// (at any time) that matches the filter, ordered by id. Payloads stay closed.
+    fn threads(&self, query: &ThreadQuery)
+    -> impl Future<Output = Result<Vec<ThreadOverview>, Error>> + Send;
+
+    /// Whole threads with payloads and feedback, in the order asked for;
+    /// unknown ones are left out. Callers ask for a few hundred at a time.
+    ///
+    /// A run whose payload is damaged comes with what the narrow columns
+    /// know, and says so under [`CORRUPT_KEY`] in its `extra`.
+    fn read_threads(
+        &self,
+        project: ProjectId,
+        threads: &[ThreadId],
+    ) -> impl Future<Output = Result<Vec<Thread>, Error>> + Send;
+}
+
+/// Projects and the reports made over them.
+pub trait Catalog: Send + Sync {
+    /// All projects with what they hold, ordered by name.
+    fn projects(&self) -> impl Future<Output = Result<Vec<Project>, Error>> + Send;
+
+    fn project(&self, name: &str) -> impl Future<Output = Result<Option<Project>, Error>> + Send;
+
+    /// Creates an empty project. Appending does so by itself; creating one
+    /// that exists is [`Error::Conflict`].
+    fn create_project(&self, name: &str) -> impl Future<Output = Result<Project, Error>> + Send;
+
+    /// Deletes a project with its runs, payloads, feedback and reports, and
+    /// says what it held. [`Error::NotFound`] where there is none.
+    fn delete_project(&self, name: &str) -> impl Future<Output = Result<Project, Error>> + Send;
+
+    /// Keeps a report under its id, replacing an older one of the same id.
+    /// Its project is created if need be.
+    fn put_report(&self, report: &Report) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The reports of a project, or of all projects, newest first.
+    fn reports(
+        &self,
+        project: Option<ProjectId>,
+    ) -> impl Future<Output = Result<Vec<ReportRow>, Error>> + Send;
+
+    fn report(&self, id: ReportId) -> impl Future<Output = Result<Option<Report>, Error>> + Send;
+
+    /// Whether there was one to delete.
+    fn delete_report(&self, id: ReportId) -> impl Future<Output = Result<bool, Error>> + Send;
+}
+
+/// Answers by content: whoever asked once need not ask (or pay) again.
+pub trait Memo: Send + Sync {
+    /// One answer per key, in order; `None` where nothing is remembered.
+    fn recall(&self, keys: &[Key]) -> impl Future<Output = Result<Vec<Option<Vec<u8>>>, Error>> + Send;
+
+    /// Remembers durably. The later of two answers to one key stays.
+    fn remember(&self, answers: Vec<(Key, Vec<u8>)>) -> impl Future<Output = Result<(), Error>> + Send;
+}

@@ -1,0 +1,188 @@
+//! Writing one batch inside a transaction.
+//!
+//! New runs take the short way: they were folded and packed beforehand, and
+//! one insert tells whether they are new. What is known already is read,
+//! folded further and written again.
+
+use assay_domain::RunId;
+use rusqlite::{OptionalExtension, params};
+
+use super::columns::{INSERT_RUN, UPDATE_RUN};
+use super::fold;
+use super::prepare::{Prepared, PreparedFeedback, PreparedRun, assemble};
+use super::query;
+use super::traces::{Summary, Traces};
+use super::writer::Writer;
+use crate::Appended;
+use crate::format::{self, Record};
+
+/// Writes a batch. The caller settles the traces and commits.
+pub(crate) fn apply(
+    writer: &mut Writer,
+    traces: &mut Traces,
+    batch: &Prepared,
+) -> rusqlite::Result<Appended> {
+    let mut appended = Appended::default();
+    for run in &batch.runs {
+        let project = writer.project(run.project.as_deref().unwrap_or(&batch.project))?;
+        if insert(writer, traces, project, run)? {
+            appended.new_runs += 1;
+            appended.conflicting_runs += usize::from(run.is_conflicting);
+        } else {
+            update(writer, traces, project, run, &mut appended)?;
+        }
+    }
+    if !batch.feedback.is_empty() || batch.runs.is_empty() {
+        let project = writer.project(&batch.project)?;
+        for feedback in &batch.feedback {
+            append_feedback(writer, project, feedback, &mut appended)?;
+        }
+    }
+    Ok(appended)
+}
+
+/// Whether the run was new.
+fn insert(
+    writer: &mut Writer,
+    traces: &mut Traces,
+    project: i64,
+    run: &PreparedRun,
+) -> rusqlite::Result<bool> {
+    let key = writer.keys.next_run;
+    let columns = &run.columns;
+    let trace = traces.key(&writer.connection, project, columns.trace, &mut writer.keys.next_trace)?;
+    let mut statement = writer.connection.prepare_cached(INSERT_RUN)?;
+    if columns.write(&mut statement, key, project, trace, &run.seen)? == 0 {
+        return Ok(false);
+    }
+    writer
+        .connection
+        .prepare_cached("INSERT INTO payloads (run, body) VALUES (?, ?)")?
+        .execute(params![key, run.body])?;
+    traces.add(project, columns.trace, Summary::of(key, columns));
+    writer.keys.next_run += 1;
+    Ok(true)
+}
+
+/// What is known of a run that patches arrive for again.
+struct Known {
+    key: i64,
+    project: i64,
+    trace: i64,
+    seen: Vec<u8>,
+}
+
+fn known(writer: &Writer, id: RunId) -> rusqlite::Result<Known> {
+    writer
+        .connection
+        .prepare_cached("SELECT key, project, trace, seen FROM runs WHERE id = ?")?
+        .query_row([id.0.as_bytes()], |row| {
+            Ok(Known { key: row.get(0)?, project: row.get(1)?, trace: row.get(2)?, seen: row.get(3)? })
+        })
+}
+
+fn update(
+    writer: &mut Writer,
+    traces: &mut Traces,
+    project: i64,
+    run: &PreparedRun,
+    appended: &mut Appended,
+) -> rusqlite::Result<()> {
+    let id = run.columns.id;
+    let mut known = known(writer, id)?;
+    appended.runs_of_other_projects += usize::from(known.project != project);
+    let is_news = |mark: &[u8]| !fold::has_seen(&known.seen, mark);
+    if !run.pieces.iter().any(|piece| is_news(piece.mark())) {
+        appended.unchanged_runs += 1;
+        return Ok(());
+    }
+
+    let before: Option<Vec<u8>> = writer
+        .connection
+        .prepare_cached("SELECT body FROM payloads WHERE run = ?")?
+        .query_row([known.key], |row| row.get(0))
+        .optional()?;
+    let mut record = match before.as_deref().map(format::decode) {
+        Some(Ok(record)) => record,
+        // Of a damaged payload, what the columns know is kept.
+        _ => query::salvaged(&writer.connection, id)?,
+    };
+    appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run));
+    let (columns, body) = assemble(record, id, &writer.prices).map_err(damaged)?;
+    if before.as_ref() == Some(&body) {
+        appended.unchanged_runs += 1;
+    } else {
+        appended.changed_runs += 1;
+    }
+
+    traces.change(&writer.connection, known.trace)?;
+    let trace = traces.key(&writer.connection, known.project, columns.trace, &mut writer.keys.next_trace)?;
+    traces.change(&writer.connection, trace)?;
+    let mut statement = writer.connection.prepare_cached(UPDATE_RUN)?;
+    columns.write(&mut statement, known.key, known.project, trace, &known.seen)?;
+    writer
+        .connection
+        .prepare_cached("INSERT OR REPLACE INTO payloads (run, body) VALUES (?, ?)")?
+        .execute(params![known.key, body])?;
+    if known.key <= writer.keys.indexed_up_to {
+        writer.connection.prepare_cached("INSERT OR IGNORE INTO stale VALUES (?)")?.execute([known.key])?;
+    }
+    Ok(())
+}
+
+/// Folds what has not been seen. Whether a creation differs from the one that was there.
+fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun) -> bool {
+    let mut is_conflicting = false;
+    for piece in &run.pieces {
+        if fold::has_seen(seen, piece.mark()) {
+            continue;
+        }
+        fold::see(seen, piece.mark());
+        let patch = format::read_part(&piece.json).expect("what was just written can be read");
+        is_conflicting |= fold::absorb(record, piece, patch);
+    }
+    is_conflicting
+}
+
+fn damaged(why: String) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, why.into())
+}
+
+fn append_feedback(
+    writer: &Writer,
+    project: i64,
+    feedback: &PreparedFeedback,
+    appended: &mut Appended,
+) -> rusqlite::Result<()> {
+    let known: Option<Vec<u8>> = writer
+        .connection
+        .prepare_cached("SELECT body FROM feedback WHERE id = ?")?
+        .query_row([feedback.id.0.as_bytes()], |row| row.get(0))
+        .optional()?;
+    match known {
+        Some(body) if body == feedback.body => {
+            appended.unchanged_feedback += 1;
+            return Ok(());
+        }
+        Some(_) => appended.changed_feedback += 1,
+        None => appended.new_feedback += 1,
+    }
+    let mut statement = writer.connection.prepare_cached(
+        "INSERT INTO feedback (id, project, target, name, score, label, source, comment, body) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET target = excluded.target, \
+         name = excluded.name, score = excluded.score, label = excluded.label, source = excluded.source, \
+         comment = excluded.comment, body = excluded.body",
+    )?;
+    statement.execute(params![
+        feedback.id.0.as_bytes(),
+        project,
+        feedback.target.as_ref().map(|run| run.0.as_bytes()),
+        feedback.key,
+        feedback.score,
+        feedback.label,
+        feedback.source,
+        feedback.comment,
+        feedback.body,
+    ])?;
+    Ok(())
+}

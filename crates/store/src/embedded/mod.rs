@@ -1,0 +1,356 @@
+//! The embedded store: SQLite in one directory, inside this process.
+//!
+//! Batches go to a thread that prepares them (`prepare`), then to the one that
+//! writes (`writer`, `append`); reads go to a few threads with a connection
+//! each (`reader`, `query`, `threads`). `fold` says what patches make of a
+//! run, `traces` what runs make of a trace, `search` keeps the full-text
+//! index. One process writes at a time, guarded by a lock on the file `lock`;
+//! others may read meanwhile.
+//!
+//! Start with [`EmbeddedStore::open`], then `append`.
+
+mod append;
+mod catalog;
+mod columns;
+mod doctor;
+mod fold;
+mod functions;
+mod prepare;
+mod query;
+mod reader;
+mod schema;
+mod search;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod traces;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use assay_domain::{
+    PriceTable, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Trace, TraceId,
+};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+pub use doctor::{Finding, Level, doctor};
+use reader::Readers;
+use schema::Access;
+use writer::{Command, Reply, Writer};
+
+use crate::filter::sql::searches;
+use crate::{
+    Appended, Batch, Catalog, Error, Filter, Key, Memo, Page, Project, ReportRow, RunQuery, RunRow, Runs,
+    ThreadQuery,
+};
+
+/// So many batches wait at each of the two stations before callers have to.
+const QUEUE: usize = 8;
+const LOCK: &str = "lock";
+
+/// A store in a directory. Copies share it; it closes with the last of them.
+#[derive(Clone)]
+pub struct EmbeddedStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    dir: PathBuf,
+    /// `None` once closing, so that the threads end.
+    readers: Option<Readers>,
+    writing: Option<Writing>,
+    /// Only touched when closing.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Released and removed after the threads have ended, in this order.
+    _lock: Option<File>,
+    _temporary: Option<TempDir>,
+}
+
+struct Writing {
+    appends: mpsc::Sender<(Batch, Reply<Appended>)>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in a directory, creating both if need be, for reading and writing.
+    ///
+    /// [`Error::Locked`] if another process writes there, [`Error::Newer`] if
+    /// a newer version has made it.
+    pub fn open(dir: impl AsRef<Path>, prices: PriceTable) -> Result<Self, Error> {
+        let dir = dir.as_ref();
+        fs_err::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
+        let lock = lock(dir)?;
+        Self::start(dir, Access::Durable, prices, Some(lock), None)
+    }
+
+    /// Opens a store that exists, for reading alone; another process may be
+    /// writing to it. Searches work as far as the writer has indexed.
+    pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, Error> {
+        let dir = dir.as_ref();
+        if !dir.join(schema::FILE).is_file() {
+            return Err(Error::NotFound(format!("store at {dir:?}")));
+        }
+        Self::start(dir, Access::Read, PriceTable::default(), None, None)
+    }
+
+    /// Opens an empty store that vanishes with its last copy.
+    pub fn open_temporary(prices: PriceTable) -> Result<Self, Error> {
+        let temporary = tempfile::Builder::new()
+            .prefix("assay-")
+            .tempdir()
+            .map_err(|source| io("create", &std::env::temp_dir(), source))?;
+        let dir = temporary.path().to_owned();
+        Self::start(&dir, Access::Temporary, prices, None, Some(temporary))
+    }
+
+    fn start(
+        dir: &Path,
+        access: Access,
+        prices: PriceTable,
+        lock: Option<File>,
+        temporary: Option<TempDir>,
+    ) -> Result<Self, Error> {
+        let mut threads = Vec::new();
+        let mut writing = None;
+        if access != Access::Read {
+            let prices = Arc::new(prices);
+            let connection = schema::connect(dir, access)?;
+            let writer = Writer::new(connection, dir.to_owned(), Arc::clone(&prices))?;
+            let (appends, batches) = mpsc::channel(QUEUE);
+            let (commands, queue) = mpsc::channel(QUEUE);
+            let to_writer = commands.clone();
+            threads.push(spawn(dir, "assay-prepare", move || prepare_all(batches, &to_writer, &prices))?);
+            threads.push(spawn(dir, "assay-write", move || writer.work(queue))?);
+            writing = Some(Writing { appends, commands });
+        }
+        let (readers, reading) = Readers::start(dir)?;
+        threads.extend(reading);
+        Ok(Self {
+            inner: Arc::new(Inner {
+                dir: dir.to_owned(),
+                readers: Some(readers),
+                writing,
+                threads: Mutex::new(threads),
+                _lock: lock,
+                _temporary: temporary,
+            }),
+        })
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// Whether this copy only reads.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.writing.is_none()
+    }
+
+    /// Brings the full-text index up to date. Searches do so themselves;
+    /// calling this in quiet moments makes them quick.
+    pub async fn catch_up(&self) -> Result<(), Error> {
+        while self.write(search::catch_up).await? {}
+        Ok(())
+    }
+
+    fn readers(&self) -> Result<&Readers, Error> {
+        self.inner.readers.as_ref().ok_or(Error::Closed)
+    }
+
+    fn writing(&self) -> Result<&Writing, Error> {
+        self.inner.writing.as_ref().ok_or_else(|| Error::ReadOnly { dir: self.inner.dir.clone() })
+    }
+
+    /// Does something on the writing thread.
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let job = Command::Job(Box::new(move |writer| {
+            // Who no longer waits does not need the answer.
+            let _ = reply.send(work(writer));
+        }));
+        self.writing()?.commands.send(job).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Sees to it that a filter that searches finds everything acknowledged so far.
+    async fn ready_for(&self, filter: Option<&Filter>) -> Result<(), Error> {
+        if !filter.is_some_and(|filter| searches(&filter.expression)) {
+            return Ok(());
+        }
+        if !self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await? {
+            return Ok(());
+        }
+        if self.is_read_only() {
+            return Err(Error::Invalid(format!(
+                "the full-text index of the store at {:?} is behind its runs, and only the process that \
+                 writes to the store can bring it up to date: search there, or without `search`",
+                self.inner.dir
+            )));
+        }
+        self.catch_up().await
+    }
+}
+
+/// Starts a thread of the store.
+fn spawn(dir: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|source| io("start a thread for", dir, source))
+}
+
+/// The first station: everything that needs no database.
+fn prepare_all(
+    mut batches: mpsc::Receiver<(Batch, Reply<Appended>)>,
+    writer: &mpsc::Sender<Command>,
+    prices: &PriceTable,
+) {
+    while let Some((batch, reply)) = batches.blocking_recv() {
+        let command = Command::Append(prepare::prepare(batch, prices), reply);
+        if writer.blocking_send(command).is_err() {
+            break;
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.readers = None;
+        self.writing = None;
+        let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // One that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Takes the lock that keeps other writing processes away. It ends with the file, and with the process.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join(LOCK);
+    let open = fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = open.map_err(|source| io("open", dir, source))?.into_parts().0;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Error::Locked { dir: dir.to_owned(), holder: holder(&mut file) });
+        }
+        Err(TryLockError::Error(source)) => return Err(io("lock", dir, source)),
+    }
+    // Who holds it is for messages only; failing to say so is no failure.
+    let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+    Ok(file)
+}
+
+/// Who wrote into the lock file.
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.take(20).read_to_string(&mut text));
+    match text.trim().parse::<u32>() {
+        Ok(process) if read.is_ok() => format!("process {process}"),
+        _ => "another process".into(),
+    }
+}
+
+fn io(action: &'static str, dir: &Path, source: std::io::Error) -> Error {
+    Error::Io { action, dir: dir.to_owned(), source }
+}
+
+impl Runs for EmbeddedStore {
+    async fn append(&self, batch: Batch) -> Result<Appended, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.writing()?.appends.send((batch, reply)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<Run>, Error> {
+        self.readers()?.read(move |connection| query::run(connection, id)).await
+    }
+
+    async fn trace(&self, id: TraceId) -> Result<Option<Trace>, Error> {
+        self.readers()?.read(move |connection| query::trace(connection, id)).await
+    }
+
+    async fn runs(&self, query: &RunQuery) -> Result<Page<RunRow>, Error> {
+        self.ready_for(query.filter.as_ref()).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| query::runs(connection, &query)).await
+    }
+
+    async fn count(&self, query: &RunQuery) -> Result<u64, Error> {
+        self.ready_for(query.filter.as_ref()).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| query::count(connection, &query)).await
+    }
+
+    async fn threads(&self, query: &ThreadQuery) -> Result<Vec<ThreadOverview>, Error> {
+        self.ready_for(query.filter.as_ref()).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| threads::threads(connection, &query)).await
+    }
+
+    async fn read_threads(&self, project: ProjectId, threads: &[ThreadId]) -> Result<Vec<Thread>, Error> {
+        let threads = threads.to_vec();
+        self.readers()?.read(move |connection| query::read_threads(connection, project, &threads)).await
+    }
+}
+
+impl Catalog for EmbeddedStore {
+    async fn projects(&self) -> Result<Vec<Project>, Error> {
+        self.readers()?.read(catalog::projects).await
+    }
+
+    async fn project(&self, name: &str) -> Result<Option<Project>, Error> {
+        let name = name.to_owned();
+        self.readers()?.read(move |connection| Ok(catalog::project(connection, &name)?)).await
+    }
+
+    async fn create_project(&self, name: &str) -> Result<Project, Error> {
+        let name = name.to_owned();
+        self.write(move |writer| catalog::create_project(writer, &name)).await
+    }
+
+    async fn delete_project(&self, name: &str) -> Result<Project, Error> {
+        let name = name.to_owned();
+        self.write(move |writer| catalog::delete_project(writer, &name)).await
+    }
+
+    async fn put_report(&self, report: &Report) -> Result<(), Error> {
+        let report = report.clone();
+        self.write(move |writer| catalog::put_report(writer, &report)).await
+    }
+
+    async fn reports(&self, project: Option<ProjectId>) -> Result<Vec<ReportRow>, Error> {
+        self.readers()?.read(move |connection| catalog::reports(connection, project)).await
+    }
+
+    async fn report(&self, id: ReportId) -> Result<Option<Report>, Error> {
+        self.readers()?.read(move |connection| catalog::report(connection, id)).await
+    }
+
+    async fn delete_report(&self, id: ReportId) -> Result<bool, Error> {
+        self.write(move |writer| catalog::delete_report(writer, id)).await
+    }
+}
+
+impl Memo for EmbeddedStore {
+    async fn recall(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let keys = keys.to_vec();
+        self.readers()?.read(move |connection| catalog::recall(connection, &keys)).await
+    }
+
+    async fn remember(&self, answers: Vec<(Key, Vec<u8>)>) -> Result<(), Error> {
+        self.write(move |writer| catalog::remember(writer, &answers)).await
+    }
+}

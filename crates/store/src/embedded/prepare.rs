@@ -1,0 +1,149 @@
+//! What can be done to a batch before it meets the database: folding what
+//! belongs together, pricing, packing. It runs on a thread of its own, beside
+//! the writer, and assumes that the runs are new; the writer sees to the rest.
+
+use std::collections::HashMap;
+
+use assay_domain::{Feedback, FeedbackId, PriceTable, ProjectId, Run, RunId, RunPatch};
+use serde_json::Value;
+
+use super::columns::Columns;
+use super::fold::{self, Piece};
+use crate::Batch;
+use crate::format::{self, Record};
+
+/// Where runs go that name no project.
+const DEFAULT_PROJECT: &str = "default";
+
+/// A batch, ready to be written.
+pub(crate) struct Prepared {
+    /// For runs that name no project, and for feedback.
+    pub(crate) project: String,
+    pub(crate) runs: Vec<PreparedRun>,
+    pub(crate) feedback: Vec<PreparedFeedback>,
+    /// Roughly, in memory.
+    pub(crate) bytes: usize,
+}
+
+/// All patches of one run in the batch, and the run they make if nothing else is known of it.
+pub(crate) struct PreparedRun {
+    pub(crate) project: Option<String>,
+    /// In order of arrival, each once.
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) columns: Columns,
+    pub(crate) seen: Vec<u8>,
+    pub(crate) body: Vec<u8>,
+    /// Whether two creations among the patches differ.
+    pub(crate) is_conflicting: bool,
+}
+
+pub(crate) struct PreparedFeedback {
+    pub(crate) id: FeedbackId,
+    pub(crate) target: Option<RunId>,
+    pub(crate) key: String,
+    pub(crate) score: Option<f64>,
+    pub(crate) label: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) comment: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) fn prepare(batch: Batch, prices: &PriceTable) -> Prepared {
+    let mut positions: HashMap<RunId, usize> = HashMap::with_capacity(batch.patches.len());
+    let mut runs: Vec<Vec<RunPatch>> = Vec::with_capacity(batch.patches.len());
+    for patch in batch.patches {
+        match positions.get(&patch.id) {
+            Some(&position) => runs[position].push(patch),
+            None => {
+                positions.insert(patch.id, runs.len());
+                runs.push(vec![patch]);
+            }
+        }
+    }
+    let runs: Vec<PreparedRun> = runs.into_iter().map(|patches| prepare_run(patches, prices)).collect();
+    let feedback: Vec<PreparedFeedback> = batch.feedback.iter().map(prepare_feedback).collect();
+    let sizes = runs
+        .iter()
+        .map(|run| run.body.len() + run.pieces.iter().map(|piece| piece.json.len()).sum::<usize>());
+    let bytes = sizes.sum::<usize>() + feedback.iter().map(|feedback| feedback.body.len()).sum::<usize>();
+    let project = if batch.project.is_empty() { DEFAULT_PROJECT.to_owned() } else { batch.project };
+    Prepared { project, runs, feedback, bytes }
+}
+
+fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
+    patches.iter_mut().for_each(format::bound);
+    let project =
+        patches.iter_mut().find_map(|patch| patch.project_name.take().filter(|name| !name.is_empty()));
+    let id = patches[0].id;
+    if patches.len() == 1
+        && let Some(patch) = patches.pop()
+    {
+        return prepare_single(id, project, patch, prices);
+    }
+    let mut record = Record::default();
+    let mut seen = Vec::new();
+    let mut pieces = Vec::with_capacity(patches.len());
+    let mut is_conflicting = false;
+    for patch in patches {
+        let piece = Piece::of(&patch);
+        if fold::has_seen(&seen, piece.mark()) {
+            continue;
+        }
+        fold::see(&mut seen, piece.mark());
+        is_conflicting |= fold::absorb(&mut record, &piece, patch);
+        pieces.push(piece);
+    }
+    let (columns, body) = assemble(record, id, prices).expect("what was just written can be read");
+    PreparedRun { project, pieces, columns, seen, body, is_conflicting }
+}
+
+/// The common case, without a detour through a record.
+fn prepare_single(id: RunId, project: Option<String>, patch: RunPatch, prices: &PriceTable) -> PreparedRun {
+    let piece = Piece::of(&patch);
+    let mut run = Run::unknown(id, NOWHERE);
+    run.apply(patch);
+    fold::price(&mut run, prices);
+    let json = Some(piece.json.as_str());
+    let (creation, updates) = if piece.is_creation { (json, None) } else { (None, json) };
+    let body = format::encode(creation, updates, run.cost.as_ref());
+    let seen = piece.mark().to_vec();
+    PreparedRun {
+        project,
+        columns: Columns::of(&run),
+        seen,
+        body,
+        is_conflicting: false,
+        pieces: vec![piece],
+    }
+}
+
+/// Columns and packed body of a record.
+pub(crate) fn assemble(record: Record, id: RunId, prices: &PriceTable) -> Result<(Columns, Vec<u8>), String> {
+    let creation = record.creation.clone();
+    let updates = record.updates.as_ref().map(format::part_json);
+    let mut run = fold::fold(record, id, NOWHERE)?;
+    fold::price(&mut run, prices);
+    let body = format::encode(creation.as_deref(), updates.as_deref(), run.cost.as_ref());
+    Ok((Columns::of(&run), body))
+}
+
+fn prepare_feedback(feedback: &Feedback) -> PreparedFeedback {
+    let label = match &feedback.value {
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(value @ (Value::Bool(_) | Value::Number(_))) => Some(value.to_string()),
+        _ => None,
+    };
+    PreparedFeedback {
+        id: feedback.id,
+        target: feedback.run.or(feedback.trace.map(RunId::from)),
+        key: feedback.key.clone(),
+        score: feedback.score.filter(|score| score.is_finite()),
+        label,
+        source: feedback.source.clone(),
+        comment: feedback.comment.clone(),
+        body: format::encode_feedback(feedback),
+    }
+}
+
+/// The writer decides about projects; columns do not depend on it.
+const NOWHERE: ProjectId = ProjectId(uuid::Uuid::nil());

@@ -1,0 +1,238 @@
+use assay_domain::RunPatch;
+use serde_json::json;
+
+use super::*;
+use crate::{CORRUPT_KEY, block_on};
+
+crate::store_suite!(EmbeddedStore::open_temporary(PriceTable::default()).expect("a store"));
+
+fn scratch() -> TempDir {
+    tempfile::tempdir().expect("a directory")
+}
+
+fn open(dir: &Path) -> Result<EmbeddedStore, Error> {
+    EmbeddedStore::open(dir, PriceTable::default())
+}
+
+fn numbered(numbers: std::ops::Range<usize>) -> Batch {
+    let patches = numbers.map(|number| RunPatch {
+        id: RunId::from_name(&number.to_string()),
+        is_creation: true,
+        name: Some(format!("run {number}")),
+        inputs: Some(json!({"question": "where is my order? ".repeat(20), "number": number})),
+        ..RunPatch::default()
+    });
+    Batch { project: "p".into(), patches: patches.collect(), feedback: Vec::new() }
+}
+
+fn count(store: &EmbeddedStore) -> u64 {
+    block_on(store.count(&RunQuery::new(ProjectId::from_name("p")))).expect("a count")
+}
+
+#[test]
+fn a_store_is_found_again_after_it_was_dropped() {
+    let dir = scratch();
+    let store = open(dir.path()).expect("a store");
+    let copy = store.clone();
+    block_on(store.append(numbered(0..10))).expect("appended");
+    drop(store);
+    assert_eq!(count(&copy), 10);
+    drop(copy);
+    let store = open(dir.path()).expect("the same store");
+    assert_eq!(count(&store), 10);
+    let appended = block_on(store.append(numbered(5..15))).expect("appended");
+    assert_eq!((appended.new_runs, appended.unchanged_runs), (5, 5));
+}
+
+#[test]
+fn appends_that_wait_together_are_all_acknowledged() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    thread::scope(|scope| {
+        for part in 0..8 {
+            let store = &store;
+            scope.spawn(move || {
+                for round in 0..10 {
+                    // Every second part says what its neighbour says.
+                    let start = (part / 2) * 1_000 + round * 10;
+                    block_on(store.append(numbered(start..start + 10))).expect("appended");
+                }
+            });
+        }
+    });
+    assert_eq!(count(&store), 400);
+}
+
+#[test]
+fn writers_exclude_one_another_and_readers_do_not() {
+    let dir = scratch();
+    let store = open(dir.path()).expect("a store");
+    block_on(store.append(numbered(0..3))).expect("appended");
+    let message = open(dir.path()).err().expect("locked").to_string();
+    assert!(message.contains(&format!("process {} is using it", std::process::id())), "{message}");
+    let reader = EmbeddedStore::open_read_only(dir.path()).expect("a reader");
+    assert_eq!(count(&reader), 3);
+    block_on(store.append(numbered(3..5))).expect("appended");
+    assert_eq!(count(&reader), 5);
+    assert!(matches!(block_on(reader.append(numbered(0..1))), Err(Error::ReadOnly { .. })));
+    let search = RunQuery {
+        filter: Filter::parse("search(\"order\")").ok(),
+        ..RunQuery::new(ProjectId::from_name("p"))
+    };
+    assert!(matches!(block_on(reader.count(&search)), Err(Error::Invalid(_))));
+    assert_eq!(block_on(store.count(&search)).expect("a count"), 5);
+    assert_eq!(block_on(reader.count(&search)).expect("a count"), 5);
+    drop((store, reader));
+    open(dir.path()).expect("free again");
+}
+
+#[test]
+fn a_newer_store_is_refused_and_left_alone() {
+    let dir = scratch();
+    drop(open(dir.path()).expect("a store"));
+    let connection = rusqlite::Connection::open(dir.path().join(schema::FILE)).expect("a database");
+    connection.pragma_update(None, "user_version", 99).expect("updated");
+    drop(connection);
+    let message = open(dir.path()).err().expect("refused").to_string();
+    assert!(message.contains("created by a newer version"), "{message}");
+    assert!(doctor(dir.path()).iter().any(|finding| finding.message.contains("newer version")));
+}
+
+#[test]
+fn what_is_no_store_is_refused_with_a_reason() {
+    let dir = scratch();
+    fs_err::write(dir.path().join(schema::FILE), "not a database ".repeat(100)).expect("written");
+    assert!(matches!(open(dir.path()), Err(Error::Corrupt { .. })));
+    let file = dir.path().join("file");
+    fs_err::write(&file, "").expect("written");
+    let message = open(&file.join("below")).err().expect("refused").to_string();
+    assert!(message.starts_with("cannot create store at"), "{message}");
+    assert!(matches!(EmbeddedStore::open_read_only(dir.path().join("none")), Err(Error::NotFound(_))));
+}
+
+#[test]
+fn a_full_disk_fails_the_append_and_keeps_the_store() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    block_on(store.append(numbered(0..100))).expect("appended");
+    let limit = |pages: Option<i64>| {
+        block_on(store.write(move |writer| {
+            let used: i64 = writer
+                .connection
+                .pragma_query_value(None, "page_count", |row| row.get(0))
+                .expect("a number of pages");
+            let set = writer.connection.pragma_update_and_check(
+                None,
+                "max_page_count",
+                pages.unwrap_or(used + 1),
+                |_| Ok(()),
+            );
+            set.expect("a limit");
+            Ok(())
+        }))
+        .expect("limited");
+    };
+    limit(None);
+    let error = block_on(store.append(numbered(100..2_000))).expect_err("no room");
+    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert_eq!(count(&store), 100);
+    limit(Some(1_000_000));
+    block_on(store.append(numbered(100..2_000))).expect("room again");
+    assert_eq!(count(&store), 2_000);
+    let projects = block_on(store.projects()).expect("projects");
+    assert_eq!((projects[0].runs, projects[0].threads), (2_000, 2_000));
+}
+
+#[test]
+fn a_damaged_payload_costs_that_payload_alone() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    block_on(store.append(numbered(0..3))).expect("appended");
+    block_on(store.write(|writer| {
+        let damage = "UPDATE payloads SET body = zeroblob(20) WHERE run = 2";
+        writer.connection.execute(damage, []).expect("damaged");
+        Ok(())
+    }))
+    .expect("written");
+    let damaged = block_on(store.run(RunId::from_name("1"))).expect("readable").expect("there");
+    assert_eq!((damaged.name.as_str(), &damaged.inputs), ("run 1", &serde_json::Value::Null));
+    assert!(damaged.extra.contains_key(CORRUPT_KEY));
+    let ids: Vec<ThreadId> =
+        (0..3).map(|number| ThreadId(RunId::from_name(&number.to_string()).to_string())).collect();
+    let threads = block_on(store.read_threads(ProjectId::from_name("p"), &ids)).expect("threads");
+    assert_eq!(threads.len(), 3);
+    let query = RunQuery {
+        filter: Filter::parse("exists(inputs, \"number\")").ok(),
+        ..RunQuery::new(damaged.project)
+    };
+    assert_eq!(block_on(store.count(&query)).expect("a count"), 2);
+    let findings = doctor(store.dir());
+    assert!(
+        findings.iter().any(|finding| finding.level == Level::Problem && finding.message.contains("1 of 3"))
+    );
+    // An update is taken, and what the columns knew stays.
+    let update = RunPatch { id: damaged.id, outputs: Some(json!("new")), ..RunPatch::default() };
+    block_on(store.append(Batch { project: "p".into(), patches: vec![update], feedback: Vec::new() }))
+        .expect("appended");
+    let updated = block_on(store.run(damaged.id)).expect("readable").expect("there");
+    assert_eq!((updated.name.as_str(), updated.outputs), ("run 1", json!("new")));
+}
+
+#[test]
+fn doctor_finds_nothing_wrong_with_a_good_store() {
+    let dir = scratch();
+    assert_eq!(doctor(&dir.path().join("none"))[0].level, Level::Problem);
+    let store = open(dir.path()).expect("a store");
+    block_on(store.append(numbered(0..20))).expect("appended");
+    let findings = doctor(dir.path());
+    assert!(findings.iter().all(|finding| finding.level != Level::Problem), "{findings:?}");
+    let lock = findings.iter().find(|finding| finding.check == "lock").expect("a finding");
+    assert!(lock.message.contains("may be writing"));
+}
+
+#[test]
+fn costs_follow_from_the_price_table() {
+    let prices = PriceTable {
+        prices: vec![assay_domain::price::Price {
+            name: "m".into(),
+            provider: None,
+            valid_from: None,
+            matches: Arc::new(|model| model == "m"),
+            input: "0.000001".parse().expect("a decimal"),
+            output: "0.000002".parse().expect("a decimal"),
+            input_details: Default::default(),
+            output_details: Default::default(),
+        }],
+    };
+    let store = EmbeddedStore::open_temporary(prices).expect("a store");
+    let id = RunId::from_name("a");
+    let usage =
+        assay_domain::Usage { input_tokens: 10, output_tokens: 20, total_tokens: 30, ..Default::default() };
+    let first = RunPatch { id, usage: Some(usage), ..RunPatch::default() };
+    let later = RunPatch {
+        id,
+        metadata: json!({"ls_model_name": "m"}).as_object().cloned(),
+        is_creation: true,
+        ..RunPatch::default()
+    };
+    for (patch, expected) in [(first, None), (later, Some("0.000050"))] {
+        block_on(store.append(Batch { project: "p".into(), patches: vec![patch], feedback: Vec::new() }))
+            .expect("appended");
+        let run = block_on(store.run(id)).expect("readable").expect("there");
+        assert_eq!(run.cost.map(|cost| cost.total.to_string()).as_deref(), expected);
+    }
+    let dear = RunQuery {
+        filter: Filter::parse("gt(total_cost, 0.00004)").ok(),
+        ..RunQuery::new(ProjectId::from_name("p"))
+    };
+    assert_eq!(block_on(store.count(&dear)).expect("a count"), 1);
+}
+
+#[test]
+fn statements_are_compiled_once_and_not_for_every_parameter() {
+    let dir = scratch();
+    drop(open(dir.path()).expect("a store"));
+    let connection = schema::connect(dir.path(), Access::Read).expect("a connection");
+    let mut statement = connection.prepare("SELECT name FROM runs WHERE trace = ?").expect("a statement");
+    for key in 0..10 {
+        assert!(!statement.exists([key]).expect("an answer"));
+    }
+    assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+}

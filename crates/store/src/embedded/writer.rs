@@ -1,0 +1,205 @@
+//! The one thread that writes.
+//!
+//! Batches that wait together are committed together (group commit): one
+//! fsync acknowledges all of them. If a group fails, its batches are tried
+//! again one by one, so that one bad batch does not take others with it.
+//! Nothing is acknowledged before its commit.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use assay_domain::{PriceTable, ProjectId};
+use rusqlite::{Connection, OptionalExtension, params};
+use tokio::sync::{mpsc, oneshot};
+
+use super::append;
+use super::prepare::Prepared;
+use super::schema;
+use super::traces::Traces;
+use crate::{Appended, Error};
+
+/// A group takes no further batches from here on: readers should not wait long to see it.
+const GROUP_BYTES: usize = 32 << 20;
+const GROUP_BATCHES: usize = 64;
+
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
+
+pub(crate) enum Command {
+    Append(Prepared, Reply<Appended>),
+    /// Anything else; it sees to its own transaction and its own reply.
+    Job(Box<dyn FnOnce(&mut Writer) + Send>),
+}
+
+/// What the writing thread owns.
+pub(crate) struct Writer {
+    pub(crate) connection: Connection,
+    pub(crate) dir: PathBuf,
+    pub(crate) prices: Arc<PriceTable>,
+    pub(crate) keys: Keys,
+    /// After a failure `keys` may speak of what was taken back.
+    is_unsure: bool,
+}
+
+/// What is known of the tables without asking them.
+pub(crate) struct Keys {
+    pub(crate) projects: HashMap<String, i64>,
+    pub(crate) next_run: i64,
+    pub(crate) next_trace: i64,
+    /// Runs up to this key are in the full-text index.
+    pub(crate) indexed_up_to: i64,
+}
+
+impl Keys {
+    fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
+        let indexed_up_to = schema::setting(connection, "indexed_up_to")?;
+        let last_run = last("SELECT max(key) FROM runs")?.unwrap_or(0);
+        Ok(Self {
+            projects: HashMap::new(),
+            // Keys the index has passed are not given again.
+            next_run: last_run.max(indexed_up_to) + 1,
+            next_trace: last("SELECT max(key) FROM traces")?.unwrap_or(0) + 1,
+            indexed_up_to,
+        })
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, dir: PathBuf, prices: Arc<PriceTable>) -> Result<Self, Error> {
+        let keys = Keys::load(&connection).map_err(|source| Error::of_database(&dir, source))?;
+        Ok(Self { connection, dir, prices, keys, is_unsure: false })
+    }
+
+    /// Works until all senders are gone.
+    pub(crate) fn work(mut self, mut commands: mpsc::Receiver<Command>) {
+        while let Some(command) = commands.blocking_recv() {
+            let mut group = Vec::new();
+            let mut bytes = 0;
+            let mut next = Some(command);
+            loop {
+                match next.take() {
+                    Some(Command::Append(prepared, reply)) => {
+                        bytes += prepared.bytes;
+                        group.push((prepared, reply));
+                        if bytes >= GROUP_BYTES || group.len() >= GROUP_BATCHES {
+                            break;
+                        }
+                        next = commands.try_recv().ok();
+                    }
+                    Some(Command::Job(job)) => {
+                        self.commit(std::mem::take(&mut group));
+                        job(&mut self);
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            self.commit(group);
+        }
+    }
+
+    fn commit(&mut self, mut group: Vec<(Prepared, Reply<Appended>)>) {
+        if group.is_empty() {
+            return;
+        }
+        let together = self.append_all(group.iter().map(|(prepared, _)| prepared));
+        match together {
+            Ok(appended) => {
+                for ((_, reply), appended) in group.into_iter().zip(appended) {
+                    // Who no longer waits does not need the answer.
+                    let _ = reply.send(Ok(appended));
+                }
+            }
+            Err(error) if group.len() == 1 => {
+                if let Some((_, reply)) = group.pop() {
+                    let _ = reply.send(Err(error));
+                }
+            }
+            Err(_) => {
+                for (prepared, reply) in group {
+                    let alone = self.append_all([&prepared].into_iter());
+                    let _ = reply.send(alone.map(|appended| appended.into_iter().sum_up()));
+                }
+            }
+        }
+    }
+
+    fn append_all<'a>(
+        &mut self,
+        batches: impl Iterator<Item = &'a Prepared>,
+    ) -> Result<Vec<Appended>, Error> {
+        self.transact(|writer| {
+            let mut traces = Traces::default();
+            let appended =
+                batches.map(|batch| append::apply(writer, &mut traces, batch)).collect::<Result<_, _>>()?;
+            traces.settle(&writer.connection)?;
+            Ok(appended)
+        })
+    }
+
+    /// All of the work, durably, or none of it.
+    pub(crate) fn transact<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        let result = self.attempt(work);
+        result.map_err(|source| {
+            if !self.connection.is_autocommit() {
+                // A failed rollback leaves the transaction open; then the next BEGIN says so.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            self.is_unsure = true;
+            Error::of_database(&self.dir, source)
+        })
+    }
+
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        if self.is_unsure {
+            self.keys = Keys::load(&self.connection)?;
+            self.is_unsure = false;
+        }
+        let value = work(self)?;
+        self.connection.execute_batch("COMMIT")?;
+        Ok(value)
+    }
+
+    /// The key of a project by name; creates it if need be.
+    pub(crate) fn project(&mut self, name: &str) -> rusqlite::Result<i64> {
+        if let Some(&key) = self.keys.projects.get(name) {
+            return Ok(key);
+        }
+        let known = self
+            .connection
+            .prepare_cached("SELECT key FROM projects WHERE name = ?")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let id = ProjectId::from_name(name);
+                self.connection
+                    .prepare_cached("INSERT INTO projects (id, name) VALUES (?, ?)")?
+                    .execute(params![id.0.as_bytes(), name])?;
+                self.connection.last_insert_rowid()
+            }
+        };
+        self.keys.projects.insert(name.to_owned(), key);
+        Ok(key)
+    }
+}
+
+/// The sum of what several batches did.
+trait SumUp {
+    fn sum_up(self) -> Appended;
+}
+
+impl<I: Iterator<Item = Appended>> SumUp for I {
+    fn sum_up(self) -> Appended {
+        self.fold(Appended::default(), |mut sum, appended| {
+            sum += appended;
+            sum
+        })
+    }
+}

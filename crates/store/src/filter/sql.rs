@@ -1,0 +1,245 @@
+//! From conditions to SQL over the tables of the embedded store.
+//!
+//! Only constants of this file become text of the statement; everything that
+//! came in is bound. Every condition yields 0 or 1 and never null, so `NOT`
+//! means what it says.
+
+use rusqlite::types::Value as Bound;
+
+use super::test::{Scalar, Test};
+use super::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
+
+/// Part of a statement, with the parameters of its question marks in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sql {
+    pub(crate) text: String,
+    pub(crate) parameters: Vec<Bound>,
+}
+
+impl Sql {
+    pub(crate) fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(crate) fn bind(&mut self, value: impl Into<Bound>) -> &mut Self {
+        self.text.push('?');
+        self.parameters.push(value.into());
+        self
+    }
+
+    /// Appends the condition on the row of `runs` at hand.
+    pub(crate) fn condition(&mut self, expression: &Expression) {
+        match expression {
+            Expression::And(parts) => {
+                let mut parts: Vec<&Expression> = parts.iter().collect();
+                // What is cheap to find out goes first.
+                parts.sort_by_key(|part| price(part));
+                self.balanced(&parts, " AND ");
+            }
+            Expression::Or(parts) => self.balanced(&parts.iter().collect::<Vec<_>>(), " OR "),
+            Expression::Not(inner) => {
+                self.push("(NOT ").condition(inner);
+                self.push(")");
+            }
+            Expression::Column(column, test) => self.compare(operand(*column), test),
+            Expression::Tags(Test::Absent) => {
+                self.push("(runs.tags IS NULL)");
+            }
+            Expression::Tags(test) => {
+                self.push("list_holds(runs.tags, ").bind(json(test)).push(")");
+            }
+            Expression::Entry(entries, tests) => {
+                self.push(match entries {
+                    Entries::Metadata => "entry_holds(runs.metadata, ",
+                    _ => "payload_entry_holds((SELECT body FROM payloads WHERE run = runs.key), ",
+                });
+                self.side(*entries).bind(json(tests)).push(")");
+            }
+            Expression::Contains(entries, part) => {
+                self.push(match entries {
+                    Entries::Metadata => "json_holds(runs.metadata, ",
+                    _ => "payload_json_holds((SELECT body FROM payloads WHERE run = runs.key), ",
+                });
+                self.side(*entries).bind(part.to_string()).push(")");
+            }
+            Expression::Feedback(tests) => {
+                self.push("EXISTS (SELECT 1 FROM feedback WHERE feedback.target = runs.id");
+                for (column, test) in tests {
+                    self.push(" AND ").compare(feedback_operand(*column), test);
+                }
+                self.push(")");
+            }
+            Expression::Search(column, words) => {
+                self.push("(runs.key IN (SELECT rowid FROM search WHERE search MATCH ")
+                    .bind(match_text(*column, words))
+                    .push("))");
+            }
+        }
+    }
+
+    fn side(&mut self, entries: Entries) -> &mut Self {
+        match entries {
+            Entries::Metadata => self,
+            Entries::Inputs => self.push("0, "),
+            Entries::Outputs => self.push("1, "),
+        }
+    }
+
+    /// A chain of a thousand operators would be too deep for SQLite; a tree of them is not.
+    fn balanced(&mut self, parts: &[&Expression], operator: &'static str) {
+        match parts {
+            [] => {
+                self.push("1");
+            }
+            [part] => self.condition(part),
+            parts => {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                self.push("(").balanced(left, operator);
+                self.push(operator).balanced(right, operator);
+                self.push(")");
+            }
+        }
+    }
+
+    fn compare(&mut self, operand: &'static str, test: &Test) {
+        let operator = match test {
+            Test::Absent => {
+                self.push("(").push(operand).push(" IS NULL)");
+                return;
+            }
+            Test::Present => {
+                self.push("(").push(operand).push(" IS NOT NULL)");
+                return;
+            }
+            Test::Like(pattern) => {
+                self.push("is_like(").push(operand).push(", ").bind(pattern.clone()).push(")");
+                return;
+            }
+            Test::OneOf(scalars) => return self.one_of(operand, scalars),
+            Test::Is(scalar) => {
+                self.push("(").push(operand).push(" IS ").bind(bound(scalar)).push(")");
+                return;
+            }
+            Test::Differs(scalar) => {
+                self.push("(").push(operand).push(" IS NOT ").bind(bound(scalar)).push(")");
+                return;
+            }
+            Test::Above(scalar) => (" > ", scalar),
+            Test::AtLeast(scalar) => (" >= ", scalar),
+            Test::Below(scalar) => (" < ", scalar),
+            Test::AtMost(scalar) => (" <= ", scalar),
+        };
+        let (operator, scalar) = operator;
+        self.push("(").push(operand).push(" IS NOT NULL AND ").push(operand).push(operator);
+        self.bind(bound(scalar)).push(")");
+    }
+
+    fn one_of(&mut self, operand: &'static str, scalars: &[Scalar]) {
+        if scalars.is_empty() {
+            self.push("0");
+            return;
+        }
+        self.push("(").push(operand).push(" IS NOT NULL AND ").push(operand).push(" IN (");
+        for (index, scalar) in scalars.iter().enumerate() {
+            if index > 0 {
+                self.push(", ");
+            }
+            self.bind(bound(scalar));
+        }
+        self.push("))");
+    }
+}
+
+/// Whether a condition asks the full-text index.
+pub(crate) fn searches(expression: &Expression) -> bool {
+    match expression {
+        Expression::And(parts) | Expression::Or(parts) => parts.iter().any(searches),
+        Expression::Not(inner) => searches(inner),
+        Expression::Search(..) => true,
+        _ => false,
+    }
+}
+
+fn price(expression: &Expression) -> usize {
+    match expression {
+        Expression::And(parts) | Expression::Or(parts) => parts.iter().map(price).max().unwrap_or(0),
+        Expression::Not(inner) => price(inner),
+        Expression::Column(Column::Thread | Column::Trace | Column::Project, _) => 1,
+        Expression::Column(..) => 0,
+        Expression::Feedback(_) | Expression::Search(..) => 2,
+        Expression::Tags(_) => 3,
+        Expression::Entry(Entries::Metadata, _) | Expression::Contains(Entries::Metadata, _) => 4,
+        Expression::Entry(..) | Expression::Contains(..) => 5,
+    }
+}
+
+/// How a column is written; see the tables in `embedded/schema.rs`.
+fn operand(column: Column) -> &'static str {
+    match column {
+        Column::Id => "runs.id",
+        Column::Trace => "(SELECT traces.id FROM traces WHERE traces.key = runs.trace)",
+        Column::Parent => "runs.parent",
+        Column::Project => "(SELECT projects.id FROM projects WHERE projects.key = runs.project)",
+        Column::ReferenceExample => "runs.reference_example",
+        Column::Name => "runs.name",
+        Column::Kind => "runs.kind",
+        Column::Status => "runs.status",
+        Column::Error => "runs.error",
+        Column::Thread => "(SELECT traces.thread FROM traces WHERE traces.key = runs.trace)",
+        Column::Model => "runs.model",
+        Column::IsRoot => "(runs.parent IS NULL)",
+        Column::ExecutionOrder => "(CASE WHEN runs.parent IS NULL THEN 1 ELSE 2 END)",
+        Column::StartTime => "runs.start",
+        Column::EndTime => "runs.end",
+        Column::FirstTokenTime => "runs.first_token",
+        Column::Latency => "runs.latency",
+        Column::FirstTokenLatency => "(runs.first_token - runs.start)",
+        Column::TotalTokens => "runs.total_tokens",
+        Column::InputTokens => "runs.input_tokens",
+        Column::OutputTokens => "runs.output_tokens",
+        Column::TotalCost => "runs.total_cost",
+        Column::InputCost => "runs.input_cost",
+        Column::OutputCost => "runs.output_cost",
+    }
+}
+
+fn feedback_operand(column: FeedbackColumn) -> &'static str {
+    match column {
+        FeedbackColumn::Key => "feedback.name",
+        FeedbackColumn::Score => "feedback.score",
+        FeedbackColumn::Value => "feedback.label",
+        FeedbackColumn::Source => "feedback.source",
+        FeedbackColumn::Comment => "feedback.comment",
+    }
+}
+
+fn bound(scalar: &Scalar) -> Bound {
+    match scalar {
+        Scalar::Text(text) => Bound::Text(text.clone()),
+        Scalar::Number(number) => Bound::Real(*number),
+        Scalar::Time(micros) => Bound::Integer(*micros),
+        Scalar::Bool(yes) => Bound::Integer(i64::from(*yes)),
+        Scalar::Id(id) => Bound::Blob(id.as_bytes().to_vec()),
+    }
+}
+
+/// The query of the index: every word quoted, so none is taken for syntax.
+fn match_text(column: Option<SearchColumn>, words: &[String]) -> String {
+    let column = match column {
+        None => "",
+        Some(SearchColumn::Name) => "name : ",
+        Some(SearchColumn::Error) => "error : ",
+        Some(SearchColumn::Inputs) => "inputs : ",
+        Some(SearchColumn::Outputs) => "outputs : ",
+    };
+    let quoted: Vec<String> = words
+        .iter()
+        .map(|word| format!("{column}\"{}\"", word.replace('"', "\"\"").replace('\0', " ")))
+        .collect();
+    quoted.join(" AND ")
+}
+
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("tests are plain data")
+}

@@ -1,0 +1,181 @@
+//! What goes into a store and comes out of it, besides the domain's own types.
+
+use assay_domain::{
+    Feedback, ProjectId, ReportId, RunId, RunKind, RunPatch, RunStatus, ThreadId, Time, TraceId,
+};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use crate::Filter;
+
+/// Under this key in `extra`, a run whose stored payload is damaged says what is wrong with it.
+pub const CORRUPT_KEY: &str = "assay.corrupt";
+
+/// What is appended together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// Name of the project for patches that name none; `default` where empty.
+    pub project: String,
+    /// In order of arrival.
+    pub patches: Vec<RunPatch>,
+    pub feedback: Vec<Feedback>,
+}
+
+/// What a batch did. Every distinct run of the batch is either new, changed or unchanged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Appended {
+    pub new_runs: usize,
+    pub changed_runs: usize,
+    pub unchanged_runs: usize,
+    /// Runs created a second time with a different body (also counted above).
+    pub conflicting_runs: usize,
+    /// Runs that stayed in the project they were first seen in, although the
+    /// batch names another one (also counted above).
+    pub runs_of_other_projects: usize,
+    pub new_feedback: usize,
+    pub changed_feedback: usize,
+    pub unchanged_feedback: usize,
+}
+
+impl std::ops::AddAssign for Appended {
+    fn add_assign(&mut self, other: Self) {
+        self.new_runs += other.new_runs;
+        self.changed_runs += other.changed_runs;
+        self.unchanged_runs += other.unchanged_runs;
+        self.conflicting_runs += other.conflicting_runs;
+        self.runs_of_other_projects += other.runs_of_other_projects;
+        self.new_feedback += other.new_feedback;
+        self.changed_feedback += other.changed_feedback;
+        self.unchanged_feedback += other.unchanged_feedback;
+    }
+}
+
+/// Which runs to list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunQuery {
+    pub project: ProjectId,
+    pub filter: Option<Filter>,
+    /// Runs that started at or after this moment.
+    pub start: Option<Time>,
+    /// Runs that started before this moment.
+    pub end: Option<Time>,
+    pub roots_only: bool,
+    pub order: Order,
+    /// At most this many runs on a page.
+    pub limit: usize,
+    /// Goes on where the page with this [`Page::next`] ended.
+    pub cursor: Option<String>,
+}
+
+impl RunQuery {
+    /// The newest hundred runs of a project.
+    #[must_use]
+    pub fn new(project: ProjectId) -> Self {
+        Self {
+            project,
+            filter: None,
+            start: None,
+            end: None,
+            roots_only: false,
+            order: Order::NewestFirst,
+            limit: 100,
+            cursor: None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    NewestFirst,
+    OldestFirst,
+}
+
+/// Some of many.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` on the last page.
+    pub next: Option<String>,
+}
+
+/// A run without its payloads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    pub id: RunId,
+    pub project: ProjectId,
+    pub trace: TraceId,
+    pub parent: Option<RunId>,
+    /// The thread of its trace.
+    pub thread: ThreadId,
+    pub name: String,
+    pub kind: RunKind,
+    pub status: RunStatus,
+    pub start_time: Option<Time>,
+    pub end_time: Option<Time>,
+    pub first_token_time: Option<Time>,
+    /// Seconds; see [`assay_domain::Run::latency`].
+    pub latency: Option<f64>,
+    pub model: Option<String>,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_tokens: u64,
+    /// US dollars; `None` when unknown.
+    pub total_cost: Option<Decimal>,
+    /// The first 8,192 bytes.
+    pub error: Option<String>,
+    pub tags: Vec<String>,
+    pub metadata: Map<String, Value>,
+}
+
+/// Which threads to look over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThreadQuery {
+    pub project: ProjectId,
+    pub filter: Option<Filter>,
+    /// Threads that were active at or after this moment.
+    pub start_time: Option<Time>,
+    /// Threads that were active before this moment.
+    pub end_time: Option<Time>,
+}
+
+impl ThreadQuery {
+    /// All threads of a project.
+    #[must_use]
+    pub fn new(project: ProjectId) -> Self {
+        Self { project, filter: None, start_time: None, end_time: None }
+    }
+}
+
+/// A project and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Project {
+    pub id: ProjectId,
+    pub name: String,
+    pub runs: u64,
+    pub traces: u64,
+    pub threads: u64,
+    pub reports: u64,
+    /// Start of the earliest and end of the latest trace.
+    pub first_activity: Option<Time>,
+    pub last_activity: Option<Time>,
+}
+
+/// A report as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportRow {
+    pub id: ReportId,
+    pub project: String,
+    /// Name of its config.
+    pub name: String,
+    /// Title of its executive summary.
+    pub title: String,
+    /// Analysed threads.
+    pub threads: u64,
+    /// Nodes of its taxonomy.
+    pub categories: u64,
+    pub stored_at: Option<Time>,
+}
+
+/// Digest of a question, such as a SHA-256 of model and text.
+pub type Key = [u8; 32];

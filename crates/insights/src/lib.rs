@@ -1,1 +1,33 @@
-//! (being written)
+//! The analysis: from threads to a report.
+//!
+//! Start with [`pipeline`]: it is the table of contents, one line per stage.
+//! Stages do not know each other; [`summary`] and [`grouping`] hold what they
+//! hand on. There is no clock, no environment and no global state here: time,
+//! seed and settings are arguments, and the same threads, config and seed give
+//! the same report, byte for byte, whatever the number of cores.
+
+pub mod aggregate;
+pub mod assemble;
+pub mod context;
+pub mod embed;
+mod error;
+pub mod errors_lens;
+pub mod executive;
+pub mod failures;
+pub mod group;
+pub mod grouping;
+pub mod map;
+pub mod math;
+pub mod name;
+pub mod numbers;
+pub mod pipeline;
+pub mod read;
+pub mod sample;
+pub mod select;
+pub mod summarize;
+pub mod summary;
+pub mod verify;
+
+pub use context::Context;
+pub use error::Error;
+pub use pipeline::run;

@@ -1,0 +1,70 @@
+//! What a stage may reach besides its arguments.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use assay_llm::Embed;
+
+use crate::Error;
+
+/// The steps of an analysis that take time, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Unit: threads.
+    Read,
+    /// Unit: distinct texts.
+    Embed,
+    /// No unit: one long step.
+    Cluster,
+    /// No unit.
+    Name,
+    /// No unit.
+    Count,
+}
+
+impl Stage {
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Read => "reading threads",
+            Self::Embed => "embedding",
+            Self::Cluster => "grouping",
+            Self::Name => "naming",
+            Self::Count => "counting",
+        }
+    }
+}
+
+/// Told how far the analysis is. Called from the thread that runs it.
+pub trait Progress: Sync {
+    /// A stage begins; `total` is 0 where its size is not known.
+    fn begin(&self, stage: Stage, total: usize);
+    /// So many units of the current stage are done.
+    fn advance(&self, done: usize);
+}
+
+/// Progress that nobody looks at.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn begin(&self, _: Stage, _: usize) {}
+    fn advance(&self, _: usize) {}
+}
+
+/// What a stage may reach.
+pub struct Context<'a, S> {
+    pub store: &'a S,
+    pub embedder: &'a dyn Embed,
+    /// Whether vectors are looked up in and added to the store's memory.
+    pub remember: bool,
+    pub progress: &'a dyn Progress,
+    /// Set by somebody else to stop the analysis at the next step.
+    pub cancel: &'a AtomicBool,
+}
+
+impl<S> Context<'_, S> {
+    /// # Errors
+    /// [`Error::Cancelled`] once somebody asked to stop.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.cancel.load(Ordering::Relaxed) { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}

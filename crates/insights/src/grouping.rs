@@ -1,0 +1,101 @@
+//! What the stages hand on: threads that were read, and how they are grouped.
+
+use assay_domain::ThreadOverview;
+use assay_domain::report::CategoryKind;
+
+use crate::summary::Summary;
+
+/// A thread of the sample, read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadThread {
+    pub overview: ThreadOverview,
+    pub summary: Summary,
+    /// How many threads of the population it stands for.
+    pub weight: f64,
+}
+
+/// A tree of groups over the threads that were read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Grouping {
+    /// Parents before children. Groups without a member below them do not occur.
+    pub nodes: Vec<Node>,
+    /// One per thread, in their order.
+    pub members: Vec<Member>,
+    /// Leaf counts at which the same tree could be cut instead.
+    pub granularities: Vec<usize>,
+    /// Mean adjusted Rand index between these leaves and those of resampled data.
+    pub stability: Option<f64>,
+}
+
+/// A group. Those without a name are named by what their members say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    pub parent: Option<usize>,
+    pub kind: CategoryKind,
+    pub name: Option<String>,
+    pub description: Option<String>,
+}
+
+/// Where a thread belongs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    /// Index of a leaf in [`Grouping::nodes`].
+    pub leaf: usize,
+    /// 0 to 1.
+    pub confidence: f64,
+    /// Why it is in "Other", where it is.
+    pub reason: Option<String>,
+}
+
+impl Grouping {
+    /// The node itself and its ancestors, from the leaf up.
+    pub fn line(&self, leaf: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(leaf), |&node| self.nodes[node].parent)
+    }
+
+    /// The threads below every node, leaves and inner nodes alike, in thread order.
+    #[must_use]
+    pub fn members_of_nodes(&self) -> Vec<Vec<usize>> {
+        let mut below = vec![Vec::new(); self.nodes.len()];
+        for (thread, member) in self.members.iter().enumerate() {
+            for node in self.line(member.leaf) {
+                below[node].push(thread);
+            }
+        }
+        below
+    }
+
+    /// Direct children of a node, or the top nodes for `None`.
+    pub fn children(&self, parent: Option<usize>) -> impl Iterator<Item = usize> + '_ {
+        (0..self.nodes.len()).filter(move |&node| self.nodes[node].parent == parent)
+    }
+
+    /// The same grouping without nodes that no thread is below of.
+    #[must_use]
+    pub fn without_empty_nodes(self) -> Self {
+        let keeps: Vec<bool> = self.members_of_nodes().iter().map(|members| !members.is_empty()).collect();
+        let mut next = 0;
+        let place: Vec<usize> = keeps
+            .iter()
+            .map(|&kept| {
+                next += usize::from(kept);
+                next.saturating_sub(1)
+            })
+            .collect();
+        // A parent is never emptier than its child, so what is kept keeps its parent.
+        let nodes = self.nodes.into_iter().zip(&keeps).filter(|(_, kept)| **kept).map(|(mut node, _)| {
+            node.parent = node.parent.map(|parent| place[parent]);
+            node
+        });
+        let members = self.members.into_iter().map(|mut member| {
+            member.leaf = place[member.leaf];
+            member
+        });
+        Self {
+            nodes: nodes.collect(),
+            members: members.collect(),
+            granularities: self.granularities,
+            stability: self.stability,
+        }
+    }
+}

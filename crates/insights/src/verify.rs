@@ -1,0 +1,268 @@
+//! Recomputes what a report claims, from its assignments alone.
+//!
+//! The writer takes its numbers from the aggregates; this module does not
+//! look at them. It evaluates the query behind every number over the list of
+//! threads, so a mistake on either side shows as a difference, and anybody
+//! can check a report with nothing but the report.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use assay_domain::Report;
+use assay_domain::report::{
+    Assignment, AttributeFilter, AttributeValue, CategoryKind, Claim, Measure, Query, Status,
+};
+
+use crate::numbers::quantile;
+
+/// Something a report says that its data does not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Violation {
+    pub place: String,
+    pub problem: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.problem)
+    }
+}
+
+/// Checks every claim, reference and count of a report.
+///
+/// # Errors
+/// All violations found, in the order of the report.
+pub fn report(report: &Report) -> Result<(), Vec<Violation>> {
+    let mut violations = Vec::new();
+    let mut note = |place: String, problem: String| violations.push(Violation { place, problem });
+    for (index, point) in report.executive_summary.key_points.iter().enumerate() {
+        if let Err(problem) = claim(report, point) {
+            note(format!("key point {}", index + 1), problem);
+        }
+    }
+    let known: HashSet<&str> = report.assignments.iter().map(|one| one.thread.0.as_str()).collect();
+    for (index, highlight) in report.executive_summary.highlights.iter().enumerate() {
+        let place = format!("highlight #{}", highlight.rank);
+        if highlight.rank != index + 1 {
+            note(place.clone(), format!("is number {} in the list", index + 1));
+        }
+        if !known.contains(highlight.thread.0.as_str()) {
+            note(place.clone(), format!("thread {:?} is not in the report", highlight.thread.0));
+        }
+        if report.category(&highlight.category).is_none_or(|node| node.name != highlight.category_name) {
+            note(place, format!("category {:?} is not in the report", highlight.category_name));
+        }
+    }
+    let ids: HashSet<&str> = report.taxonomy.nodes.iter().map(|node| node.id.as_str()).collect();
+    for assignment in &report.assignments {
+        if !ids.contains(assignment.category.as_str()) {
+            note(
+                format!("thread {:?}", assignment.thread.0),
+                format!("category {:?} is not in the taxonomy", assignment.category),
+            );
+        }
+    }
+    for node in &report.taxonomy.nodes {
+        let query = Query { measure: Measure::Threads, category: Some(node.id.clone()), attribute: None };
+        let counted = evaluate(report, &query).unwrap_or(0.0);
+        if counted != node.statistics.threads as f64 {
+            note(
+                format!("category {:?}", node.name),
+                format!("says {} threads, but {counted} are assigned", node.statistics.threads),
+            );
+        }
+        for example in &node.examples {
+            if !known.contains(example.thread.0.as_str()) {
+                note(
+                    format!("category {:?}", node.name),
+                    format!("cites thread {:?}, which is not in the report", example.thread.0),
+                );
+            }
+        }
+    }
+    if violations.is_empty() { Ok(()) } else { Err(violations) }
+}
+
+/// Checks one claim: its numbers, how they are shown, and its references.
+///
+/// # Errors
+/// The first problem, in words.
+pub fn claim(report: &Report, claim: &Claim) -> Result<(), String> {
+    for (slot, value) in claim.values.iter().enumerate() {
+        let Some(found) = evaluate(report, &value.query) else {
+            return Err(format!("value {slot} cannot be computed from the data"));
+        };
+        let tolerance = 1e-9 * found.abs().max(1.0);
+        if (found - value.value).abs() > tolerance {
+            return Err(format!("value {slot} is {}, but the data says {found}", value.value));
+        }
+        if show(&value.query.measure, found) != value.shown {
+            return Err(format!(
+                "value {slot} is shown as {:?}, but reads {:?}",
+                value.shown,
+                show(&value.query.measure, found)
+            ));
+        }
+    }
+    if fill(&claim.template, &claim.values.iter().map(|v| v.shown.as_str()).collect::<Vec<_>>()) != claim.text
+    {
+        return Err("the text is not the template with its values".to_owned());
+    }
+    for &rank in &claim.references {
+        if rank == 0 || rank > report.executive_summary.highlights.len() {
+            return Err(format!("#{rank} refers to no highlight"));
+        }
+        if !claim.text.contains(&format!("#{rank}")) {
+            return Err(format!("#{rank} is not in the text"));
+        }
+    }
+    Ok(())
+}
+
+/// Puts the values into the slots `{0}`, `{1}`, ... of a template.
+#[must_use]
+pub fn fill(template: &str, values: &[&str]) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    // One pass, so that braces inside a value are never taken for a slot.
+    while let Some(open) = rest.find('{') {
+        text.push_str(&rest[..open]);
+        let slot = rest[open + 1..].find('}').and_then(|close| {
+            let index: usize = rest[open + 1..open + 1 + close].parse().ok()?;
+            Some((values.get(index)?, open + close + 2))
+        });
+        match slot {
+            Some((value, end)) => {
+                text.push_str(value);
+                rest = &rest[end..];
+            }
+            None => {
+                text.push('{');
+                rest = &rest[open + 1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+/// How a value of this measure is written.
+#[must_use]
+pub fn show(measure: &Measure, value: f64) -> String {
+    use assay_domain::format;
+    match measure {
+        Measure::Threads | Measure::Categories | Measure::TopCategories | Measure::TotalTokens => {
+            format::count(value.round() as u64)
+        }
+        Measure::Share
+        | Measure::AttributeShare
+        | Measure::AttributeShareOutside
+        | Measure::ErrorRate
+        | Measure::FailureRate => format::percent(value),
+        Measure::LatencyP50 | Measure::LatencyP99 => format::seconds(value),
+        Measure::TotalCost | Measure::CostP50 => format::money(value),
+        Measure::FeedbackMean { .. } => format!("{value:.2}"),
+    }
+}
+
+/// The number a query asks for; `None` where no thread can answer it.
+#[must_use]
+pub fn evaluate(report: &Report, query: &Query) -> Option<f64> {
+    let below = query.category.as_ref().map(|id| descendants(report, id));
+    let is_inside = |one: &Assignment| below.as_ref().is_none_or(|ids| ids.contains(one.category.as_str()));
+    let matches = |one: &Assignment| query.attribute.as_ref().is_none_or(|filter| has(one, filter));
+    let inside = || report.assignments.iter().filter(|one| is_inside(one));
+    let chosen = || inside().filter(|one| matches(one));
+    let weight = |threads: &mut dyn Iterator<Item = &Assignment>| threads.map(|one| one.weight).sum::<f64>();
+    let ratio = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+    match &query.measure {
+        Measure::Threads => Some(chosen().count() as f64),
+        Measure::Share => ratio(weight(&mut chosen()), weight(&mut report.assignments.iter())),
+        Measure::AttributeShare => ratio(weight(&mut chosen()), weight(&mut inside())),
+        Measure::AttributeShareOutside => {
+            let outside = || report.assignments.iter().filter(|one| !is_inside(one));
+            ratio(weight(&mut outside().filter(|one| matches(one))), weight(&mut outside()))
+        }
+        Measure::Categories => Some(categories(report, false)),
+        Measure::TopCategories => Some(categories(report, true)),
+        Measure::ErrorRate => {
+            let failed = weight(&mut chosen().filter(|one| one.status == Status::Error));
+            ratio(failed, weight(&mut chosen()))
+        }
+        Measure::FailureRate => {
+            let failed =
+                weight(&mut chosen().filter(|one| one.status == Status::Error || one.failure.is_some()));
+            ratio(failed, weight(&mut chosen()))
+        }
+        Measure::LatencyP50 => weighted(chosen(), 0.5, |one| one.latency),
+        Measure::LatencyP99 => weighted(chosen(), 0.99, |one| one.latency),
+        Measure::CostP50 => weighted(chosen(), 0.5, |one| one.cost),
+        Measure::TotalCost => {
+            let mut costs: Vec<f64> = chosen().filter_map(|one| one.cost).collect();
+            costs.sort_by(f64::total_cmp);
+            (!costs.is_empty()).then(|| costs.iter().sum())
+        }
+        Measure::TotalTokens => {
+            Some(chosen().fold(0_u64, |sum, one| sum.saturating_add(one.total_tokens)) as f64)
+        }
+        Measure::FeedbackMean { key } => {
+            let scored = || chosen().filter_map(|one| Some((*one.feedback.get(key)?, one.weight)));
+            ratio(scored().map(|(score, w)| score * w).sum(), scored().map(|(_, w)| w).sum())
+        }
+    }
+}
+
+/// Leaf categories, or top categories; "Other" and healthy threads are not counted.
+fn categories(report: &Report, top: bool) -> f64 {
+    let counts = |kind| matches!(kind, CategoryKind::Discovered | CategoryKind::Predefined);
+    let parents: HashSet<&str> =
+        report.taxonomy.nodes.iter().filter_map(|node| node.parent.as_deref()).collect();
+    let chosen = report
+        .taxonomy
+        .nodes
+        .iter()
+        .filter(|node| counts(node.kind))
+        .filter(|node| if top { node.parent.is_none() } else { !parents.contains(node.id.as_str()) });
+    chosen.count() as f64
+}
+
+fn weighted<'a>(
+    threads: impl Iterator<Item = &'a Assignment>,
+    q: f64,
+    value: impl Fn(&Assignment) -> Option<f64>,
+) -> Option<f64> {
+    let mut values: Vec<(f64, f64)> = threads.filter_map(|one| Some((value(one)?, one.weight))).collect();
+    quantile(&mut values, q)
+}
+
+fn descendants<'a>(report: &'a Report, id: &'a str) -> HashSet<&'a str> {
+    let mut found = HashSet::from([id]);
+    // Parents stand before children, so one pass finds all.
+    for node in &report.taxonomy.nodes {
+        if node.parent.as_deref().is_some_and(|parent| found.contains(parent)) {
+            found.insert(&node.id);
+        }
+    }
+    found
+}
+
+pub(crate) fn has(assignment: &Assignment, filter: &AttributeFilter) -> bool {
+    match assignment.attributes.get(&filter.name) {
+        Some(AttributeValue::Boolean(value)) => value.to_string() == filter.value,
+        Some(AttributeValue::Number(value)) => value.to_string() == filter.value,
+        Some(AttributeValue::Text(label)) => *label == filter.value,
+        Some(AttributeValue::Labels(labels)) => labels.contains(&filter.value),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_filled_once_and_braces_in_values_stay() {
+        assert_eq!(fill("{0} of {1} {x} {9}", &["{1}", "b"]), "{1} of b {x} {9}");
+        assert_eq!(fill("no slots", &[]), "no slots");
+    }
+}

@@ -1,0 +1,48 @@
+// Elements from plain values. Text only ever becomes text nodes, and attributes
+// come from a short list: nothing here can run what a trace contains.
+
+const ATTRIBUTES = new Set([
+  "class", "id", "href", "title", "type", "name", "value", "placeholder", "role", "tabindex", "open",
+  "disabled", "hidden", "selected", "for", "autocomplete", "width", "height", "viewBox", "d",
+]);
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function setAttributes(node, attributes) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) {
+      node.addEventListener(name.slice(2), value);
+    } else if (ATTRIBUTES.has(name) || name.startsWith("aria-") || name.startsWith("data-")) {
+      // Links lead within the page, whatever the data says.
+      if (name === "href" && !String(value).startsWith("#")) continue;
+      node.setAttribute(name, value === true ? "" : String(value));
+    } else {
+      throw new Error(`attribute ${name} is not allowed`);
+    }
+  }
+}
+
+export function h(tag, attributes, ...children) {
+  const node = document.createElement(tag);
+  setAttributes(node, attributes ?? {});
+  node.append(...children.flat(4).filter((child) => child !== null && child !== undefined && child !== false));
+  return node;
+}
+
+export function icon(path) {
+  const svg = document.createElementNS(SVG, "svg");
+  setAttributes(svg, { viewBox: "0 0 10 10", "aria-hidden": "true" });
+  const line = document.createElementNS(SVG, "path");
+  setAttributes(line, { d: path });
+  svg.append(line);
+  return svg;
+}
+
+export function byId(id) {
+  return document.getElementById(id);
+}
+
+export function announce(text) {
+  byId("announce").textContent = text;
+}

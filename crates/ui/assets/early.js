@@ -1,0 +1,5 @@
+document.documentElement.classList.add("js");
+try {
+  const theme = localStorage.getItem("assay-theme");
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+} catch { /* storage is off: follow the system */ }

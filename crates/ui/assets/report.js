@@ -1,0 +1,197 @@
+// Puts the page together: views, search, keys, theme, where numbers come from.
+import { byId, h } from "./dom.js";
+import { categoryById, report, threadById } from "./data.js";
+import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, startRouter } from "./router.js";
+import { setUpTables, toggleFold } from "./tree.js";
+import { lastList, mountCategoryList, mountThreadList } from "./threads.js";
+import { neighbour, showThread } from "./conversation.js";
+import { redrawMap, showMap } from "./map.js";
+
+const pageTitle = document.title;
+let shownThread = null;
+/** The address one came from, by thread view: where Escape leads back. */
+let cameFrom = "#overview";
+
+function showView(address, { before, isMove }) {
+  const section = sectionOf(address);
+  for (const view of document.querySelectorAll(".view.current")) view.classList.remove("current");
+  section.classList.add("current");
+  shownThread = null;
+  if (section.id === "threads") {
+    byId("search").elements.q.value = address.query.get("q") ?? "";
+    mountThreadList(address.query);
+  } else if (section.id === "thread") {
+    shownThread = threadById(address.id);
+    if (before !== null && parseAddress(before).view !== "thread") cameFrom = before || "#overview";
+    showThread(shownThread);
+  } else if (section.id === "map") {
+    showMap();
+  } else if (section.classList.contains("category")) {
+    mountCategoryList(section.querySelector(".list-mount"), report.categories[section.dataset.category], location.hash);
+  }
+  markTab(address.view);
+  byId("evidence").hidePopover?.();
+  const heading = section.querySelector("h1");
+  document.title = heading && section.id !== "overview" ? `${heading.textContent.trim()} · ${pageTitle}` : pageTitle;
+  if (isMove) focusFrom(section, before);
+}
+
+function sectionOf(address) {
+  if (address.view === "category") {
+    const category = categoryById(address.id);
+    const found = category && document.querySelector(`.category[data-category="${category.position}"]`);
+    if (found) return found;
+  }
+  const section = ["threads", "map", "method", "thread"].includes(address.view) ? byId(address.view) : null;
+  return section ?? byId("overview");
+}
+
+function markTab(view) {
+  const tab = view === "category" ? "overview" : view === "thread" ? parseAddress(cameFrom).view : view;
+  for (const link of document.querySelectorAll(".tabs a")) {
+    const on = link.getAttribute("href") === `#${tab === "category" ? "overview" : tab}`;
+    if (on) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** Focus goes to the row one came back from, or to the start of what is new. */
+function focusFrom(section, before) {
+  if (document.activeElement === byId("search").elements.q) return;
+  const link = before && [...section.querySelectorAll(".row-link")].find((one) => one.getAttribute("href") === before);
+  if (link) return link.focus({ preventScroll: true });
+  return byId("main").focus({ preventScroll: true });
+}
+
+function setUpSearch() {
+  const form = byId("search");
+  const input = form.elements.q;
+  let timer = 0;
+  const go = () => {
+    const address = parseAddress(location.hash);
+    const target = addressOfThreads({ ...(address.view === "threads" ? Object.fromEntries(address.query) : {}), q: input.value.trim() });
+    if (target === location.hash) return;
+    if (address.view === "threads") {
+      history.replaceState(null, "", target);
+      mountThreadList(parseAddress(target).query);
+    } else if (input.value.trim()) {
+      location.hash = target;
+    }
+  };
+  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(go, 120); });
+  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); go(); moveFocus(1); });
+}
+
+function setUpEvidence() {
+  const popover = byId("evidence");
+  document.addEventListener("click", (event) => {
+    const figure = event.target.closest(".figure");
+    if (!figure || !popover.showPopover) return;
+    popover.replaceChildren(h("strong", {}, figure.textContent), h("p", {}, figure.title),
+      h("a", { href: figure.dataset.href, class: "button" }, figure.dataset.href === "#threads" ? "All threads" : "Show these threads"));
+    popover.showPopover();
+    const box = figure.getBoundingClientRect();
+    popover.style.left = `${Math.max(8, Math.min(box.left, innerWidth - popover.offsetWidth - 8))}px`;
+    const below = box.bottom + 6;
+    popover.style.top = `${below + popover.offsetHeight > innerHeight ? Math.max(8, box.top - popover.offsetHeight - 6) : below}px`;
+    popover.querySelector("a").focus();
+  });
+  addEventListener("scroll", () => popover.matches(":popover-open") && popover.hidePopover(), { passive: true });
+}
+
+function setUpTheme() {
+  const systemDark = matchMedia("(prefers-color-scheme: dark)");
+  byId("theme").addEventListener("click", () => {
+    const now = document.documentElement.dataset.theme ?? (systemDark.matches ? "dark" : "light");
+    const next = now === "dark" ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    try {
+      localStorage.setItem("assay-theme", next);
+    } catch { /* storage is off: the choice lasts as long as the page */ }
+    redrawMap();
+  });
+  systemDark.addEventListener("change", redrawMap);
+}
+
+function rowLinks() {
+  const view = document.querySelector(".view.current");
+  return [...view.querySelectorAll(".row-link")].filter((link) => link.offsetParent !== null);
+}
+
+function moveFocus(step) {
+  const links = rowLinks();
+  const at = links.indexOf(document.activeElement);
+  const next = links[at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step];
+  if (!next) return;
+  next.focus({ preventScroll: true });
+  next.scrollIntoView({ block: "nearest", behavior: "instant" });
+}
+
+function goBack() {
+  const { view, id } = parseAddress(location.hash);
+  if (view === "thread") location.hash = cameFrom === location.hash ? "#overview" : cameFrom;
+  else if (view === "category") {
+    const parent = categoryById(id)?.parent;
+    location.hash = parent === null || parent === undefined ? "#overview" : addressOfCategory(report.categories[parent]);
+  } else if (view !== "overview") location.hash = "#overview";
+}
+
+const KEYS = {
+  "/": () => byId("search").elements.q.select(),
+  j: () => step(1),
+  k: () => step(-1),
+  o: () => { location.hash = "#overview"; },
+  l: () => { location.hash = "#threads"; },
+  m: () => { if (byId("map")) location.hash = "#map"; },
+  i: () => { location.hash = "#method"; },
+  t: () => byId("theme").click(),
+  "?": () => byId("keys").showModal(),
+  Escape: goBack,
+  ArrowRight: () => fold(true),
+  ArrowLeft: () => fold(false),
+};
+
+function step(by) {
+  if (!shownThread) return moveFocus(by);
+  const next = neighbour(shownThread, by);
+  if (next) location.hash = addressOfThread(next);
+  return undefined;
+}
+
+function fold(open) {
+  const button = document.activeElement.closest?.("tr")?.querySelector(".fold");
+  if (!button) return false;
+  toggleFold(button, open);
+  return true;
+}
+
+function setUpKeys() {
+  byId("help").addEventListener("click", () => byId("keys").showModal());
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || byId("keys").open) return;
+    const field = event.target.closest("input, select, textarea");
+    if (field) {
+      if (event.key === "Escape") field.blur();
+      return;
+    }
+    if (event.key === "Escape" && byId("evidence").matches(":popover-open")) return;
+    const action = KEYS[event.key];
+    if (action && action() !== false) event.preventDefault();
+  });
+}
+
+/** On paper every figure of the overview is there. */
+function setUpPrint() {
+  addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll(".view.current details")) details.open = true;
+  });
+}
+
+setUpTables();
+setUpSearch();
+setUpEvidence();
+setUpTheme();
+setUpKeys();
+setUpPrint();
+startRouter(showView);
+if (lastList.threads.length === 0) document.documentElement.classList.add("no-threads");

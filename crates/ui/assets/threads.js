@@ -1,0 +1,179 @@
+// Lists of threads: filter, sort, and draw a screenful at a time.
+import { announce, byId, h } from "./dom.js";
+import { compact, money, moment, percent, plural, seconds } from "./format.js";
+import { categoryById, categoryPath, hasAttribute, report, searchText, threads } from "./data.js";
+import { addressOfCategory, addressOfThread, addressOfThreads, replaceAddress } from "./router.js";
+import { matchingCategories } from "./tree.js";
+
+/** Rows drawn at once; the next ones follow when the end comes near. */
+const PAGE = 60;
+
+const SORTS = {
+  "": ["Report order", () => 0],
+  latency: ["Slowest first", (a, b) => (b.latency ?? -1) - (a.latency ?? -1)],
+  cost: ["Most expensive first", (a, b) => (b.cost ?? -1) - (a.cost ?? -1)],
+  tokens: ["Most tokens first", (a, b) => b.tokens - a.tokens],
+  newest: ["Newest first", (a, b) => (b.time ?? -1e15) - (a.time ?? -1e15)],
+  oldest: ["Oldest first", (a, b) => (a.time ?? 1e15) - (b.time ?? 1e15)],
+  sure: ["Most typical first", (a, b) => b.confidence - a.confidence],
+  unsure: ["Least clear first", (a, b) => a.confidence - b.confidence],
+};
+
+const STATUSES = { "": "All outcomes", failing: "Failing", fine: "Not failing", error: "Ended in an error", pending: "Unfinished" };
+
+/** The threads last listed, in their order: what j and k walk through when one is open. */
+export let lastList = { threads, address: "#threads" };
+
+export function selectThreads({ q = "", status = "", category = null, attribute = "", value = "", sort = "" }) {
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = threads.filter((thread) => {
+    if (category && !category.leaves.has(thread.category)) return false;
+    if (status === "failing" && !thread.fails) return false;
+    if (status === "fine" && thread.fails) return false;
+    if ((status === "error" || status === "pending") && thread.status !== status) return false;
+    if (attribute && !hasAttribute(thread, attribute, value)) return false;
+    return words.length === 0 || words.every((word) => searchText(thread).includes(word));
+  });
+  const order = SORTS[sort]?.[1];
+  return order && sort ? found.sort((a, b) => order(a, b) || a.row - b.row) : found;
+}
+
+export function threadRow(thread, { showCategory }) {
+  const leaf = thread.category === null ? null : report.categories[thread.category];
+  const facts = [
+    thread.latency === null ? null : h("span", { title: "latency" }, seconds(thread.latency)),
+    thread.cost === null ? null : h("span", { title: "cost" }, money(thread.cost)),
+    thread.tokens === 0 ? null : h("span", { title: "tokens" }, `${compact(thread.tokens)} tokens`),
+    thread.time === null ? null : h("span", { class: "wide-only", title: "start" }, moment(thread.time)),
+    h("span", { class: "wide-only", title: "confidence: how clearly this category" }, `${percent(thread.confidence)} sure`),
+  ];
+  return h("li", { class: "thread-row" },
+    h("a", { class: "row-link", href: addressOfThread(thread) },
+      h("span", { class: `state ${thread.fails ? "failed" : thread.status}`, title: stateTitle(thread) }),
+      h("span", { class: "thread-words" },
+        h("span", { class: "thread-request" },
+          thread.rank === null ? null : h("span", { class: "rank" }, `#${thread.rank}`), thread.request || "(no request)"),
+        h("span", { class: "thread-summary" }, thread.failure ?? thread.reason ?? thread.summary),
+        h("span", { class: "thread-facts" },
+          showCategory && leaf ? h("span", { class: "tag" }, h("i", { class: `dot ${leaf.color}` }), leaf.name) : null,
+          facts))));
+}
+
+export function stateTitle(thread) {
+  if (thread.status === "error") return "ended in an error";
+  if (thread.fails) return "a failure shows";
+  return thread.status === "pending" ? "unfinished" : "no failure shows";
+}
+
+/** Draws `list` into `mount`, more as the end comes near. Draws at least `atLeast` rows. */
+function drawRows(mount, list, options, atLeast) {
+  const rows = h("ol", { class: "thread-rows" });
+  const end = h("div", { class: "list-end" });
+  let drawn = 0;
+  const draw = (limit) => {
+    rows.append(...list.slice(drawn, limit).map((thread) => threadRow(thread, options)));
+    drawn = Math.min(limit, list.length);
+    if (drawn >= list.length) end.remove();
+  };
+  mount.replaceChildren(rows, end);
+  draw(Math.max(PAGE, atLeast));
+  const watcher = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) draw(drawn + PAGE);
+    if (drawn >= list.length) watcher.disconnect();
+  }, { rootMargin: "1200px" });
+  if (drawn < list.length) watcher.observe(end);
+  mount.assayDrawn = () => drawn;
+}
+
+function noThreads(filtered, clear) {
+  return h("div", { class: "empty" },
+    h("h3", {}, filtered ? "No thread matches" : "No threads here"),
+    h("p", {}, filtered ? "Try fewer words, or another outcome." : "The numbers above are about threads that this page does not list."),
+    filtered ? h("button", { type: "button", class: "button", onclick: clear }, "Clear the filters") : null);
+}
+
+function chooser(name, label, options, value, onChange) {
+  return h("select", { name, "aria-label": label, onchange: (event) => onChange(event.target.value) },
+    Object.entries(options).map(([key, text]) => h("option", { value: key, selected: key === value }, text)));
+}
+
+const sortNames = Object.fromEntries(Object.entries(SORTS).map(([key, [name]]) => [key, name]));
+
+/** The list inside a category. Keeps its choice while the page is open. */
+export function mountCategoryList(mount, category, address) {
+  const state = mount.assayState ??= { status: "", sort: "" };
+  const draw = () => {
+    const list = selectThreads({ ...state, category });
+    lastList = { threads: list, address };
+    const tools = h("div", { class: "list-tools" },
+      h("span", { class: "list-count" }, countText(list.length, category.threads)),
+      chooser("status", "Outcome", STATUSES, state.status, (status) => { state.status = status; draw(); }),
+      chooser("sort", "Order", sortNames, state.sort, (sort) => { state.sort = sort; draw(); }));
+    const rows = h("div", {});
+    const options = { showCategory: category.leaves.size > 1 };
+    const atLeast = mount.assayRows?.assayDrawn?.() ?? 0;
+    mount.assayRows = rows;
+    mount.replaceChildren(tools, rows);
+    if (list.length === 0) rows.append(noThreads(state.status !== "", () => { state.status = ""; draw(); }));
+    else drawRows(rows, list, options, atLeast);
+  };
+  draw();
+}
+
+function countText(listed, all) {
+  return listed < all ? `${plural(listed, "thread")} listed` : plural(listed, "thread");
+}
+
+/** The list of all threads, with search; its state is its address. */
+export function mountThreadList(query) {
+  const mount = byId("thread-list");
+  const state = Object.fromEntries(["q", "status", "category", "attribute", "value", "sort"].map((key) => [key, query.get(key) ?? ""]));
+  const change = (changes) => {
+    replaceAddress(addressOfThreads({ ...state, ...changes }));
+    mountThreadList(new URLSearchParams(location.hash.split("?")[1] ?? ""));
+  };
+  const category = state.category ? categoryById(state.category) : null;
+  const list = selectThreads({ ...state, category });
+  lastList = { threads: list, address: location.hash || "#threads" };
+  const categories = { "": "All categories" };
+  for (const one of report.categories) {
+    categories[one.id] = `${"\u2003".repeat(categoryPath(one.position).length - 1)}${one.name}`;
+  }
+  const filtered = state.q || state.status || category || state.attribute;
+  const tools = h("div", { class: "list-tools" },
+    h("span", { class: "list-count" }, countText(list.length, filtered ? 0 : report.analysed)),
+    chooser("category", "Category", categories, state.category, (value) => change({ category: value })),
+    chooser("status", "Outcome", STATUSES, state.status, (value) => change({ status: value })),
+    chooser("sort", "Order", sortNames, state.sort, (value) => change({ sort: value })));
+  const chips = [
+    state.q ? chip(`“${state.q}”`, () => { byId("search").elements.q.value = ""; change({ q: "" }); }) : null,
+    state.attribute ? chip(`${state.attribute.replaceAll("_", " ")} = ${state.value}`, () => change({ attribute: "", value: "" })) : null,
+  ].filter(Boolean);
+  const found = state.q ? matchingCategories(state.q).slice(0, 8) : [];
+  const rows = h("div", {});
+  const atLeast = mount.assayAddress === location.hash ? mount.assayRows?.assayDrawn?.() ?? 0 : 0;
+  mount.assayAddress = location.hash;
+  mount.assayRows = rows;
+  mount.replaceChildren(tools,
+    ...(chips.length > 0 ? [h("p", { class: "chips" }, chips)] : []),
+    ...(found.length > 0 ? [categoryHits(found)] : []), rows);
+  if (list.length === 0) {
+    rows.append(noThreads(Boolean(filtered), () => { byId("search").elements.q.value = ""; change({ q: "", status: "", category: "", attribute: "", value: "" }); }));
+  } else {
+    drawRows(rows, list, { showCategory: true }, atLeast);
+  }
+  if (report.listed < report.analysed && !filtered) {
+    mount.append(h("p", { class: "hint" }, `This page lists ${plural(report.listed, "thread")} of ${plural(report.analysed, "thread")}; assignments.csv has all.`));
+  }
+  announce(plural(list.length, "thread"));
+}
+
+function chip(text, onRemove) {
+  return h("button", { type: "button", class: "chip removable", onclick: onRemove, "aria-label": `Remove filter ${text}` }, text, " ×");
+}
+
+function categoryHits(found) {
+  return h("ul", { class: "category-hits", "aria-label": "Matching categories" }, found.map((category) =>
+    h("li", {}, h("a", { class: "row-link", href: addressOfCategory(category) },
+      h("i", { class: `dot ${category.color}` }), h("span", {}, category.name), h("span", { class: "soft" }, percent(category.share))))));
+}

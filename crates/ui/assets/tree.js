@@ -1,0 +1,125 @@
+// The table of categories: fold, sort, filter. The rows are the server's own;
+// nothing is drawn here, only ordered and hidden.
+import { announce, byId } from "./dom.js";
+import { plural } from "./format.js";
+import { report } from "./data.js";
+
+export function setUpTables() {
+  for (const table of document.querySelectorAll("table.categories")) setUpTable(table);
+  const overview = document.querySelector("#overview table.categories");
+  if (!overview) return;
+  const filter = byId("category-filter");
+  filter?.addEventListener("input", () => filterRows(overview, filter.value));
+  const unfold = byId("unfold");
+  if (!unfold) return;
+  if (!overview.querySelector(".fold")) unfold.hidden = true;
+  const label = () => {
+    unfold.textContent = overview.querySelector('.fold[aria-expanded="false"]') ? "Unfold all" : "Fold all";
+  };
+  unfold.addEventListener("click", () => {
+    const open = overview.querySelector('.fold[aria-expanded="false"]') !== null;
+    for (const button of overview.querySelectorAll(".fold")) button.setAttribute("aria-expanded", String(open));
+    showRows(overview);
+    label();
+  });
+  overview.addEventListener("click", label);
+  label();
+}
+
+function setUpTable(table) {
+  table.addEventListener("click", (event) => {
+    const fold = event.target.closest(".fold");
+    if (fold) return toggleFold(fold, fold.getAttribute("aria-expanded") !== "true");
+    const sort = event.target.closest(".sort");
+    if (sort) return sortTable(table, sort.closest("th"));
+    // The whole row is the link; selecting text is not a click.
+    const row = event.target.closest("tbody tr");
+    if (row && !event.target.closest("a, button") && getSelection().isCollapsed) row.querySelector("a").click();
+    return undefined;
+  });
+  for (const head of table.querySelectorAll("th[data-sort]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "sort";
+    button.append(...head.childNodes);
+    head.append(button);
+  }
+  showRows(table);
+}
+
+export function toggleFold(button, open) {
+  button.setAttribute("aria-expanded", String(open));
+  showRows(button.closest("table"));
+}
+
+function showRows(table) {
+  const shown = new Map();
+  for (const row of table.tBodies[0].rows) {
+    const parent = row.dataset.parent === undefined ? null : shown.get(row.dataset.parent);
+    const visible = parent === null || parent === undefined || (parent.visible && parent.open);
+    const fold = row.querySelector(".fold");
+    shown.set(row.dataset.position, { visible, open: fold?.getAttribute("aria-expanded") === "true" });
+    row.hidden = !visible;
+    row.removeAttribute("data-folded");
+  }
+}
+
+function sortTable(table, head) {
+  const key = head.dataset.sort;
+  const first = key === "name" ? "ascending" : "descending";
+  const second = key === "name" ? "descending" : "ascending";
+  const direction = head.getAttribute("aria-sort") === first ? second : first;
+  for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", direction);
+  const sign = direction === "ascending" ? 1 : -1;
+  const rows = [...table.tBodies[0].rows];
+  const children = new Map();
+  for (const row of rows) {
+    const parent = row.dataset.parent ?? "";
+    children.set(parent, [...(children.get(parent) ?? []), row]);
+  }
+  for (const siblings of children.values()) siblings.sort((a, b) => compareRows(a, b, key, sign));
+  const ordered = [];
+  const stack = [...(children.get("") ?? [])].reverse();
+  while (stack.length > 0) {
+    const row = stack.pop();
+    ordered.push(row);
+    stack.push(...[...(children.get(row.dataset.position) ?? [])].reverse());
+  }
+  table.tBodies[0].append(...ordered);
+}
+
+function compareRows(a, b, key, sign) {
+  const left = report.categories[a.dataset.position][key] ?? null;
+  const right = report.categories[b.dataset.position][key] ?? null;
+  // Rows without the value come last in either direction.
+  if (left === null || right === null) return (left === null) - (right === null);
+  if (typeof left === "string") return sign * left.localeCompare(right);
+  return sign * (left - right) || a.dataset.position - b.dataset.position;
+}
+
+export function matchingCategories(query) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  return report.categories.filter((category) => {
+    const text = `${category.name}\n${category.words}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}
+
+function filterRows(table, query) {
+  if (query.trim() === "") {
+    byId("no-category").hidden = true;
+    return showRows(table);
+  }
+  const keep = new Set();
+  const found = matchingCategories(query);
+  for (const category of found) {
+    for (let at = category, steps = 0; at && steps < 16; at = report.categories[at.parent], steps += 1) {
+      keep.add(String(at.position));
+    }
+  }
+  for (const row of table.tBodies[0].rows) row.hidden = !keep.has(row.dataset.position);
+  byId("no-category").hidden = keep.size > 0;
+  announce(plural(found.length, "matching category").replace("categorys", "categories"));
+  return undefined;
+}

@@ -1,0 +1,219 @@
+//! What the page's modules read: categories and threads as compact JSON.
+//!
+//! Names are short because there may be ten thousand rows; `data.js` is where
+//! they are spelled out. All text has passed [`text::visible`].
+
+use std::collections::BTreeMap;
+use std::io;
+
+use assay_domain::report::{Assignment, AttributeValue, Category, CategoryKind, Report, Status};
+use serde::Serialize;
+
+use super::HtmlOptions;
+use super::page::{Colors, Index};
+use super::selection::Selection;
+use crate::{inert_json, text};
+
+#[derive(Serialize)]
+pub(super) struct Head {
+    project: String,
+    /// How to see a whole thread: append its id.
+    command: String,
+    analysed: usize,
+    listed: usize,
+    categories: Vec<CategoryHead>,
+    /// Rank and row of the highlights.
+    highlights: Vec<(usize, Option<usize>)>,
+}
+
+#[derive(Serialize)]
+struct CategoryHead {
+    id: String,
+    name: String,
+    parent: Option<usize>,
+    color: &'static str,
+    kind: CategoryKind,
+    threads: usize,
+    share: f64,
+    failures: f64,
+    p50: Option<f64>,
+    p99: Option<f64>,
+    cost: Option<f64>,
+    feedback: Option<f64>,
+    words: String,
+}
+
+pub(super) fn head(report: &Report, options: &HtmlOptions, selection: &Selection) -> Head {
+    let index = Index::new(report);
+    let colors = Colors::new(report, &index);
+    let key = super::numbers::main_feedback(report);
+    let rows: BTreeMap<_, _> = selection
+        .threads
+        .iter()
+        .enumerate()
+        .map(|(row, &position)| (&report.assignments[position].thread, row))
+        .collect();
+    Head {
+        project: text::line(&report.project),
+        command: text::line(&options.thread_command),
+        analysed: report.assignments.len(),
+        listed: selection.threads.len(),
+        categories: report
+            .taxonomy
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(position, category)| CategoryHead::new(category, colors.of(position), &index, key))
+            .collect(),
+        highlights: report
+            .executive_summary
+            .highlights
+            .iter()
+            .map(|highlight| (highlight.rank, rows.get(&highlight.thread).copied()))
+            .collect(),
+    }
+}
+
+impl CategoryHead {
+    fn new(category: &Category, color: &'static str, index: &Index, key: Option<&str>) -> Self {
+        let statistics = &category.statistics;
+        Self {
+            id: text::line(&category.id),
+            name: text::name(&category.name),
+            parent: category.parent.as_deref().and_then(|id| index.get(id)),
+            color,
+            kind: category.kind,
+            threads: statistics.threads,
+            share: statistics.share.value,
+            failures: statistics.failure_rate.value,
+            p50: statistics.latency.map(|latency| latency.p50),
+            p99: statistics.latency.map(|latency| latency.p99),
+            cost: statistics.cost.map(|cost| cost.total),
+            feedback: key.and_then(|key| statistics.feedback.get(key)?.mean),
+            words: text::line(&format!("{} {}", category.description, category.keywords.join(" "))),
+        }
+    }
+}
+
+/// One thread. Absent values are left out.
+#[derive(Serialize)]
+struct Row<'a> {
+    /// Thread id.
+    i: String,
+    /// Position of the leaf category.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c: Option<usize>,
+    /// Confidence.
+    f: f64,
+    /// Why it is in "Other".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    /// Summary.
+    s: String,
+    /// Request.
+    r: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    a: BTreeMap<String, Shown<'a>>,
+    /// Status: 0 success, 1 error, 2 pending.
+    u: u8,
+    /// Failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    /// Start, seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<i64>,
+    /// Latency in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l: Option<f64>,
+    /// Tokens.
+    t: u64,
+    /// Cost in US dollars.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    m: Option<f64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    b: BTreeMap<String, f64>,
+    /// Weight, where it is not 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    w: Option<f64>,
+    /// Position on the map.
+    p: [f32; 2],
+    /// Whether the conversation is in the page.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    k: bool,
+    /// Traces, at most eight.
+    g: Vec<String>,
+    /// The run to look at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Shown<'a> {
+    Boolean(bool),
+    Number(f64),
+    Text(std::borrow::Cow<'a, str>),
+    Labels(Vec<String>),
+}
+
+/// The rows as a JSON array, written one by one.
+pub(super) fn threads(
+    report: &Report,
+    selection: &Selection,
+    embedded: &[bool],
+    out: &mut dyn io::Write,
+) -> io::Result<()> {
+    let index = Index::new(report);
+    out.write_all(b"[")?;
+    for (row, (&position, &embedded)) in selection.threads.iter().zip(embedded).enumerate() {
+        if row > 0 {
+            out.write_all(b",\n")?;
+        }
+        let assignment = &report.assignments[position];
+        inert_json::write_embedded(&thread(assignment, index.get(&assignment.category), embedded), out)?;
+    }
+    out.write_all(b"]")
+}
+
+fn thread(assignment: &Assignment, category: Option<usize>, embedded: bool) -> Row<'_> {
+    Row {
+        i: text::line(&assignment.thread.0),
+        c: category,
+        f: assignment.confidence,
+        y: assignment.reason.as_deref().map(text::line),
+        s: clip(&assignment.summary, 1_200),
+        r: clip(&assignment.request, 600),
+        a: assignment.attributes.iter().map(|(name, value)| (text::line(name), shown(value))).collect(),
+        u: match assignment.status {
+            Status::Success => 0,
+            Status::Error => 1,
+            Status::Pending => 2,
+        },
+        x: assignment.failure.as_deref().map(|failure| clip(failure, 600)),
+        d: assignment.start_time.map(|time| time.timestamp()),
+        l: assignment.latency,
+        t: assignment.total_tokens,
+        m: assignment.cost,
+        b: assignment.feedback.iter().map(|(key, score)| (text::line(key), *score)).collect(),
+        w: ((assignment.weight - 1.0).abs() > 1e-9).then_some(assignment.weight),
+        p: assignment.position,
+        k: embedded,
+        g: assignment.traces.iter().take(8).map(ToString::to_string).collect(),
+        n: assignment.run.map(|run| run.to_string()),
+    }
+}
+
+fn clip(value: &str, limit: usize) -> String {
+    text::cut(&text::visible(value), limit).into_owned()
+}
+
+fn shown(value: &AttributeValue) -> Shown<'_> {
+    match value {
+        AttributeValue::Boolean(value) => Shown::Boolean(*value),
+        AttributeValue::Number(value) => Shown::Number(*value),
+        AttributeValue::Text(value) => Shown::Text(text::line(value).into()),
+        AttributeValue::Labels(labels) => {
+            Shown::Labels(labels.iter().map(|label| text::line(label)).collect())
+        }
+    }
+}

@@ -1,0 +1,299 @@
+// The report page in a real browser: nothing in a trace runs, nothing is asked of
+// any server, and a reader gets from the summary to a conversation and back.
+//
+//   cd crates/ui/tests/browser && npm install && npm test
+//
+// Needs Node 20, cargo, and Chromium (Debian: `apt-get install chromium`);
+// CHROMIUM names another binary, REPORTS a folder of pages made before
+// (html.html, hostile.html, wide.html, large.html, empty.html), SHOTS a folder for screenshots.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const folder = process.env.REPORTS ?? makeReports();
+const shots = process.env.SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+
+function makeReports() {
+  const made = mkdtempSync(join(tmpdir(), "assay-report-"));
+  for (const form of ["html", "hostile", "wide", "large", "empty"]) {
+    const page = execFileSync("cargo", ["run", "-q", "-p", "assay-ui", "--example", "sample", form], { maxBuffer: 1 << 28 });
+    writeFileSync(join(made, `${form}.html`), page);
+  }
+  return made;
+}
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
+});
+
+/** A page on which any request, error, dialog or blocked action is a failure. */
+async function open(form, hash = "", options = {}) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, ...options });
+  page.problems = [];
+  const address = pathToFileURL(join(folder, `${form}.html`)).href;
+  page.on("request", (request) => { if (!request.url().startsWith(address)) page.problems.push(`request ${request.url()}`); });
+  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) page.problems.push(message.text()); });
+  page.on("pageerror", (error) => page.problems.push(error.message));
+  page.on("dialog", (dialog) => { page.problems.push(`dialog ${dialog.message()}`); dialog.dismiss(); });
+  await page.goto(address + hash);
+  await page.waitForSelector("html.js .view.current");
+  return page;
+}
+
+const view = (page) => page.evaluate(() => document.querySelector(".view.current").id);
+const text = (page, selector) => page.locator(selector).first().innerText();
+
+/** Goes to an address within the page and lets it draw. */
+async function visit(page, hash) {
+  await page.evaluate((to) => { location.hash = to; }, hash);
+  await page.waitForTimeout(60);
+}
+
+const tests = {
+  async "nothing that a trace contains runs, loads or navigates"() {
+    const page = await open("hostile");
+    const start = page.url();
+    const hashes = await page.evaluate(() => [...new Set([...document.querySelectorAll("main a[href^='#']")].map((link) => link.getAttribute("href")))]);
+    for (const hash of ["#threads", "#map", "#method", ...hashes.filter((_, index) => index % 5 === 0).slice(0, 60)]) {
+      await visit(page, hash);
+      await page.evaluate(() => {
+        for (const details of document.querySelectorAll(".view.current details")) details.open = true;
+        for (const node of document.querySelectorAll(".view.current *")) {
+          for (const kind of ["mouseover", "focus", "toggle", "blur"]) node.dispatchEvent(new Event(kind, { bubbles: true }));
+        }
+      });
+    }
+    const shown = await page.evaluate(() => ({
+      pwned: window.pwned,
+      odd: [...document.querySelectorAll("main *")].filter((node) =>
+        ["SCRIPT", "IFRAME", "OBJECT", "EMBED", "IMG", "LINK", "BASE", "VIDEO", "MARQUEE", "STYLE"].includes(node.tagName)
+        || [...node.attributes].some((attribute) => attribute.name.startsWith("on"))
+        || (node.getAttribute("href") ?? "#").startsWith("#") === false).map((node) => node.outerHTML.slice(0, 100)),
+    }));
+    assert.deepEqual(shown, { pwned: undefined, odd: [] });
+    assert.equal(page.url().split("#")[0], start.split("#")[0]);
+    return page;
+  },
+
+  async "every payload is shown in the conversation as it was written"() {
+    const page = await open("hostile");
+    const href = await page.locator(".highlight").first().getAttribute("href");
+    await visit(page, href);
+    const words = await page.locator(".talk").textContent();
+    for (const payload of ["<script>window.pwned=1</script>", "<img src=x onerror=window.pwned=1>", "⟦U+202E⟧txt.exe", "tags ⟦U+E0041⟧"]) {
+      assert.ok(words.includes(payload), `${payload} is not shown`);
+    }
+    return page;
+  },
+
+  async "from the summary to a category, a subcategory, a thread, a tool call, and back"() {
+    const page = await open("html");
+    await page.locator("#overview .categories a", { hasText: "Refunds and payments" }).click();
+    assert.equal(await view(page), "category/t1");
+    await page.locator(".view.current .categories a", { hasText: "Ask for a refund" }).click();
+    assert.equal(await text(page, ".view.current h1"), "Ask for a refund");
+    await page.locator(".view.current select[name=status]").selectOption("failing");
+    assert.equal(await text(page, ".view.current .list-count"), "28 threads listed");
+    await page.locator(".view.current .thread-row a").nth(2).click();
+    assert.equal(await view(page), "thread");
+    await page.locator(".call summary").first().click();
+    assert.match(await text(page, ".call"), /"order": 88213/);
+    assert.match(await text(page, ".call .failure"), /timed out/);
+    await page.goBack();
+    assert.equal(await text(page, ".view.current h1"), "Ask for a refund");
+    assert.equal(await text(page, ".view.current .list-count"), "28 threads listed");
+    await page.goBack();
+    await page.goBack();
+    assert.equal(await view(page), "overview");
+    return page;
+  },
+
+  async "search finds threads and categories, and its address can be shared"() {
+    const page = await open("html");
+    await page.keyboard.press("/");
+    await page.keyboard.type("invoice vat");
+    await page.waitForFunction(() => document.querySelector(".view.current").id === "threads");
+    const found = await text(page, "#thread-list .list-count");
+    assert.match(found, /^\d+ threads$/);
+    assert.ok((await text(page, ".thread-request")).includes("VAT"));
+    assert.ok((await text(page, ".category-hits")).includes("Invoices"));
+    const again = await open("html", page.url().slice(page.url().indexOf("#")));
+    assert.equal(await text(again, "#thread-list .list-count"), found);
+    await again.close();
+    await page.locator("#search input").fill("no such words");
+    await page.waitForSelector("#thread-list .empty");
+    await page.getByRole("button", { name: "Clear the filters" }).click();
+    assert.equal(await text(page, "#thread-list .list-count"), "400 threads");
+    return page;
+  },
+
+  async "a number shows what it counts and leads to the threads behind it"() {
+    const page = await open("html");
+    await page.locator(".figure").nth(1).click();
+    assert.match(await text(page, "#evidence"), /some failure shows/);
+    await page.locator("#evidence a").click();
+    assert.equal(await text(page, ".view.current h1"), "Ask for a refund");
+    assert.equal(await page.locator("#evidence").isVisible(), false);
+    await visit(page, "#overview");
+    await page.locator(".reference").first().click();
+    assert.equal(await view(page), "thread");
+    await visit(page, "#overview");
+    await page.locator("#overview .attribute a").first().click();
+    assert.equal(await view(page), "threads");
+    assert.equal(await page.locator(".chip.removable").count(), 1);
+    return page;
+  },
+
+  async "the keyboard is enough"() {
+    const page = await open("html");
+    await page.keyboard.press("l");
+    await page.waitForSelector("#threads.current .thread-row");
+    for (const key of ["j", "j", "j", "k"]) await page.keyboard.press(key);
+    const request = await page.evaluate(() => document.activeElement.querySelector(".thread-request").textContent);
+    const focused = await page.evaluate(() => document.activeElement.getAttribute("href"));
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#thread.current h1");
+    assert.ok(request.includes(await text(page, "#thread h1")));
+    await page.keyboard.press("j");
+    await page.waitForFunction((before) => location.hash !== before, focused);
+    await page.keyboard.press("k");
+    await page.waitForFunction((before) => location.hash === before, focused);
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#threads.current");
+    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("href")), focused);
+    await page.keyboard.press("o");
+    await page.waitForSelector("#overview.current");
+    await page.locator("#overview .categories tbody a").first().focus();
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(await page.locator("#overview .categories a", { hasText: "Track a parcel" }).isVisible(), false);
+    await page.keyboard.press("ArrowRight");
+    assert.equal(await page.locator("#overview .categories a", { hasText: "Track a parcel" }).isVisible(), true);
+    await page.keyboard.press("?");
+    assert.equal(await page.locator("#keys").isVisible(), true);
+    return page;
+  },
+
+  async "categories sort and filter"() {
+    const page = await open("html");
+    const names = () => page.locator("#overview .categories tbody tr.d0 a").allInnerTexts();
+    await page.locator("#overview th[data-sort=failures] .sort").click();
+    assert.equal((await names())[0], "Refunds and payments");
+    await page.locator("#overview th[data-sort=failures] .sort").click();
+    assert.equal((await names()).at(-1), "Refunds and payments");
+    await page.locator("#category-filter").fill("boots");
+    assert.equal(await page.locator("#no-category").isVisible(), true);
+    await page.locator("#category-filter").fill("stock");
+    assert.deepEqual(await page.locator("#overview tbody tr:visible a").allInnerTexts(), ["Product questions", "Stock and availability"]);
+    return page;
+  },
+
+  async "the theme follows the system until it is chosen, and the choice is kept"() {
+    const page = await open("html", "", { colorScheme: "dark" });
+    const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+    const dark = await background();
+    await page.locator("#theme").click();
+    assert.notEqual(await background(), dark);
+    await page.reload();
+    assert.notEqual(await background(), dark);
+    return page;
+  },
+
+  async "a dot of the map says what it is and opens its thread"() {
+    const page = await open("html", "#map");
+    const box = await page.locator(".map-canvas").boundingBox();
+    let found = false;
+    for (let x = 60; x < box.width - 60 && !found; x += 9) {
+      await page.mouse.move(box.x + x, box.y + box.height * 0.62);
+      found = await page.locator(".map-tip").isVisible();
+    }
+    assert.ok(found, "no dot found");
+    await page.mouse.down();
+    await page.mouse.up();
+    await page.waitForSelector("#thread.current");
+    await page.goBack();
+    await page.locator(".legend-entry").nth(1).click();
+    assert.equal(await page.locator(".legend-entry").nth(1).getAttribute("aria-pressed"), "true");
+    return page;
+  },
+
+  async "nothing is wider than a telephone"() {
+    const page = await open("html", "", { viewport: { width: 375, height: 812 } });
+    for (const hash of ["#overview", "#threads", "#map", "#method", "#category/t1", "#category/c03", "#thread/thread-0208"]) {
+      await visit(page, hash);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${hash} overflows`);
+    }
+    return page;
+  },
+
+  async "five thousand threads and a thousand categories stay fluid"() {
+    const page = await open("large", "#threads");
+    const took = await page.evaluate(async () => {
+      const start = performance.now();
+      location.hash = "#threads?q=refund&sort=cost";
+      await new Promise((done) => addEventListener("hashchange", () => requestAnimationFrame(done), { once: true }));
+      return performance.now() - start;
+    });
+    assert.ok(took < 400, `a search took ${took} ms`);
+    assert.ok(await page.locator(".thread-row").count() < 400, "rows are drawn before they are needed");
+    const wide = await open("wide");
+    assert.equal(await wide.locator("#overview tbody tr:visible").count(), 100);
+    await wide.locator("#category-filter").fill("leaf 777");
+    assert.equal(await wide.locator("#overview tbody tr:visible").count(), 2);
+    assert.deepEqual(wide.problems, []);
+    await wide.close();
+    return page;
+  },
+
+  async "an empty report says what to do"() {
+    const page = await open("empty");
+    assert.match(await text(page, "#overview .empty"), /Nothing was analysed/);
+    await visit(page, "#thread/none");
+    assert.match(await text(page, "#thread .empty"), /not in the page/);
+    return page;
+  },
+
+  async "no view has a serious fault of accessibility, in either theme"() {
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open("html", "", { colorScheme });
+      for (const hash of ["#overview", "#threads", "#map", "#method", "#category/t1", "#thread/thread-0208"]) {
+        await visit(page, hash);
+        const found = await page.evaluate(async (source) => {
+          if (!window.axe) (0, eval)(source);
+          const result = await window.axe.run(document, { resultTypes: ["violations"] });
+          return result.violations.filter((one) => ["serious", "critical"].includes(one.impact))
+            .map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 120)} ${node.any[0]?.message ?? ""}`).join(" | ")}`);
+        }, axe).catch((error) => [error.message]);
+        assert.deepEqual(found, [], `${colorScheme} ${hash}`);
+      }
+      await page.close();
+    }
+    return null;
+  },
+};
+
+let failed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  try {
+    const page = await test();
+    if (page) {
+      assert.deepEqual(page.problems, []);
+      if (shots) await page.screenshot({ path: join(shots, `${name.replaceAll(/\W+/g, "-")}.png`) });
+      await page.close();
+    }
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
+  }
+}
+await browser.close();
+console.log(failed === 0 ? `${Object.keys(tests).length} passed` : `${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;

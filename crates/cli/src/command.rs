@@ -1,0 +1,12 @@
+//! One file per command.
+
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod files;
+pub(crate) mod import;
+pub(crate) mod insights;
+pub(crate) mod project;
+pub(crate) mod report;
+pub(crate) mod runs;
+pub(crate) mod thread;

@@ -1,0 +1,125 @@
+//! `assay insights`: reports over a durable store.
+
+use assay_domain::{Report, ReportId};
+use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
+use serde_json::json;
+
+use crate::args::Insights;
+use crate::command::{files, report};
+use crate::progress::Bars;
+use crate::{Outcome, data, output};
+
+pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
+    match command {
+        Insights::Run { data, project, analysis, show } => {
+            let config = analysis.config()?;
+            report::use_threads(analysis.threads)?;
+            anyhow::ensure!(
+                data.data.is_dir(),
+                "there is no store at {:?}; `assay import FILE --project NAME` makes one",
+                data.data
+            );
+            let store = data::open(&data.data, None)?;
+            let project = data::project(&store, &project)?;
+            let made = report::analyse(&store, &project, &config, true, &Bars::new())?;
+            block_on(store.put_report(&made))?;
+            report::show(&made, show)?;
+            output::note(&format!("stored as report {}", made.id));
+        }
+        Insights::List { data, project, json } => {
+            let store = data::open_existing(&data.data)?;
+            let project = project.map(|name| data::project(&store, &name)).transpose()?;
+            list(&block_on(store.reports(project.map(|project| project.id)))?, json)?;
+        }
+        Insights::Show { report: id, data, project, show } => {
+            let store = data::open_existing(&data.data)?;
+            report::show(&find(&store, id, project.as_deref())?, show)?;
+        }
+        Insights::Export { report: id, data, project, out } => {
+            let store = data::open_existing(&data.data)?;
+            let found = find(&store, id, project.as_deref())?;
+            report::announce(&files::write(&found, &store, Some(&data.data), &out)?);
+        }
+        Insights::Delete { report: id, data } => {
+            anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);
+            let store = data::open(&data.data, None)?;
+            anyhow::ensure!(block_on(store.delete_report(id))?, "there is no report {id}");
+            output::note(&format!("deleted report {id}"));
+        }
+        Insights::Verify { file } => verify(&file)?,
+    }
+    Ok(Outcome::Done)
+}
+
+fn verify(file: &std::path::Path) -> anyhow::Result<()> {
+    use anyhow::Context as _;
+    let text = if file == std::path::Path::new("-") {
+        std::io::read_to_string(std::io::stdin())?
+    } else {
+        fs_err::read_to_string(file)?
+    };
+    let report: Report =
+        serde_json::from_str(&text).with_context(|| format!("{} is not a report", file.display()))?;
+    if let Err(violations) = assay_insights::verify::report(&report) {
+        let listed: Vec<String> = violations.iter().map(ToString::to_string).collect();
+        anyhow::bail!("the report does not check:\n  {}", listed.join("\n  "));
+    }
+    let numbers: usize = report.executive_summary.key_points.iter().map(|claim| claim.values.len()).sum();
+    output::print(&format!(
+        "checked: {numbers} numbers in {} key points, {} highlights, {} categories, {} threads",
+        report.executive_summary.key_points.len(),
+        report.executive_summary.highlights.len(),
+        report.taxonomy.nodes.len(),
+        report.assignments.len()
+    ))
+}
+
+/// The report of this id, else the newest of the project, else the newest of all.
+fn find(store: &EmbeddedStore, id: Option<ReportId>, project: Option<&str>) -> anyhow::Result<Report> {
+    let id = match id {
+        Some(id) => id,
+        None => {
+            let project = project.map(|name| data::project(store, name)).transpose()?;
+            let reports = block_on(store.reports(project.map(|project| project.id)))?;
+            let newest = reports.first().map(|row| row.id);
+            newest.ok_or_else(|| anyhow::anyhow!("there is no report yet; `assay insights run` makes one"))?
+        }
+    };
+    block_on(store.report(id))?.ok_or_else(|| {
+        anyhow::anyhow!("there is no report {id}; `assay insights list` shows those there are")
+    })
+}
+
+fn list(reports: &[ReportRow], json: bool) -> anyhow::Result<()> {
+    if json {
+        let listed: Vec<_> = reports
+            .iter()
+            .map(|row| {
+                json!({
+                    "id": row.id, "project": row.project, "name": row.name, "title": row.title,
+                    "threads": row.threads, "categories": row.categories, "stored_at": row.stored_at,
+                })
+            })
+            .collect();
+        return output::print_json(&listed);
+    }
+    if reports.is_empty() {
+        return output::print("no reports");
+    }
+    let rows: Vec<Vec<String>> = reports
+        .iter()
+        .map(|row| {
+            vec![
+                row.id.to_string(),
+                row.project.clone(),
+                row.name.clone(),
+                row.threads.to_string(),
+                row.categories.to_string(),
+                row.stored_at.map(|time| time.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default(),
+                assay_ui::text::cut(&row.title, 60).into_owned(),
+            ]
+        })
+        .collect();
+    let header = ["REPORT", "PROJECT", "NAME", "THREADS", "CATEGORIES", "STORED", "TITLE"];
+    output::print(&output::table(&header, &rows))
+}

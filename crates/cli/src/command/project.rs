@@ -1,0 +1,84 @@
+//! `assay project`: lists and deletes projects.
+
+use std::io::{BufRead, IsTerminal, Write};
+
+use anyhow::Context as _;
+use assay_store::{Catalog, Project, block_on};
+use serde_json::json;
+
+use crate::args;
+use crate::{Outcome, data, output};
+
+pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
+    match command {
+        args::Project::List { data, json } => {
+            let store = data::open_existing(&data.data)?;
+            list(&block_on(store.projects())?, json)?;
+        }
+        args::Project::Delete { name, data, yes } => {
+            anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);
+            let store = data::open(&data.data, None)?;
+            let project = data::project(&store, &name)?;
+            if !yes && !is_sure(&project)? {
+                output::note("nothing was deleted");
+                return Ok(Outcome::Done);
+            }
+            let deleted = block_on(store.delete_project(&name))?;
+            output::note(&format!("deleted {}", describe(&deleted)));
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list(projects: &[Project], json: bool) -> anyhow::Result<()> {
+    let time = |time: Option<assay_domain::Time>| time.map(|time| time.to_rfc3339()).unwrap_or_default();
+    if json {
+        let listed: Vec<_> = projects
+            .iter()
+            .map(|project| {
+                json!({
+                    "id": project.id.to_string(), "name": project.name, "runs": project.runs,
+                    "traces": project.traces, "threads": project.threads, "reports": project.reports,
+                    "first_activity": project.first_activity, "last_activity": project.last_activity,
+                })
+            })
+            .collect();
+        return output::print_json(&listed);
+    }
+    if projects.is_empty() {
+        return output::print("no projects");
+    }
+    let rows: Vec<Vec<String>> = projects
+        .iter()
+        .map(|project| {
+            vec![
+                project.name.clone(),
+                project.threads.to_string(),
+                project.traces.to_string(),
+                project.runs.to_string(),
+                project.reports.to_string(),
+                time(project.last_activity),
+            ]
+        })
+        .collect();
+    output::print(&output::table(
+        &["PROJECT", "THREADS", "TRACES", "RUNS", "REPORTS", "LAST ACTIVITY"],
+        &rows,
+    ))
+}
+
+fn describe(project: &Project) -> String {
+    format!(
+        "project {:?} with {} threads, {} runs and {} reports",
+        project.name, project.threads, project.runs, project.reports
+    )
+}
+
+fn is_sure(project: &Project) -> anyhow::Result<bool> {
+    anyhow::ensure!(std::io::stdin().is_terminal(), "add --yes to delete {} for good", describe(project));
+    eprint!("Delete {} for good? [y/N] ", output::plain(&describe(project)));
+    std::io::stderr().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

@@ -1,0 +1,108 @@
+//! `assay report`: files to a report in one command.
+
+use std::path::Path;
+
+use assay_domain::{Report, ReportConfig};
+use assay_insights::Context;
+use assay_llm::minilm::MiniLm;
+use assay_store::{Catalog, EmbeddedStore, Project, block_on};
+use assay_ui::TerminalOptions;
+
+use crate::args::{self, Show};
+use crate::command::files;
+use crate::progress::Bars;
+use crate::{Outcome, cancel, data, ingest, output};
+
+pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
+    let config = args.analysis.config()?;
+    use_threads(args.analysis.threads)?;
+    let prices = args.input.prices.as_deref();
+    let store = match &args.data {
+        Some(dir) => data::open(dir, prices)?,
+        None => data::open_temporary(prices)?,
+    };
+    let name = args.project.clone().unwrap_or_else(|| project_name(&args.input.files[0]));
+    let bars = Bars::new();
+    let tally = ingest::files(&store, &name, &args.input, &bars)?;
+    bars.finish();
+    if tally.has_notes() {
+        output::note(&tally.describe(&name));
+    }
+    let project = data::project(&store, &name)?;
+    let report = analyse(&store, &project, &config, args.data.is_some(), &bars)?;
+    if args.data.is_some() {
+        block_on(store.put_report(&report))?;
+    }
+    show(&report, args.show)?;
+    if !args.no_files && !(args.show.json && args.out == Path::new("assay-report")) {
+        announce(&files::write(&report, &store, args.data.as_deref(), &args.out)?);
+    }
+    Ok(tally.outcome())
+}
+
+/// Makes a report over a project.
+pub(crate) fn analyse(
+    store: &EmbeddedStore,
+    project: &Project,
+    config: &ReportConfig,
+    remember: bool,
+    bars: &Bars,
+) -> anyhow::Result<Report> {
+    let embedder = MiniLm::bundled()?;
+    let context = Context { store, embedder: &embedder, remember, progress: bars, cancel: cancel::flag() };
+    let report = block_on(assay_insights::run(&context, project, config))?;
+    bars.finish();
+    Ok(report)
+}
+
+/// Prints a report as asked.
+pub(crate) fn show(report: &Report, show: Show) -> anyhow::Result<()> {
+    if show.json {
+        return output::print(&assay_ui::json(report));
+    }
+    let options = TerminalOptions {
+        width: output::width(),
+        color: output::wants_color(),
+        depth: show.depth,
+        ..TerminalOptions::default()
+    };
+    output::print(&assay_ui::terminal(report, &options))
+}
+
+/// Says where the files are.
+pub(crate) fn announce(paths: &[std::path::PathBuf]) {
+    if let Some(page) = paths.first() {
+        output::note(&format!("wrote {} and {} more files beside it", page.display(), paths.len() - 1));
+    }
+}
+
+/// Limits the processor threads of the analysis. Its result does not depend on them.
+pub(crate) fn use_threads(count: Option<usize>) -> anyhow::Result<()> {
+    if let Some(count) = count {
+        rayon::ThreadPoolBuilder::new().num_threads(count).build_global()?;
+    }
+    Ok(())
+}
+
+/// `dir/support.jsonl.gz` → `support`.
+fn project_name(file: &str) -> String {
+    let path = Path::new(file);
+    let name =
+        path.file_name().map_or_else(|| "traces".to_owned(), |name| name.to_string_lossy().into_owned());
+    match name.split('.').next() {
+        Some(stem) if !stem.is_empty() && stem != "-" => stem.to_owned(),
+        _ => "traces".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_project_is_named_after_the_file() {
+        assert_eq!(project_name("dir/support.jsonl.gz"), "support");
+        assert_eq!(project_name("-"), "traces");
+        assert_eq!(project_name(".."), "traces");
+    }
+}

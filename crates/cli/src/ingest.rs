@@ -1,0 +1,263 @@
+//! Files into a project: decodes on one thread while the store writes on another.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use anyhow::Context as _;
+use assay_store::{Appended, Batch, EmbeddedStore, Runs, block_on};
+use assay_wire::reader::Limit;
+use assay_wire::{Format, Import, Reader, Rejected};
+
+use crate::args::{self, Input};
+use crate::progress::Bars;
+use crate::{Outcome, cancel, output};
+
+/// Rejected records that are listed; the others are counted.
+const LISTED: usize = 10;
+/// Chunks decoded ahead of the store.
+const AHEAD: usize = 2;
+
+/// What an import did.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) appended: Appended,
+    pub(crate) repaired: usize,
+    pub(crate) skipped: usize,
+    /// The first few, in words.
+    listed: Vec<String>,
+}
+
+impl Tally {
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.skipped > 0 { Outcome::DoneWithSkips } else { Outcome::Done }
+    }
+
+    /// Whether there is more to say than that it worked.
+    pub(crate) fn has_notes(&self) -> bool {
+        self.skipped > 0 || self.repaired > 0 || self.appended.conflicting_runs > 0
+    }
+
+    /// What happened, in sentences.
+    pub(crate) fn describe(&self, project: &str) -> String {
+        let Appended { new_runs, changed_runs, unchanged_runs, conflicting_runs, .. } = self.appended;
+        let feedback =
+            self.appended.new_feedback + self.appended.changed_feedback + self.appended.unchanged_feedback;
+        let mut lines = vec![format!(
+            "project {project:?}: {new_runs} new, {changed_runs} changed and {unchanged_runs} unchanged runs, {feedback} feedback"
+        )];
+        if self.appended.runs_of_other_projects > 0 {
+            lines.push(format!(
+                "{} runs are in another project already and stay there",
+                self.appended.runs_of_other_projects
+            ));
+        }
+        if conflicting_runs > 0 {
+            lines.push(format!(
+                "{conflicting_runs} runs were given twice with different content; one of both was kept"
+            ));
+        }
+        if self.repaired > 0 {
+            lines.push(format!("{} records had damaged text and were mended", self.repaired));
+        }
+        if self.skipped > 0 {
+            lines.push(format!("skipped {} records that could not be read:", self.skipped));
+            lines.extend(self.listed.iter().map(|reason| format!("  {reason}")));
+            if self.skipped > self.listed.len() {
+                lines.push(format!("  and {} more", self.skipped - self.listed.len()));
+            }
+        }
+        output::plain(&lines.join("\n"))
+    }
+
+    fn skip(&mut self, rejected: Vec<Rejected>) {
+        self.skipped += rejected.len();
+        let room = LISTED - self.listed.len();
+        self.listed
+            .extend(rejected.into_iter().take(room).map(|one| format!("{}: {}", one.location, one.reason)));
+    }
+}
+
+/// Reads all files of an input into a project.
+///
+/// # Errors
+/// Where a file cannot be opened, nothing of a file can be read, the store
+/// fails, or somebody pressed Ctrl-C. What was stored until then stays.
+pub(crate) fn files(
+    store: &EmbeddedStore,
+    project: &str,
+    input: &Input,
+    bars: &Bars,
+) -> anyhow::Result<Tally> {
+    let files = expand(&input.files)?;
+    let total: u64 = files.iter().map(Source::size).sum();
+    bars.start("importing", total, true);
+    let mut import = Import::new();
+    let mut tally = Tally::default();
+    let read = Arc::new(AtomicU64::new(0));
+    for file in files {
+        one(store, project, &file, input.format, &mut import, &mut tally, &read, bars)?;
+    }
+    Ok(tally)
+}
+
+/// A file or standard input.
+enum Source {
+    File(PathBuf),
+    Stdin,
+}
+
+impl Source {
+    fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::Stdin => "<stdin>".to_owned(),
+        }
+    }
+
+    fn size(&self) -> u64 {
+        match self {
+            Self::File(path) => fs_err::metadata(path).map_or(0, |metadata| metadata.len()),
+            Self::Stdin => 0,
+        }
+    }
+
+    fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        match self {
+            Self::File(path) => Ok(Box::new(fs_err::File::open(path)?)),
+            Self::Stdin => Ok(Box::new(io::stdin())),
+        }
+    }
+}
+
+/// Counts the bytes that were read, for the progress bar.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.count.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the state of one import, taken apart for the two threads")]
+fn one(
+    store: &EmbeddedStore,
+    project: &str,
+    source: &Source,
+    format: Option<args::Format>,
+    import: &mut Import,
+    tally: &mut Tally,
+    count: &Arc<AtomicU64>,
+    bars: &Bars,
+) -> anyhow::Result<()> {
+    let name = source.name();
+    let input = Counted { inner: source.open()?, count: Arc::clone(count) };
+    let mut reader = Reader::new(input, name.clone(), format.map(wire_format))?;
+    let mut understood = 0_usize;
+    let mut first_refusal = None;
+    std::thread::scope(|scope| -> anyhow::Result<()> {
+        let (send, receive) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || {
+            loop {
+                let chunk = reader.next_chunk(import, Limit::default());
+                let is_last = !matches!(chunk, Ok(Some(_)));
+                // The receiver is gone once the store failed or somebody asked to stop.
+                if send.send(chunk).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        for chunk in receive {
+            let Some(mut decoded) = chunk? else { break };
+            // The command names the project; what a record says of it does not count.
+            decoded.patches.iter_mut().for_each(|patch| patch.project_name = None);
+            anyhow::ensure!(
+                !cancel::is_asked(),
+                "stopped while importing {name}; what was imported stays, repeat the command to go on"
+            );
+            understood += decoded.patches.len() + decoded.feedback.len();
+            if first_refusal.is_none() {
+                first_refusal = decoded.rejected.first().cloned();
+            }
+            tally.repaired += decoded.repaired;
+            tally.skip(decoded.rejected);
+            let batch =
+                Batch { project: project.to_owned(), patches: decoded.patches, feedback: decoded.feedback };
+            tally.appended += block_on(store.append(batch))?;
+            bars.set(count.load(Ordering::Relaxed));
+        }
+        Ok(())
+    })?;
+    if understood == 0 {
+        match first_refusal {
+            Some(refusal) => {
+                anyhow::bail!("nothing in {name} could be read; {}: {}", refusal.location, refusal.reason)
+            }
+            None => anyhow::bail!("{name} is empty"),
+        }
+    }
+    Ok(())
+}
+
+fn wire_format(format: args::Format) -> Format {
+    match format {
+        args::Format::Chat => Format::Chat,
+        args::Format::Langsmith => Format::LangSmithRuns,
+        args::Format::LangsmithFeedback => Format::LangSmithFeedback,
+        args::Format::OtlpJson => Format::OtlpJson,
+        args::Format::OtlpProtobuf => Format::OtlpProtobuf,
+    }
+}
+
+/// The files behind names, folders and patterns, in the order given; inside
+/// folders and patterns by path.
+fn expand(names: &[String]) -> anyhow::Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for name in names {
+        let path = Path::new(name);
+        if name == "-" {
+            sources.push(Source::Stdin);
+        } else if path.is_dir() {
+            let mut inside = Vec::new();
+            walk(path, &mut inside)?;
+            anyhow::ensure!(!inside.is_empty(), "folder {path:?} holds no files");
+            sources.extend(inside.into_iter().map(Source::File));
+        } else if path.exists() || !name.contains(['*', '?', '[']) {
+            fs_err::metadata(path)?;
+            sources.push(Source::File(path.to_owned()));
+        } else {
+            let found = glob::glob(name).with_context(|| format!("pattern {name:?}"))?;
+            let mut files: Vec<PathBuf> = found.collect::<Result<_, _>>()?;
+            files.retain(|file| file.is_file());
+            files.sort();
+            anyhow::ensure!(!files.is_empty(), "no file matches {name:?}");
+            sources.extend(files.into_iter().map(Source::File));
+        }
+    }
+    Ok(sources)
+}
+
+/// All files below a folder by path; hidden ones and links out of it are left alone.
+fn walk(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let mut entries: Vec<_> = fs_err::read_dir(folder)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(|entry| entry.file_name());
+    for entry in entries {
+        let kind = entry.file_type()?;
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if kind.is_dir() {
+            walk(&entry.path(), found)?;
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    Ok(())
+}

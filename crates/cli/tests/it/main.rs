@@ -1,0 +1,29 @@
+//! The product from outside: the binary, files and exit codes, as users meet them.
+//!
+//! Every test has a folder of its own, which is also the working directory and
+//! the temporary directory of the commands it runs, so tests may run side by
+//! side. Start with [`support::Place`].
+//!
+//! | module | what it is about |
+//! |---|---|
+//! | `journey` | the steps over a durable store, from import to delete |
+//! | `reading` | where input may come from |
+//! | `analysis` | flags of the analysis, and that nothing but the input decides the result |
+//! | `exits` | exit codes and the words that go with them |
+//! | `bad_records` | records nobody should send, among good ones |
+//! | `bad_places` | bombs, full disks, foreign and locked stores |
+//! | `stopping` | Ctrl-C and kill at any moment |
+//! | `inert` | payloads in every text field of a trace |
+//! | `demo` | the demo finds what it planted |
+
+mod analysis;
+mod bad_places;
+mod bad_records;
+mod demo;
+mod exits;
+mod inert;
+mod journey;
+mod reading;
+#[cfg(unix)]
+mod stopping;
+mod support;

@@ -1,1 +1,32 @@
-fn main() {}
+//! The project's own automation: `cargo xtask model|quality|bench`.
+
+mod bench;
+mod model;
+mod process;
+mod quality;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+
+fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) = match args.split_first() {
+        Some((command, rest)) => (command.as_str(), rest),
+        None => ("", &[] as &[String]),
+    };
+    match command {
+        "model" => model::run(rest),
+        "quality" => quality::run(rest),
+        "bench" => bench::run(rest),
+        _ => anyhow::bail!(
+            "usage: cargo xtask model      derive the bundled embedder\n\
+             \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability]\n\
+             \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]"
+        ),
+    }
+}
+
+/// The folder of the workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}

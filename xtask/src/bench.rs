@@ -1,0 +1,115 @@
+//! `cargo xtask bench [NAME…] [--quick] [--store]`: how fast, and in how much memory.
+//!
+//! Runs the release binary as a user would, over generated and public data,
+//! and prints one table: each figure with its target, a ratio that carries
+//! over to other machines, and the command that was timed. `--store` writes
+//! the table to `docs/benchmarks.md` together with the machine. `--quick`
+//! takes small inputs, whose figures are held against no target.
+//!
+//! Missing a target is printed, not fatal: machines differ.
+
+mod corpus;
+mod growth;
+mod ingest;
+mod labelled;
+mod table;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process;
+use table::{Machine, Row};
+
+/// What every bench gets.
+struct Bench {
+    binary: PathBuf,
+    /// Where inputs and outputs may be written. Emptied when the bench is over.
+    folder: PathBuf,
+    is_quick: bool,
+}
+
+type Measure = fn(&Bench) -> Result<Vec<Row>>;
+
+/// All benches, by name, in the order they run.
+const BENCHES: [(&str, Measure); 5] = [
+    ("ingest", ingest::ingest),
+    ("large", ingest::large),
+    ("clinc", labelled::clinc),
+    ("bfcl", labelled::bfcl),
+    ("growth", growth::growth),
+];
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let wanted: Vec<&str> = args.iter().filter(|arg| !arg.starts_with("--")).map(String::as_str).collect();
+    for name in &wanted {
+        let known = BENCHES.map(|(name, _)| name);
+        ensure!(known.contains(name), "there is no bench {name:?}; there are: {}", known.join(", "));
+    }
+    for flag in args.iter().filter(|arg| arg.starts_with("--")) {
+        ensure!(["--quick", "--store"].contains(&flag.as_str()), "unknown flag {flag}: --quick or --store");
+    }
+    let binary = process::build_assay()?;
+    let mut rows = Vec::new();
+    for (name, measure) in BENCHES {
+        if !wanted.is_empty() && !wanted.contains(&name) {
+            continue;
+        }
+        eprintln!("{name} …");
+        let folder = tempfile::Builder::new().prefix("assay-bench-").tempdir()?;
+        let bench =
+            Bench { binary: binary.clone(), folder: folder.path().to_owned(), is_quick: has("--quick") };
+        let measured = measure(&bench).with_context(|| format!("bench {name}"))?;
+        eprint!("{}", table::of(&measured));
+        rows.extend(measured);
+    }
+    let machine = Machine::read();
+    println!("{machine}\n\n{}", table::of(&rows));
+    if has("--store") {
+        ensure!(
+            wanted.is_empty() && !has("--quick"),
+            "--store keeps whole benches only: name none, and no --quick"
+        );
+        std::fs::write(crate::root().join("docs/benchmarks.md"), table::page(&machine, &rows))?;
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Runs the product. Words are separated by spaces; `{name}` is a file of the bench's folder.
+    fn assay(&self, command: &str) -> Result<(Vec<u8>, process::Measured)> {
+        let words: Vec<String> = command
+            .split(' ')
+            .map(|word| match word.strip_prefix('{').and_then(|word| word.strip_suffix('}')) {
+                Some(name) => self.file(name).to_string_lossy().into_owned(),
+                None => word.to_owned(),
+            })
+            .collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        process::run(&self.binary, &words)
+    }
+}
+
+/// The labelled data, where it is at hand.
+fn data() -> Option<PathBuf> {
+    let data = crate::root().join("../shared/data");
+    data.is_dir().then_some(data)
+}
+
+/// Free bytes where this folder lies; `None` where the system does not tell.
+fn free_space(folder: &Path) -> Option<u64> {
+    let output = std::process::Command::new("df").args(["-Pk"]).arg(folder).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let kilobytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}

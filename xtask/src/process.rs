@@ -1,0 +1,76 @@
+//! Runs the product and watches it: time and peak memory.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+
+/// What a run took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measured {
+    pub(crate) seconds: f64,
+    /// Largest resident size seen; 0 where the system does not tell.
+    pub(crate) peak_bytes: u64,
+}
+
+/// Builds the release binary and returns its path.
+pub(crate) fn build_assay() -> Result<PathBuf> {
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--release", "--quiet", "--package", "assay"])
+        .current_dir(crate::root())
+        .status()?;
+    ensure!(status.success(), "the release build failed");
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
+    Ok(target.join("release/assay"))
+}
+
+/// Runs the binary to its end and returns what it printed.
+pub(crate) fn run(binary: &Path, args: &[&str]) -> Result<(Vec<u8>, Measured)> {
+    let start = Instant::now();
+    let mut child = Command::new(binary)
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| binary.display().to_string())?;
+    let mut stdout = child.stdout.take().context("standard output")?;
+    let mut stderr = child.stderr.take().context("standard error")?;
+    let output = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stdout.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let errors = std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stderr.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let mut peak_bytes = 0;
+    let status = loop {
+        peak_bytes = peak_bytes.max(peak_of(child.id()));
+        match child.try_wait()? {
+            Some(status) => break status,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    let output = output.join().ok().context("reading standard output")??;
+    let errors = errors.join().ok().context("reading standard error")??;
+    ensure!(
+        status.success() || status.code() == Some(3),
+        "assay {} failed: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&errors)
+    );
+    Ok((output, Measured { seconds, peak_bytes }))
+}
+
+/// The high-water mark the kernel keeps for a process.
+fn peak_of(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}

@@ -34,7 +34,9 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
         block_on(store.put_report(&report))?;
     }
     show(&report, args.show)?;
-    if !args.no_files && !(args.show.json && args.out == Path::new("assay-report")) {
+    // Whoever asks for JSON alone wants no files unless they say where.
+    let wants_files = !args.show.json || args.out != Path::new("assay-report");
+    if wants_files && !args.no_files {
         announce(&files::write(&report, &store, args.data.as_deref(), &args.out)?);
     }
     Ok(tally.outcome())

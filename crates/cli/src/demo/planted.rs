@@ -74,48 +74,4 @@ impl Planted {
             .collect();
         json!({"failures": failures, "threads": threads})
     }
-
-    /// Reads `planted.json` back. The error names what is missing.
-    pub(crate) fn from_json(json: &Value) -> Result<Self, String> {
-        let failures = json["failures"].as_array().ok_or("\"failures\" is not a list")?;
-        let threads = json["threads"].as_object().ok_or("\"threads\" is not an object")?;
-        Ok(Self {
-            failures: failures.iter().map(failure_of).collect::<Result<_, _>>()?,
-            threads: threads
-                .iter()
-                .map(|(id, thread)| Ok((id.clone(), thread_of(thread)?)))
-                .collect::<Result<_, String>>()?,
-        })
-    }
-}
-
-fn failure_of(json: &Value) -> Result<PlantedFailure, String> {
-    let goes_with = &json["goes_with"];
-    Ok(PlantedFailure {
-        name: text(json, "name")?,
-        description: text(json, "description")?,
-        signature: text(json, "signature")?,
-        goes_with: match goes_with {
-            Value::Null => None,
-            _ => Some((text(goes_with, "attribute")?, text(goes_with, "value")?)),
-        },
-    })
-}
-
-fn thread_of(json: &Value) -> Result<PlantedThread, String> {
-    let failures = json["failures"].as_array().ok_or("\"failures\" of a thread is not a list")?;
-    Ok(PlantedThread {
-        topic: match json["intent"] {
-            Value::Null => None,
-            _ => Some(Topic { area: text(json, "area")?, intent: text(json, "intent")? }),
-        },
-        failures: failures
-            .iter()
-            .map(|name| name.as_str().map(str::to_owned).ok_or("a failure's name is not text"))
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-fn text(json: &Value, field: &str) -> Result<String, String> {
-    json[field].as_str().map(str::to_owned).ok_or_else(|| format!("{field:?} is not text"))
 }

@@ -2,6 +2,7 @@ use assay_domain::RunKind;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::summarize::corpus::Expectation;
 use crate::summarize::test_data::{bare_thread, run, thread_of, transcript};
 
 /// Failures as `kind tool signature`, with `(recovered)` and the count where it is not 1.
@@ -274,8 +275,9 @@ fn thanks_goodbyes_and_calls_at_the_end_are_fine() {
 #[test]
 fn a_lone_question_is_unanswered_only_where_questions_are_answered() {
     let (thread, transcript) = (bare_thread("t"), transcript(&json!([user("what is the time")])));
-    assert!(Reading::of(&thread, &transcript, false).failures.is_empty());
-    assert_eq!(Reading::of(&thread, &transcript, true).failures[0].kind, FailureKind::Unanswered);
+    let answering = Expectation { answers: true, ..Expectation::default() };
+    assert!(Reading::of(&thread, &transcript, Expectation::default()).failures.is_empty());
+    assert_eq!(Reading::of(&thread, &transcript, answering).failures[0].kind, FailureKind::Unanswered);
 }
 
 #[test]
@@ -436,4 +438,23 @@ fn large_threads_take_linear_time() {
         transcript(&json!([user(&long), agent(&long), call("t", json!({"x": long})), result(&long)]));
     let thread = thread_of(runs);
     assert_eq!(shown(&detect(&thread, &transcript)), ["RunError - boom x200"]);
+}
+
+#[test]
+fn a_run_left_open_long_before_the_data_ends_was_left_alone() {
+    let mut root = run("trace", "agent", RunKind::Chain, None);
+    root.start_time = "2026-01-01T00:00:00Z".parse().ok();
+    root.end_time = None;
+    let thread = thread_of(vec![root]);
+    let transcript = transcript(&json!([
+        {"role": "user", "content": "Where is my order?"},
+        {"role": "assistant", "content": "Which one?"},
+        {"role": "user", "content": "Could you please check the last one?"},
+    ]));
+    let kinds = |last: &str| -> Vec<FailureKind> {
+        let expected = Expectation { last_activity: last.parse().ok(), ..Expectation::default() };
+        Reading::of(&thread, &transcript, expected).failures.iter().map(|failure| failure.kind).collect()
+    };
+    assert_eq!(kinds("2026-01-02T00:00:00Z"), [FailureKind::Unanswered]);
+    assert_eq!(kinds("2026-01-01T00:10:00Z"), []);
 }

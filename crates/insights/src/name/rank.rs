@@ -123,6 +123,13 @@ impl Ranking<'_> {
             })
             .filter(|candidate| !candidate.text.is_empty())
             .collect();
+        // Most words with a capital are people and places: they name nothing while anything else does.
+        let has_name = |candidate: &Candidate| {
+            language != Language::German && candidate.words.iter().any(|&word| self.vocabulary.is_name(word))
+        };
+        if candidates.iter().any(|candidate| !has_name(candidate)) {
+            candidates.retain(|candidate| !has_name(candidate));
+        }
         self.prefer_longer(&mut candidates);
         sort(&mut candidates);
         let most = candidates.iter().take(SHORTLIST).map(|candidate| candidate.share).fold(0.0, f64::max);

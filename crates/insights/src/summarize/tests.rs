@@ -78,7 +78,9 @@ fn what_tools_gave_back_in_the_users_name_is_no_request() {
         user("Observation: Execution logs: 3"),
         agent("Done.")
     ]));
-    assert_eq!(summary.topics.len(), 1);
+    // The agent's first answer stands in for the second request there is not.
+    let topics: Vec<&str> = summary.topics.iter().map(|topic| topic.text.as_str()).collect();
+    assert_eq!(topics, ["Fix it", "Let me see."]);
     assert_eq!(summary.attributes["turns"], AttributeValue::Number(1.0));
 }
 

@@ -198,7 +198,8 @@ fn provenance(parts: &Parts<'_>) -> Provenance {
         claims_dropped: 0,
         quality: Quality {
             coverage: placed.len() as f64 / parts.threads.len().max(1) as f64,
-            confidence: placed.iter().sum::<f64>() / placed.len().max(1) as f64,
+            // An empty sum is minus zero, which reads badly.
+            confidence: placed.iter().sum::<f64>().max(0.0) / placed.len().max(1) as f64,
             stability: parts.grouping.stability,
         },
     }

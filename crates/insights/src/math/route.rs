@@ -89,8 +89,10 @@ impl Router {
             })
             .collect();
         let fit: Vec<f32> = company.iter().zip(&like_leaf).map(|(a, b)| a + b).collect();
-        if fit.len() >= ENOUGH {
-            router.threshold = outlier * median(fit.clone());
+        // Where rows have nothing in common, none is more of an outlier than the others.
+        let typical = median(fit.clone());
+        if fit.len() >= ENOUGH && leaves > 1 && typical > 0.0 {
+            router.threshold = outlier * typical;
         }
         router.residue = fit.iter().map(|&f| f < router.threshold).collect();
         let margins = router.known.map_products(&router.centres, |_, products| margin(products));

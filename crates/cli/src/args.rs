@@ -153,7 +153,7 @@ pub(crate) struct Report {
     #[command(flatten)]
     pub(crate) analysis: Analysis,
     #[command(flatten)]
-    pub(crate) show: Show,
+    pub(crate) show: Printing,
     /// Folder for report.html, report.md, report.json and the assignments
     #[arg(long, value_name = "DIR", default_value = "assay-report")]
     pub(crate) out: PathBuf,
@@ -164,7 +164,7 @@ pub(crate) struct Report {
 
 /// How a report is printed.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub(crate) struct Show {
+pub(crate) struct Printing {
     /// Print report.json
     #[arg(long)]
     pub(crate) json: bool,
@@ -197,7 +197,7 @@ pub(crate) enum Insights {
         #[command(flatten)]
         analysis: Analysis,
         #[command(flatten)]
-        show: Show,
+        show: Printing,
     },
     /// List reports, newest first
     List {
@@ -217,7 +217,7 @@ pub(crate) enum Insights {
         #[arg(long)]
         project: Option<String>,
         #[command(flatten)]
-        show: Show,
+        show: Printing,
     },
     /// Write a report to files
     Export {

@@ -41,7 +41,8 @@ pub fn effective_size(weights: impl Iterator<Item = f64>) -> f64 {
 /// most software. `values` are (value, weight) and need not be sorted.
 #[must_use]
 pub fn quantile(values: &mut [(f64, f64)], q: f64) -> Option<f64> {
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
+    // Ties by weight: equal values of different weight must not depend on the order they came in.
+    values.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     let count = values.len();
     let (last, _) = *values.last()?;
     let steps = (count - 1) as f64;

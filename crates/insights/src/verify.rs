@@ -5,15 +5,18 @@
 //! threads, so a mistake on either side shows as a difference, and anybody
 //! can check a report with nothing but the report.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use assay_domain::Report;
 use assay_domain::report::{
-    Assignment, AttributeFilter, AttributeValue, CategoryKind, Claim, Measure, Query, Status,
+    Assignment, AttributeFilter, AttributeValue, CategoryKind, Claim, Measure, Query, Statistics, Status,
 };
 
 use crate::numbers::quantile;
+
+/// Relative difference that rounding may make.
+const TOLERANCE: f64 = 1e-9;
 
 /// Something a report says that its data does not.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,19 +65,18 @@ pub fn report(report: &Report) -> Result<(), Vec<Violation>> {
             );
         }
     }
+    let everyone: Vec<&Assignment> = report.assignments.iter().collect();
+    let all = weight_of(&everyone);
+    statistics("the whole", &report.statistics, &everyone, all, &mut note);
+    let below = by_category(report);
     for node in &report.taxonomy.nodes {
-        let query = Query { measure: Measure::Threads, category: Some(node.id.clone()), attribute: None };
-        let counted = evaluate(report, &query).unwrap_or(0.0);
-        if counted != node.statistics.threads as f64 {
-            note(
-                format!("category {:?}", node.name),
-                format!("says {} threads, but {counted} are assigned", node.statistics.threads),
-            );
-        }
+        let place = format!("category {:?}", node.name);
+        let members = below.get(node.id.as_str()).map_or(&[][..], Vec::as_slice);
+        statistics(&place, &node.statistics, members, all, &mut note);
         for example in &node.examples {
             if !known.contains(example.thread.0.as_str()) {
                 note(
-                    format!("category {:?}", node.name),
+                    place.clone(),
                     format!("cites thread {:?}, which is not in the report", example.thread.0),
                 );
             }
@@ -92,7 +94,7 @@ pub fn claim(report: &Report, claim: &Claim) -> Result<(), String> {
         let Some(found) = evaluate(report, &value.query) else {
             return Err(format!("value {slot} cannot be computed from the data"));
         };
-        let tolerance = 1e-9 * found.abs().max(1.0);
+        let tolerance = TOLERANCE * found.abs().max(1.0);
         if (found - value.value).abs() > tolerance {
             return Err(format!("value {slot} is {}, but the data says {found}", value.value));
         }
@@ -165,51 +167,148 @@ pub fn show(measure: &Measure, value: f64) -> String {
     }
 }
 
+/// Checks what is counted about some threads, of a population of weight `all`.
+fn statistics(
+    place: &str,
+    stated: &Statistics,
+    members: &[&Assignment],
+    all: f64,
+    note: &mut impl FnMut(String, String),
+) {
+    let latency = stated.latency.unwrap_or_default();
+    let cost = stated.cost.unwrap_or_default();
+    let mut checks: Vec<(&str, Option<f64>, Option<f64>)> = vec![
+        ("threads", Some(stated.threads as f64), Some(members.len() as f64)),
+        ("estimated threads", Some(stated.estimated_threads), Some(weight_of(members))),
+        ("share", Some(stated.share.value), Some(ratio(weight_of(members), all).unwrap_or(0.0))),
+        (
+            "errors",
+            Some(stated.errors as f64),
+            Some(members.iter().filter(|one| is_error(one)).count() as f64),
+        ),
+        (
+            "failures",
+            Some(stated.failures as f64),
+            Some(members.iter().filter(|one| is_failure(one)).count() as f64),
+        ),
+        ("error rate", Some(stated.error_rate.value), measure(&Measure::ErrorRate, members).or(Some(0.0))),
+        (
+            "failure rate",
+            Some(stated.failure_rate.value),
+            measure(&Measure::FailureRate, members).or(Some(0.0)),
+        ),
+        ("p50 latency", stated.latency.map(|_| latency.p50), measure(&Measure::LatencyP50, members)),
+        ("p99 latency", stated.latency.map(|_| latency.p99), measure(&Measure::LatencyP99, members)),
+        ("cost", stated.cost.map(|_| cost.total), measure(&Measure::TotalCost, members)),
+        ("p50 cost", stated.cost.map(|_| cost.p50), measure(&Measure::CostP50, members)),
+        ("tokens", Some(stated.total_tokens as f64), measure(&Measure::TotalTokens, members)),
+    ];
+    for (key, feedback) in &stated.feedback {
+        let counted = measure(&Measure::FeedbackMean { key: key.clone() }, members);
+        checks.push((key, feedback.mean, counted));
+    }
+    for (what, stated, counted) in checks {
+        let agrees = match (stated, counted) {
+            (Some(stated), Some(counted)) => (stated - counted).abs() <= TOLERANCE * counted.abs().max(1.0),
+            (stated, counted) => stated == counted,
+        };
+        if !agrees {
+            let shown =
+                |value: Option<f64>| value.map_or_else(|| "nothing".to_owned(), |value| value.to_string());
+            note(
+                place.to_owned(),
+                format!("{what} is {}, but the data says {}", shown(stated), shown(counted)),
+            );
+        }
+    }
+}
+
+/// The threads of every category, those of its subcategories included.
+fn by_category(report: &Report) -> HashMap<&str, Vec<&Assignment>> {
+    let parent: HashMap<&str, Option<&str>> =
+        report.taxonomy.nodes.iter().map(|node| (node.id.as_str(), node.parent.as_deref())).collect();
+    let mut below: HashMap<&str, Vec<&Assignment>> = HashMap::new();
+    for one in &report.assignments {
+        let mut next = Some(one.category.as_str());
+        // A damaged file may hold a cycle of parents.
+        for _ in 0..=parent.len() {
+            let Some(id) = next else { break };
+            below.entry(id).or_default().push(one);
+            next = parent.get(id).copied().flatten();
+        }
+    }
+    below
+}
+
 /// The number a query asks for; `None` where no thread can answer it.
 #[must_use]
 pub fn evaluate(report: &Report, query: &Query) -> Option<f64> {
     let below = query.category.as_ref().map(|id| descendants(report, id));
     let is_inside = |one: &Assignment| below.as_ref().is_none_or(|ids| ids.contains(one.category.as_str()));
     let matches = |one: &Assignment| query.attribute.as_ref().is_none_or(|filter| has(one, filter));
-    let inside = || report.assignments.iter().filter(|one| is_inside(one));
-    let chosen = || inside().filter(|one| matches(one));
-    let weight = |threads: &mut dyn Iterator<Item = &Assignment>| threads.map(|one| one.weight).sum::<f64>();
-    let ratio = |part: f64, whole: f64| (whole > 0.0).then(|| part / whole);
+    let (inside, outside): (Vec<&Assignment>, Vec<&Assignment>) =
+        report.assignments.iter().partition(|one| is_inside(one));
+    let chosen: Vec<&Assignment> = inside.iter().copied().filter(|one| matches(one)).collect();
     match &query.measure {
-        Measure::Threads => Some(chosen().count() as f64),
-        Measure::Share => ratio(weight(&mut chosen()), weight(&mut report.assignments.iter())),
-        Measure::AttributeShare => ratio(weight(&mut chosen()), weight(&mut inside())),
+        Measure::Share => ratio(weight_of(&chosen), report.assignments.iter().map(|one| one.weight).sum()),
+        Measure::AttributeShare => ratio(weight_of(&chosen), weight_of(&inside)),
         Measure::AttributeShareOutside => {
-            let outside = || report.assignments.iter().filter(|one| !is_inside(one));
-            ratio(weight(&mut outside().filter(|one| matches(one))), weight(&mut outside()))
+            let matching: Vec<&Assignment> = outside.iter().copied().filter(|one| matches(one)).collect();
+            ratio(weight_of(&matching), weight_of(&outside))
         }
         Measure::Categories => Some(categories(report, false)),
         Measure::TopCategories => Some(categories(report, true)),
-        Measure::ErrorRate => {
-            let failed = weight(&mut chosen().filter(|one| one.status == Status::Error));
-            ratio(failed, weight(&mut chosen()))
-        }
-        Measure::FailureRate => {
-            let failed =
-                weight(&mut chosen().filter(|one| one.status == Status::Error || one.failure.is_some()));
-            ratio(failed, weight(&mut chosen()))
-        }
-        Measure::LatencyP50 => weighted(chosen(), 0.5, |one| one.latency),
-        Measure::LatencyP99 => weighted(chosen(), 0.99, |one| one.latency),
-        Measure::CostP50 => weighted(chosen(), 0.5, |one| one.cost),
+        other => measure(other, &chosen),
+    }
+}
+
+/// A number about some threads by themselves; `None` for measures that compare them with others.
+fn measure(measure: &Measure, threads: &[&Assignment]) -> Option<f64> {
+    let share_of = |is: fn(&Assignment) -> bool| {
+        let hits: f64 = threads.iter().filter(|one| is(one)).map(|one| one.weight).sum();
+        ratio(hits, weight_of(threads))
+    };
+    match measure {
+        Measure::Threads => Some(threads.len() as f64),
+        Measure::ErrorRate => share_of(is_error),
+        Measure::FailureRate => share_of(is_failure),
+        Measure::LatencyP50 => weighted(threads, 0.5, |one| one.latency),
+        Measure::LatencyP99 => weighted(threads, 0.99, |one| one.latency),
+        Measure::CostP50 => weighted(threads, 0.5, |one| one.cost),
         Measure::TotalCost => {
-            let mut costs: Vec<f64> = chosen().filter_map(|one| one.cost).collect();
+            let mut costs: Vec<f64> = threads.iter().filter_map(|one| one.cost).collect();
             costs.sort_by(f64::total_cmp);
             (!costs.is_empty()).then(|| costs.iter().sum())
         }
         Measure::TotalTokens => {
-            Some(chosen().fold(0_u64, |sum, one| sum.saturating_add(one.total_tokens)) as f64)
+            Some(threads.iter().fold(0_u64, |sum, one| sum.saturating_add(one.total_tokens)) as f64)
         }
         Measure::FeedbackMean { key } => {
-            let scored = || chosen().filter_map(|one| Some((*one.feedback.get(key)?, one.weight)));
+            let scored = || threads.iter().filter_map(|one| Some((*one.feedback.get(key)?, one.weight)));
             ratio(scored().map(|(score, w)| score * w).sum(), scored().map(|(_, w)| w).sum())
         }
+        Measure::Share
+        | Measure::AttributeShare
+        | Measure::AttributeShareOutside
+        | Measure::Categories
+        | Measure::TopCategories => None,
     }
+}
+
+fn is_error(one: &Assignment) -> bool {
+    one.status == Status::Error
+}
+
+fn is_failure(one: &Assignment) -> bool {
+    is_error(one) || one.failure.is_some()
+}
+
+fn weight_of(threads: &[&Assignment]) -> f64 {
+    threads.iter().map(|one| one.weight).sum()
+}
+
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
 }
 
 /// Leaf categories, or top categories; "Other" and healthy threads are not counted.
@@ -226,12 +325,9 @@ fn categories(report: &Report, top: bool) -> f64 {
     chosen.count() as f64
 }
 
-fn weighted<'a>(
-    threads: impl Iterator<Item = &'a Assignment>,
-    q: f64,
-    value: impl Fn(&Assignment) -> Option<f64>,
-) -> Option<f64> {
-    let mut values: Vec<(f64, f64)> = threads.filter_map(|one| Some((value(one)?, one.weight))).collect();
+fn weighted(threads: &[&Assignment], q: f64, value: impl Fn(&Assignment) -> Option<f64>) -> Option<f64> {
+    let mut values: Vec<(f64, f64)> =
+        threads.iter().filter_map(|one| Some((value(one)?, one.weight))).collect();
     quantile(&mut values, q)
 }
 

@@ -8,7 +8,7 @@ use assay_domain::report::{CategoryKind, Focus};
 use assay_domain::{Report, ReportConfig};
 use serde_json::Value;
 
-use crate::args::{self, Input, Show};
+use crate::args::{self, Input, Printing};
 use crate::command::{files, report};
 use crate::demo::check::{Association, FoundThread, check};
 use crate::demo::corpus::{Corpus, Options, generate};
@@ -32,7 +32,7 @@ pub(crate) fn run(args: args::Demo) -> anyhow::Result<Outcome> {
     report::announce(&files::write(&usage, &store, None, &args.out)?);
     report::announce(&files::write(&errors, &store, None, &args.out.join("errors"))?);
 
-    let show = Show { json: args.json, depth: None };
+    let show = Printing { json: args.json, depth: None };
     if args.check {
         let result = check(&corpus.planted, &found(&usage, &errors), &associations(&errors));
         output::print(&result.to_string())?;

@@ -8,7 +8,7 @@ use assay_llm::minilm::MiniLm;
 use assay_store::{Catalog, EmbeddedStore, Project, block_on};
 use assay_ui::TerminalOptions;
 
-use crate::args::{self, Show};
+use crate::args::{self, Printing};
 use crate::command::files;
 use crate::progress::Bars;
 use crate::{Outcome, cancel, data, ingest, output};
@@ -58,7 +58,7 @@ pub(crate) fn analyse(
 }
 
 /// Prints a report as asked.
-pub(crate) fn show(report: &Report, show: Show) -> anyhow::Result<()> {
+pub(crate) fn show(report: &Report, show: Printing) -> anyhow::Result<()> {
     if show.json {
         return output::print(&assay_ui::json(report));
     }

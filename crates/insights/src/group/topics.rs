@@ -18,6 +18,9 @@ const RELATED: f32 = 0.15;
 /// A predefined category is looked into from this many distinct contents on.
 const WORTH_DIVIDING: usize = 12;
 
+/// The one category where the data holds no groups.
+const EVERYTHING: &str = "All requests";
+
 const UNLIKE: &str = "unlike the requests of every category";
 const WORDLESS: &str = "holds no request in words";
 const UNRELATED: &str = "unrelated to every given category";
@@ -168,6 +171,15 @@ impl Tree {
         let leaves = found.leaves();
         if let (Some(parent), 0 | 1) = (parent, leaves) {
             return vec![parent; leaves];
+        }
+        if leaves == 1 {
+            self.nodes.push(Node {
+                parent: None,
+                kind: CategoryKind::Discovered,
+                name: Some(EVERYTHING.into()),
+                description: Some("No groups stand out among these requests.".into()),
+            });
+            return vec![self.nodes.len() - 1];
         }
         // From the coarsest level down; each names the group of every leaf.
         let mut cuts: Vec<Vec<u32>> = match levels {

@@ -2,7 +2,9 @@
 //!
 //! Rows are ordered by their texts, so that nothing later depends on the
 //! order in which threads arrived. Vectors are remembered by content in the
-//! store: a second report over the same threads embeds nothing.
+//! store: a second report over the same threads embeds nothing. Very many texts
+//! are not all read by the embedder: a student fitted to some of its vectors
+//! ([`Student`]) reads the others thousands of times faster.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,11 +14,17 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::context::{Context, Stage};
 use crate::grouping::ReadThread;
-use crate::math::Matrix;
+use crate::math::{Matrix, Student};
 use crate::summary::Topic;
 
 /// Texts embedded between two looks at progress and cancellation.
 const CHUNK: usize = 512;
+/// Up to so many distinct texts the embedder reads all of them.
+const READ_ALL: usize = 40_000;
+/// Beyond, it reads these many, chosen by content, and a fitted stand-in reads the others.
+const READ_SOME: usize = 20_000;
+/// Texts the stand-in learns from.
+const TAUGHT: usize = 6_000;
 
 /// The vectors of all threads.
 #[derive(Debug)]
@@ -27,8 +35,10 @@ pub struct Vectors {
     pub multiplicity: Vec<u32>,
     /// The row of every thread; `None` for those without words.
     pub row_of: Vec<Option<usize>>,
-    /// Distinct texts embedded.
+    /// Distinct texts there are.
     pub distinct_texts: usize,
+    /// How many of them the stand-in read (see [`Student`]).
+    pub student_texts: usize,
 }
 
 impl Vectors {
@@ -46,7 +56,7 @@ pub async fn each<S: Memo>(ctx: &Context<'_, S>, threads: &[ReadThread]) -> Resu
     let distinct: BTreeSet<&str> =
         threads.iter().flat_map(|thread| &thread.summary.topics).map(|topic| topic.text.as_str()).collect();
     let texts: Vec<&str> = distinct.into_iter().collect();
-    let embedded = embed_texts(ctx, &texts).await?;
+    let (embedded, student_texts) = embed_texts(ctx, &texts, READ_ALL, READ_SOME).await?;
     let index: BTreeMap<&str, usize> = texts.iter().enumerate().map(|(row, text)| (*text, row)).collect();
 
     let mut rows: BTreeMap<Vec<(usize, u32)>, Vec<usize>> = BTreeMap::new();
@@ -72,7 +82,7 @@ pub async fn each<S: Memo>(ctx: &Context<'_, S>, threads: &[ReadThread]) -> Resu
         data.extend(mean(topics, |topic| &embedded[index[topic.text.as_str()]], dimensions));
     }
     let rows = Matrix { rows: multiplicity.len(), cols: dimensions, data };
-    Ok(Vectors { rows, multiplicity, row_of, distinct_texts: texts.len() })
+    Ok(Vectors { rows, multiplicity, row_of, distinct_texts: texts.len(), student_texts })
 }
 
 /// The weighted mean of a thread's topics, at unit length.
@@ -90,8 +100,45 @@ fn mean<'a>(topics: &[Topic], vector: impl Fn(&Topic) -> &'a Vec<f32>, dimension
     sum
 }
 
-async fn embed_texts<S: Memo>(ctx: &Context<'_, S>, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+/// A vector for every text, and how many of them are the stand-in's: all by
+/// the embedder up to `all` texts, `some` of them beyond.
+async fn embed_texts<S: Memo>(
+    ctx: &Context<'_, S>,
+    texts: &[&str],
+    all: usize,
+    some: usize,
+) -> Result<(Vec<Vec<f32>>, usize), Error> {
     ctx.progress.begin(Stage::Embed, texts.len());
+    if texts.len() <= all {
+        return Ok((read_by_embedder(ctx, texts).await?, 0));
+    }
+    let mut lots: Vec<(Key, usize)> =
+        texts.iter().enumerate().map(|(index, text)| (key("lot", text), index)).collect();
+    lots.sort_unstable();
+    let mut chosen: Vec<usize> = lots[..some].iter().map(|&(_, index)| index).collect();
+    let lessons: Vec<usize> = chosen[..TAUGHT.min(some)].to_vec();
+    chosen.sort_unstable();
+    let wanted: Vec<&str> = chosen.iter().map(|&index| texts[index]).collect();
+    let mut vectors: Vec<Option<Vec<f32>>> = vec![None; texts.len()];
+    for (&index, vector) in chosen.iter().zip(read_by_embedder(ctx, &wanted).await?) {
+        vectors[index] = Some(vector);
+    }
+    let taught: Vec<&str> = lessons.iter().map(|&index| texts[index]).collect();
+    let data = lessons.iter().flat_map(|&index| vectors[index].iter().flatten().copied()).collect();
+    let lesson = Matrix { rows: lessons.len(), cols: ctx.embedder.dimensions(), data };
+    let student = Student::fit(&taught, &lesson);
+    let rest: Vec<usize> = (0..texts.len()).filter(|&index| vectors[index].is_none()).collect();
+    for rest in rest.chunks(CHUNK * 8) {
+        ctx.check()?;
+        let wanted: Vec<&str> = rest.iter().map(|&index| texts[index]).collect();
+        let read = student.embed(&wanted);
+        rest.iter().enumerate().for_each(|(row, &index)| vectors[index] = Some(read.row(row).to_vec()));
+        ctx.progress.advance(rest.len());
+    }
+    Ok((vectors.into_iter().flatten().collect(), rest.len()))
+}
+
+async fn read_by_embedder<S: Memo>(ctx: &Context<'_, S>, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
     let mut vectors = Vec::with_capacity(texts.len());
     for texts in texts.chunks(CHUNK) {
         ctx.check()?;
@@ -139,4 +186,63 @@ fn decode(bytes: &[u8], dimensions: usize) -> Option<Vec<f32>> {
         return None;
     }
     Some(bytes.chunks_exact(4).map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]])).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::sync::atomic::AtomicBool;
+
+    use assay_llm::{Embed, MiniLm};
+
+    use super::*;
+    use crate::context::Silent;
+
+    /// Remembers nothing.
+    struct Forgetful;
+
+    impl Memo for Forgetful {
+        fn recall(
+            &self,
+            keys: &[Key],
+        ) -> impl Future<Output = Result<Vec<Option<Vec<u8>>>, assay_store::Error>> + Send {
+            std::future::ready(Ok(vec![None; keys.len()]))
+        }
+
+        fn remember(
+            &self,
+            _: Vec<(Key, Vec<u8>)>,
+        ) -> impl Future<Output = Result<(), assay_store::Error>> + Send {
+            std::future::ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn beyond_the_limit_the_student_reads_the_rest_and_stays_close() {
+        let things = ["order", "refund", "invoice", "password", "parcel", "address", "subscription", "card"];
+        let verbs = ["cancel", "find", "change", "check", "delete", "send", "explain", "update"];
+        let places = ["today", "for my mother", "in Berlin", "before Monday", "again", "by mail"];
+        let mut texts = Vec::new();
+        for thing in things {
+            for verb in verbs {
+                texts.extend(places.iter().map(|place| format!("please {verb} the {thing} {place}")));
+            }
+        }
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let embedder = MiniLm::bundled().expect("the bundled model");
+        let cancel = AtomicBool::new(false);
+        let ctx = Context {
+            store: &Forgetful,
+            embedder: &embedder,
+            remember: false,
+            progress: &Silent,
+            cancel: &cancel,
+        };
+        let (vectors, read) = assay_store::block_on(embed_texts(&ctx, &texts, 300, 256)).expect("vectors");
+        assert_eq!((vectors.len(), read), (384, 128));
+        let exact = embedder.embed(&texts).expect("vectors");
+        let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        let mean = vectors.iter().zip(&exact).map(|(a, b)| cosine(a, b)).sum::<f32>() / 384.0;
+        assert!(mean > 0.8, "mean cosine {mean}");
+    }
 }

@@ -52,7 +52,7 @@ pub async fn run<S: Runs + Memo>(
         sampled: sample.len(),
         embedder: ctx.embedder.name(),
         distinct_texts: vectors.distinct_texts,
-        student_texts: 0,
+        student_texts: vectors.student_texts,
     });
     executive::write(&mut report);
     verify::report(&report).map_err(Error::Unverified)?;

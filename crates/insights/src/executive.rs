@@ -435,7 +435,7 @@ fn is_cause(link: &Association) -> bool {
     let names_a_cause =
         matches!(link.attribute.as_str(), "prompt_version" | "models" | "providers" | "language" | "tags")
             || link.attribute.starts_with("metadata.");
-    names_a_cause && link.odds_ratio > 1.0 && link.outside < 0.5
+    names_a_cause && link.value != "unknown" && link.odds_ratio > 1.0 && link.outside < 0.5
 }
 
 /// `metadata.customer_tier` → `customer tier`.

@@ -253,7 +253,7 @@ fn table(rows: &[Row]) -> String {
 
 fn page(table: &str) -> String {
     format!(
-        "# Quality\n\nMade by `cargo xtask quality --stability`: categories against labels, automatic granularity, \
+        "# Quality\n\nMade by `cargo xtask quality`: categories against labels, automatic granularity, \
          no language model,\nthe bundled embedder (all-MiniLM-L6-v2, int8), one set of defaults for all sets.\n\n{table}"
     )
 }

@@ -13,7 +13,7 @@ use assay_wire::{Format, Import, Reader, Rejected};
 
 use crate::args::{self, Input};
 use crate::progress::Bars;
-use crate::{Outcome, cancel, output};
+use crate::{Outcome, cancel, output, stdin};
 
 /// Rejected records that are listed; the others are counted.
 const LISTED: usize = 10;
@@ -84,7 +84,8 @@ impl Tally {
 ///
 /// # Errors
 /// Where a file cannot be opened, nothing of a file can be read, the store
-/// fails, or somebody pressed Ctrl-C. What was stored until then stays.
+/// fails, or somebody pressed Ctrl-C. What was stored until then stays, unless
+/// the store is a temporary one.
 pub(crate) fn files(
     store: &EmbeddedStore,
     project: &str,
@@ -127,7 +128,7 @@ impl Source {
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         match self {
             Self::File(path) => Ok(Box::new(fs_err::File::open(path)?)),
-            Self::Stdin => Ok(Box::new(io::stdin())),
+            Self::Stdin => Ok(Box::new(stdin::open()?)),
         }
     }
 }
@@ -159,7 +160,10 @@ fn one(
 ) -> anyhow::Result<()> {
     let name = source.name();
     let input = Counted { inner: source.open()?, count: Arc::clone(count) };
-    let mut reader = Reader::new(input, name.clone(), format.map(wire_format))?;
+    // It looks at the first bytes, which may be long in coming.
+    let reader = Reader::new(input, name.clone(), format.map(wire_format));
+    go_on(store, &name)?;
+    let mut reader = reader?;
     let mut understood = 0_usize;
     let mut first_refusal = None;
     std::thread::scope(|scope| -> anyhow::Result<()> {
@@ -175,13 +179,11 @@ fn one(
             }
         });
         for chunk in receive {
+            // A reader that was interrupted says so by an error.
+            go_on(store, &name)?;
             let Some(mut decoded) = chunk? else { break };
             // The command names the project; what a record says of it does not count.
             decoded.patches.iter_mut().for_each(|patch| patch.project_name = None);
-            anyhow::ensure!(
-                !cancel::is_asked(),
-                "stopped while importing {name}; what was imported stays, repeat the command to go on"
-            );
             understood += decoded.patches.len() + decoded.feedback.len();
             if first_refusal.is_none() {
                 first_refusal = decoded.rejected.first().cloned();
@@ -203,6 +205,17 @@ fn one(
             None => anyhow::bail!("{name} is empty"),
         }
     }
+    Ok(())
+}
+
+/// Fails once somebody pressed Ctrl-C, and says what becomes of what was imported.
+fn go_on(store: &EmbeddedStore, name: &str) -> anyhow::Result<()> {
+    let fate = if store.is_temporary() {
+        "nothing of it is kept, as there is no --data; repeat the command to start again"
+    } else {
+        "what was imported stays, repeat the command to go on"
+    };
+    anyhow::ensure!(!cancel::is_asked(), "stopped while importing {name}; {fate}");
     Ok(())
 }
 

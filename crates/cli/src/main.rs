@@ -12,6 +12,7 @@ mod demo;
 mod ingest;
 mod output;
 mod progress;
+mod stdin;
 
 use std::process::ExitCode;
 

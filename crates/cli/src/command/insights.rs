@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::args::Insights;
 use crate::command::{files, report};
 use crate::progress::Bars;
-use crate::{Outcome, data, output};
+use crate::{Outcome, cancel, data, output, stdin};
 
 pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
     match command {
@@ -54,7 +54,9 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
 fn verify(file: &std::path::Path) -> anyhow::Result<()> {
     use anyhow::Context as _;
     let text = if file == std::path::Path::new("-") {
-        std::io::read_to_string(std::io::stdin())?
+        let read = std::io::read_to_string(stdin::open()?);
+        anyhow::ensure!(!cancel::is_asked(), "stopped; nothing was verified, repeat the command to do it");
+        read?
     } else {
         fs_err::read_to_string(file)?
     };

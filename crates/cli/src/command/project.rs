@@ -1,13 +1,13 @@
 //! `assay project`: lists and deletes projects.
 
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use anyhow::Context as _;
 use assay_store::{Catalog, Project, block_on};
 use serde_json::json;
 
 use crate::args;
-use crate::{Outcome, data, output};
+use crate::{Outcome, cancel, data, output, stdin};
 
 pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
     match command {
@@ -79,6 +79,8 @@ fn is_sure(project: &Project) -> anyhow::Result<bool> {
     eprint!("Delete {} for good? [y/N] ", output::plain(&describe(project)));
     std::io::stderr().flush()?;
     let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
+    let read = BufReader::new(stdin::open()?).read_line(&mut answer);
+    anyhow::ensure!(!cancel::is_asked(), "stopped; nothing was deleted, repeat the command to delete it");
+    read.context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }

@@ -113,21 +113,70 @@ fn an_import_that_is_stopped_says_how_to_go_on_and_repeating_it_does() {
     assert!(state(&place) == expected, "not what an undisturbed import gives");
 }
 
+/// Starts a command that waits for more input than it gets, and waits until it does.
+fn idle(place: &Place, line: &str, lines: &[String]) -> (Child, std::process::ChildStdin) {
+    let mut child = place.command(line).stdin(Stdio::piped()).spawn().expect("the binary");
+    let mut stdin = child.stdin.take().expect("standard input");
+    for line in lines {
+        stdin.write_all(line.as_bytes()).and_then(|()| stdin.write_all(b"\n")).expect("feeding");
+    }
+    let temporary =
+        || place.list("tmp").iter().any(|dir| place.path(&format!("tmp/{dir}/assay.db")).is_file());
+    until("there is a store", || place.path("store/assay.db").is_file() || temporary());
+    (child, stdin)
+}
+
 #[test]
-fn a_second_interrupt_ends_an_import_that_waits_for_input() {
+fn one_interrupt_ends_an_import_that_waits_for_input() {
+    // Nothing came yet, something that fills no chunk, and a chunk that is stored.
+    for (count, is_stored) in [(0, false), (10, false), (5_000, true)] {
+        let place = Place::new();
+        let lines = many();
+        let (child, stdin) = idle(&place, "import - --project p", &lines[..count]);
+        if is_stored {
+            until("a chunk is stored", || stored(&place) > 0);
+        }
+        signal(&child, "INT");
+        let words = ["stopped while importing <stdin>", "stays", "repeat the command to go on"];
+        wait(child, "import -").fails_with(&words);
+        drop(stdin);
+        place.assay("doctor").ok();
+        assert_eq!(stored(&place) > 0, is_stored);
+        place.write("many.jsonl", lines.join("\n"));
+        place.assay("import many.jsonl --project p").ok();
+        assert_eq!(stored(&place), MANY as u64);
+    }
+}
+
+#[test]
+fn a_report_without_a_store_that_is_stopped_promises_to_keep_nothing() {
     let place = Place::new();
-    let (child, stdin) = half_an_import(&place, &histories(10), 10);
-    until("there is a store", || place.path("store/assay.db").is_file());
-    std::thread::sleep(Duration::from_millis(200));
+    let (child, stdin) = idle(&place, "report - --no-files", &histories(10));
+    // It listens for Ctrl-C before it makes a store.
     signal(&child, "INT");
+    let ended = wait(child, "report -").fails_with(&["stopped", "nothing of it is kept", "start again"]);
+    assert!(!ended.error().contains("stays"), "{}", ended.describe());
+    assert_eq!(place.list("tmp"), Vec::<String>::new(), "the temporary store is gone");
+    drop(stdin);
+
+    let (child, stdin) = idle(&place, "report - --no-files --data store", &histories(10));
+    signal(&child, "INT");
+    wait(child, "report -").fails_with(&["stopped", "what was imported stays"]);
+    drop(stdin);
+}
+
+#[test]
+fn one_interrupt_ends_a_command_that_reads_a_report_from_an_idle_pipe() {
+    let place = Place::new();
+    let mut child = place.command("insights verify -").stdin(Stdio::piped()).spawn().expect("the binary");
+    let stdin = child.stdin.take().expect("standard input");
     std::thread::sleep(Duration::from_millis(300));
     signal(&child, "INT");
-    let ended = wait(child, "import -");
-    assert!(!matches!(ended.code, Some(0)), "{}", ended.describe());
+    let ended = wait(child, "insights verify -");
+    if ended.code.is_some() {
+        ended.fails_with(&["stopped", "repeat"]);
+    }
     drop(stdin);
-    place.write("ten.jsonl", histories(10).join("\n"));
-    place.assay("import ten.jsonl --project p").ok();
-    assert_eq!(stored(&place), 10);
 }
 
 /// Interrupts a command after a delay. `Some` where it had not ended before.

@@ -68,7 +68,7 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Released and removed after the threads have ended, in this order.
     _lock: Option<File>,
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 struct Writing {
@@ -137,7 +137,7 @@ impl EmbeddedStore {
                 writing,
                 threads: Mutex::new(threads),
                 _lock: lock,
-                _temporary: temporary,
+                temporary,
             }),
         })
     }
@@ -152,6 +152,12 @@ impl EmbeddedStore {
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.inner.writing.is_none()
+    }
+
+    /// Whether the store vanishes with its last copy.
+    #[must_use]
+    pub fn is_temporary(&self) -> bool {
+        self.inner.temporary.is_some()
     }
 
     /// Brings the full-text index up to date. Searches do so themselves;

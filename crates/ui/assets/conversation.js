@@ -101,7 +101,7 @@ function talk(thread) {
   if (!found) {
     return h("section", { class: "talk" }, h("div", { class: "empty" },
       h("h3", {}, "The conversation is not in this page"),
-      h("p", {}, "The page keeps some conversations of each category, to stay small. This command shows the whole thread:"),
+      h("p", {}, "The page keeps some conversations of each category, to stay small. Over the store that holds the project, this command shows the whole thread:"),
       h("p", {}, h("code", {}, `${report.command} '${thread.id.replaceAll("'", "'\\''")}'`))));
   }
   const { answers, answered } = matchAnswers(found.messages);

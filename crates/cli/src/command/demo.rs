@@ -29,8 +29,8 @@ pub(crate) fn run(args: args::Demo) -> anyhow::Result<Outcome> {
     let usage = report::analyse(&store, &project, &ReportConfig::usage_patterns(), true, &bars)?;
     let errors = report::analyse(&store, &project, &ReportConfig::error_analysis(), true, &bars)?;
 
-    report::announce(&files::write(&usage, &store, None, &args.out)?);
-    report::announce(&files::write(&errors, &store, None, &args.out.join("errors"))?);
+    report::announce(&files::write(&usage, &store, &args.out)?);
+    report::announce(&files::write(&errors, &store, &args.out.join("errors"))?);
 
     let show = Printing { json: args.json, depth: None };
     if args.check {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use assay_domain::{Report, ThreadId, Transcript};
 use assay_store::{Catalog, EmbeddedStore, Project, Runs, block_on};
-use assay_ui::{Conversations, HtmlOptions};
+use assay_ui::Conversations;
 
 /// Conversations as the page asks for them, one at a time.
 struct Stored<'a> {
@@ -23,16 +23,10 @@ impl Conversations for Stored<'_> {
 }
 
 /// Writes all files of a report and returns their paths. A file is complete or
-/// not there: it is written beside its place and then moved.
-pub(crate) fn write(
-    report: &Report,
-    store: &EmbeddedStore,
-    kept_in: Option<&Path>,
-    out: &Path,
-) -> anyhow::Result<Vec<PathBuf>> {
+/// not there: it is written beside its place and then moved. What is in them
+/// follows from the report and its conversations, wherever the store is.
+pub(crate) fn write(report: &Report, store: &EmbeddedStore, out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     fs_err::create_dir_all(out)?;
-    let options =
-        HtmlOptions { thread_command: thread_command(kept_in, &report.project), ..HtmlOptions::default() };
     let conversations = Stored { store, project: block_on(store.project(&report.project))? };
     let write = |name: &str, fill: &dyn Fn(&mut dyn std::io::Write) -> anyhow::Result<()>| {
         let mut file = tempfile::Builder::new().prefix(".assay-").tempfile_in(out)?;
@@ -45,30 +39,12 @@ pub(crate) fn write(
         anyhow::Ok(path)
     };
     Ok(vec![
-        write("report.html", &|file| Ok(assay_ui::html_with(report, &conversations, &options, file)?))?,
+        write("report.html", &|file| Ok(assay_ui::html(report, &conversations, file)?))?,
         write("report.md", &|file| Ok(file.write_all(assay_ui::markdown(report).as_bytes())?))?,
         write("report.json", &|file| Ok(file.write_all(assay_ui::json(report).as_bytes())?))?,
         write("assignments.csv", &|file| Ok(assay_ui::assignments_csv(report, file)?))?,
         write("assignments.jsonl", &|file| Ok(assay_ui::assignments_jsonl(report, file)?))?,
     ])
-}
-
-/// What to type to read a whole thread, up to its id.
-fn thread_command(kept_in: Option<&Path>, project: &str) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
-    match kept_in {
-        Some(dir) => {
-            format!(
-                "assay thread show --data {} --project {}",
-                quoted(&dir.to_string_lossy()),
-                quoted(project)
-            )
-        }
-        // Nothing was kept: the same files have to be imported first.
-        None => {
-            format!("assay import FILE --project {0} && assay thread show --project {0}", quoted(project))
-        }
-    }
 }
 
 /// Temporary files are private; a report is an ordinary file.

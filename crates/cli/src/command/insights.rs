@@ -38,7 +38,7 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
         Insights::Export { report: id, data, project, out } => {
             let store = data::open_existing(&data.data)?;
             let found = find(&store, id, project.as_deref())?;
-            report::announce(&files::write(&found, &store, Some(&data.data), &out)?);
+            report::announce(&files::write(&found, &store, &out)?);
         }
         Insights::Delete { report: id, data } => {
             anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);

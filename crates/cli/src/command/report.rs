@@ -37,7 +37,7 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
     // Whoever asks for JSON alone wants no files unless they say where.
     let wants_files = !args.show.json || args.out != Path::new("assay-report");
     if wants_files && !args.no_files {
-        announce(&files::write(&report, &store, args.data.as_deref(), &args.out)?);
+        announce(&files::write(&report, &store, &args.out)?);
     }
     Ok(tally.outcome())
 }

@@ -49,6 +49,33 @@ fn a_report_is_made_listed_shown_exported_and_deleted() {
 }
 
 #[test]
+fn exports_say_nothing_of_the_place_of_the_store() {
+    let place = Place::new();
+    place.write("chats.jsonl", histories(40).join("\n"));
+    for data in ["here", "some/where/else"] {
+        let out = format!("from-{}", data.len());
+        place.assay(&format!("import chats.jsonl --project 'my shop' --data {data}")).ok();
+        place.assay(&format!("insights run --project 'my shop' --data {data}")).ok();
+        place.assay(&format!("insights export --data {data} --out {out}")).ok();
+        place.assay(&format!("report chats.jsonl --project 'my shop' --data {data} --out again-{out}")).ok();
+    }
+    let files = place.list("from-4");
+    assert_eq!(files.len(), 5, "{files:?}");
+    for file in files {
+        let one = place.read(&format!("from-4/{file}"));
+        for other in ["from-15", "again-from-4", "again-from-15"] {
+            assert!(one == place.read(&format!("{other}/{file}")), "{file} differs in {other}");
+        }
+        let text = String::from_utf8(one).expect("UTF-8");
+        for path in ["--data", "some/where", &place.path("").to_string_lossy()] {
+            assert!(!text.contains(path), "{path} stands in {file}");
+        }
+    }
+    let page = String::from_utf8(place.read("from-4/report.html")).expect("UTF-8");
+    assert!(page.contains("assay thread show --project"), "the page says how to read a whole thread");
+}
+
+#[test]
 fn exported_tables_hold_every_thread() {
     let place = shop();
     place.assay("insights run --project shop").ok();

@@ -189,9 +189,9 @@ fn left_out(report: &Report, options: &HtmlOptions, selection: &Selection) -> Ve
     if selection.conversations.len() < all {
         out.push(format!(
             "Up to {} conversations per category are kept in this page, failing and typical ones in turn, \
-             besides highlights and examples. Any other is one command away: {} ID",
+             besides highlights and examples. Any other is one command away, over the store that holds the project: {} ID",
             format::count(options.conversations_per_category),
-            text::line(&options.thread_command)
+            super::thread_command(report)
         ));
     }
     out

@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use askama::Template;
 use assay_domain::{Report, ThreadId, Transcript};
 
-use crate::inert_json;
+use crate::{inert_json, text};
 
 /// Where conversations come from. Asked for one thread at a time.
 pub trait Conversations {
@@ -50,8 +50,6 @@ pub struct HtmlOptions {
     pub messages: usize,
     /// Characters per message part, tool arguments and tool results.
     pub message_chars: usize,
-    /// Command that shows a whole thread when its id is appended.
-    pub thread_command: String,
 }
 
 impl Default for HtmlOptions {
@@ -62,7 +60,6 @@ impl Default for HtmlOptions {
             conversation_bytes: 32 << 20,
             messages: 200,
             message_chars: 8_000,
-            thread_command: "assay thread show".into(),
         }
     }
 }
@@ -103,11 +100,14 @@ pub fn html_with(
         embedded[row] = true;
         data_script(&mut out, &format!("conversation-{row}"), |out| out.write_all(&bytes))?;
     }
-    data_script(&mut out, "data", |out| {
-        inert_json::write_embedded(&payload::head(report, options, &selection), out)
-    })?;
+    data_script(&mut out, "data", |out| inert_json::write_embedded(&payload::head(report, &selection), out))?;
     data_script(&mut out, "thread-data", |out| payload::threads(report, &selection, &embedded, out))?;
     out.flush()
+}
+
+/// What shows a whole thread, wherever the project is stored, when its id is appended.
+fn thread_command(report: &Report) -> String {
+    format!("assay thread show --project '{}'", text::line(&report.project).replace('\'', "'\\''"))
 }
 
 /// A block of JSON that the page's modules read; no browser runs it.

@@ -9,7 +9,6 @@ use std::io;
 use assay_domain::report::{Assignment, AttributeValue, Category, CategoryKind, Report, Status};
 use serde::Serialize;
 
-use super::HtmlOptions;
 use super::page::{Colors, Index};
 use super::selection::Selection;
 use crate::{inert_json, text};
@@ -43,7 +42,7 @@ struct CategoryHead {
     words: String,
 }
 
-pub(super) fn head(report: &Report, options: &HtmlOptions, selection: &Selection) -> Head {
+pub(super) fn head(report: &Report, selection: &Selection) -> Head {
     let index = Index::new(report);
     let colors = Colors::new(report, &index);
     let key = super::numbers::main_feedback(report);
@@ -55,7 +54,7 @@ pub(super) fn head(report: &Report, options: &HtmlOptions, selection: &Selection
         .collect();
     Head {
         project: text::line(&report.project),
-        command: text::line(&options.thread_command),
+        command: super::thread_command(report),
         analysed: report.assignments.len(),
         listed: selection.threads.len(),
         categories: report

@@ -1,6 +1,15 @@
-// Numbers as the server writes them: keep in step with `assay_domain::format`.
+// Numbers as `assay_domain::format` writes them; tests/report/format.rs compares the two.
 
 const NONE = "–";
+
+/** `toFixed`, with ties to the even digit instead of away from zero. */
+function fixed(value, decimals) {
+  // So many digits that what follows the kept ones is exact.
+  const exact = value.toFixed(decimals + 40);
+  const kept = exact.slice(0, decimals === 0 ? -41 : -40);
+  const isTie = exact.slice(-40) === `5${"0".repeat(39)}`;
+  return isTie && "02468".includes(kept.at(-1)) ? kept : value.toFixed(decimals);
+}
 
 function grouped(digits) {
   return digits.replace(/\B(?=(\d{3})+$)/g, ",");
@@ -11,7 +20,7 @@ export function percent(share) {
   if (share === 0 || share === 1) return `${Math.abs(share * 100)} %`;
   if (Math.abs(share) < 0.0005) return "<0.1 %";
   if (share > 0.9995 && share < 1) return ">99.9 %";
-  return `${(share * 100).toFixed(1)} %`;
+  return `${fixed(share * 100, 1)} %`;
 }
 
 export function seconds(value) {
@@ -19,9 +28,9 @@ export function seconds(value) {
   if (value < 0) return `-${seconds(-value)}`;
   if (value === 0) return "0 s";
   if (value < 0.001) return "<1 ms";
-  if (value < 0.9995) return `${(value * 1000).toFixed(0)} ms`;
-  if (value < 9.95) return `${value.toFixed(1)} s`;
-  if (value < 59.5) return `${value.toFixed(0)} s`;
+  if (value < 0.9995) return `${fixed(value * 1000, 0)} ms`;
+  if (value < 9.95) return `${fixed(value, 1)} s`;
+  if (value < 59.5) return `${fixed(value, 0)} s`;
   if (value < 3599.5) return twoUnits(Math.round(value), 60, "m", "s");
   const minutes = Math.round(value / 60);
   if (minutes < 1440) return twoUnits(minutes, 60, "h", "m");
@@ -42,10 +51,10 @@ export function money(dollars) {
   if (dollars < 0.995) {
     let decimals = 2;
     for (let scaled = dollars; scaled < 0.0995 && decimals < 7; scaled *= 10) decimals += 1;
-    return `$${dollars.toFixed(decimals)}`;
+    return `$${fixed(dollars, decimals)}`;
   }
-  if (dollars < 999.995) return `$${dollars.toFixed(2)}`;
-  return `$${grouped(dollars.toFixed(0))}`;
+  if (dollars < 999.995) return `$${fixed(dollars, 2)}`;
+  return `$${grouped(fixed(dollars, 0))}`;
 }
 
 export function count(value) {
@@ -60,15 +69,15 @@ export function compact(value) {
 }
 
 function scaledNumber(value, unit) {
-  return unit === "" || value >= 9.95 ? `${value.toFixed(0)}${unit}` : `${value.toFixed(1)}${unit}`;
+  return unit === "" || value >= 9.95 ? `${fixed(value, 0)}${unit}` : `${fixed(value, 1)}${unit}`;
 }
 
 export function number(value) {
   if (!Number.isFinite(value)) return NONE;
   const size = Math.abs(value);
-  if (size >= 99.95) return `${value < 0 ? "-" : ""}${grouped(size.toFixed(0))}`;
+  if (size >= 99.95) return `${value < 0 ? "-" : ""}${grouped(fixed(size, 0))}`;
   const decimals = size >= 9.995 ? 1 : size >= 0.0995 || size === 0 ? 2 : 4;
-  const text = value.toFixed(decimals).replace(/\.?0+$/, "");
+  const text = fixed(value, decimals).replace(/\.?0+$/, "");
   return text === "-0" || text === "" ? "0" : text;
 }
 

@@ -1,6 +1,7 @@
 //! What a report looks like in each form, and that hostile text stays text in all of them.
 
 mod fixture;
+mod format;
 mod hostile;
 mod inert;
 

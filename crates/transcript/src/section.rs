@@ -2,7 +2,9 @@
 //!
 //! Model calls are read in order of time: of each history only what is not yet
 //! known, then the answer. Root messages, tool runs and errors fill in what no
-//! model call saw.
+//! model call saw; `orphans` does so for what has lost its root.
+
+mod orphans;
 
 use std::collections::{HashMap, HashSet};
 
@@ -35,11 +37,16 @@ impl<'a> Section<'a> {
             self.answer(said, run, agents.get(&run.id).map(String::as_str));
         }
         let root = trace.root();
+        let trees = orphans::trees(trace);
+        let mut late = 0;
         if let Some(root) = root.filter(|root| !calls.contains(&0) || root.kind != RunKind::Llm) {
-            self.root(root, !calls.is_empty());
+            late = self.root(root, !calls.is_empty());
         }
-        if self.here.entries.is_empty() {
-            self.steps(trace);
+        if let Some(tree) = trees.first().filter(|_| self.here.entries.is_empty()) {
+            self.steps(&trace.runs[tree.start + 1..tree.end]);
+        }
+        if trees.len() > 1 {
+            self.orphans(trace, &trees, &calls, late);
         }
         let mut entries = self.here.entries;
         tool_runs::add(&mut entries, trace);
@@ -69,7 +76,9 @@ impl<'a> Section<'a> {
     /// The last answer the model remembers anchors the history: what stands
     /// after it can only repeat what came after it. A loop that repeats itself
     /// word for word in a shortened history is kept apart this way.
-    fn history(&mut self, messages: Vec<Message>, run: &Run) {
+    ///
+    /// Returns the position after the last of them.
+    fn history(&mut self, messages: Vec<Message>, run: &Run) -> usize {
         let entries: Vec<Entry> = messages.into_iter().map(Entry::new).collect();
         let anchor = entries
             .iter()
@@ -84,11 +93,13 @@ impl<'a> Section<'a> {
         let knows_more = entries.len() > 1;
         let mut from = 0;
         let mut later = Vec::new();
+        let mut ends_with_news = false;
         for (index, entry) in entries.into_iter().enumerate() {
             if let Some((anchored, position)) = anchor
                 && index == anchored
             {
                 from = position + 1;
+                ends_with_news = false;
                 self.enrich(position, &entry.message);
                 continue;
             }
@@ -97,11 +108,15 @@ impl<'a> Section<'a> {
             match found {
                 Some(position) if !is_before_anchor || anchor.is_none_or(|(_, end)| position <= end) => {
                     from = position + 1;
+                    ends_with_news = false;
                     self.enrich(position, &entry.message);
                 }
                 // A system prompt that changes from call to call is shown as first met.
                 _ if entry.message.role == Role::System && index == 0 && knows_more && anchor.is_some() => {}
-                _ => later.push(entry),
+                _ => {
+                    ends_with_news = true;
+                    later.push(entry);
+                }
             }
         }
         for mut entry in later {
@@ -109,6 +124,7 @@ impl<'a> Section<'a> {
             entry.message.time = entry.message.time.or(run.start_time);
             self.here.push(entry);
         }
+        if ends_with_news { self.before.entries.len() + self.here.entries.len() } else { from }
     }
 
     /// A repeated message may say more than its first record: a name, a call id, an error.
@@ -145,7 +161,9 @@ impl<'a> Section<'a> {
 
     /// Adds what only the root says. Where its account is richer than that of
     /// the model calls, it takes their place.
-    fn root(&mut self, root: &Run, has_calls: bool) {
+    ///
+    /// Returns how many of its answers stand at the end, behind what the model calls said.
+    fn root(&mut self, root: &Run, has_calls: bool) -> usize {
         let asked = payload::read(&root.inputs, Role::User);
         let answered = payload::read(&root.outputs, Role::Assistant);
         let answers = fresh(&asked.messages, answered.messages.clone());
@@ -156,13 +174,14 @@ impl<'a> Section<'a> {
             } else if !asked.messages.is_empty() || !answers.is_empty() {
                 asked.messages.into_iter().chain(answers).for_each(|message| self.say(message, root));
             }
-            return;
+            return 0;
         }
         let told: Vec<&Message> = asked.messages.iter().chain(&answers).collect();
         if is_richer(&told, &self.here.entries) {
             self.retell(asked.messages, answers, root);
+            0
         } else {
-            self.frame(asked, answers, root, answered.is_known);
+            self.frame(asked, answers, root, answered.is_known)
         }
     }
 
@@ -188,14 +207,16 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Puts the question before and the answer after what the model calls said.
-    fn frame(&mut self, asked: Payload, answers: Vec<Message>, root: &Run, is_answer_known: bool) {
+    /// Puts the question before and the answer after what the model calls said;
+    /// returns how many messages came after.
+    fn frame(&mut self, asked: Payload, answers: Vec<Message>, root: &Run, is_answer_known: bool) -> usize {
         if asked.is_known {
             self.ask(asked.messages, root);
         }
         if !is_answer_known {
-            return;
+            return 0;
         }
+        let told = self.here.entries.len();
         let tail_from = self.here.entries.len().saturating_sub(64);
         let tail: String =
             self.here.entries[tail_from..].iter().map(|entry| entry.message.text() + "\n").collect();
@@ -208,6 +229,7 @@ impl<'a> Section<'a> {
                 self.say(entry.message, root);
             }
         }
+        self.here.entries.len() - told
     }
 
     /// The question as the user put it. A prompt built around it is replaced
@@ -249,8 +271,8 @@ impl<'a> Section<'a> {
     }
 
     /// Without model calls and with a silent root, the steps in between speak.
-    fn steps(&mut self, trace: &Trace) {
-        for run in trace.runs.iter().skip(1).filter(|run| run.kind == RunKind::Chain) {
+    fn steps(&mut self, runs: &[Run]) {
+        for run in runs.iter().filter(|run| run.kind == RunKind::Chain) {
             let asked = payload::read(&run.inputs, Role::User);
             let answered = payload::read(&run.outputs, Role::Assistant);
             if asked.is_known {

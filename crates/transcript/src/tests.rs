@@ -7,6 +7,8 @@ use serde_json::json;
 
 use super::*;
 
+mod orphans;
+
 /// A message as one line: role, name, words, calls, answered call, error.
 fn line(message: &Message) -> String {
     let mut line = message.role.as_str().to_owned();

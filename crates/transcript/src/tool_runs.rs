@@ -219,25 +219,51 @@ fn call_of(run: &Run) -> Option<Message> {
     Some(message)
 }
 
-/// Puts the missing messages in their places, in one pass.
+/// Puts the missing messages in their places.
 fn insert(entries: &mut Vec<Entry>, missing: Vec<Missing>) {
-    // The latest time so far: rising, so that a moment's place is found by bisection.
-    let mut latest: Vec<Option<Time>> = Vec::with_capacity(entries.len());
-    for entry in entries.iter() {
-        latest.push(entry.message.time.max(latest.last().copied().flatten()));
-    }
-    let mut at: Vec<Vec<Entry>> = Vec::new();
-    at.resize_with(entries.len() + 1, Vec::new);
+    let latest = latest(entries);
+    let mut placed = Vec::new();
     for Missing { place, messages } in missing {
         let position = match place {
             Place::After(call) => {
                 let answers = entries[call + 1..].iter().take_while(|entry| entry.message.role == Role::Tool);
                 call + 1 + answers.count()
             }
-            Place::At(None) => entries.len(),
-            Place::At(time) => latest.partition_point(|known| *known <= time),
+            Place::At(time) => place_in(&latest, time),
         };
-        at[position].extend(messages.into_iter().map(Entry::new));
+        placed.extend(messages.into_iter().map(|message| (position, Entry::new(message))));
+    }
+    weave(entries, placed);
+}
+
+/// Puts messages where their times say.
+pub(crate) fn insert_by_time(entries: &mut Vec<Entry>, mut late: Vec<Entry>) {
+    let latest = latest(entries);
+    late.sort_by_key(|entry| (entry.message.time.is_none(), entry.message.time));
+    let placed = late.into_iter().map(|entry| (place_in(&latest, entry.message.time), entry)).collect();
+    weave(entries, placed);
+}
+
+/// The latest time so far: rising, so that a moment's place is found by bisection.
+fn latest(entries: &[Entry]) -> Vec<Option<Time>> {
+    let mut latest: Vec<Option<Time>> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        latest.push(entry.message.time.max(latest.last().copied().flatten()));
+    }
+    latest
+}
+
+/// Before the first message that is later; at the end for what has no time.
+fn place_in(latest: &[Option<Time>], time: Option<Time>) -> usize {
+    if time.is_none() { latest.len() } else { latest.partition_point(|known| *known <= time) }
+}
+
+/// Inserts each message before the one at its position, in one pass.
+fn weave(entries: &mut Vec<Entry>, placed: Vec<(usize, Entry)>) {
+    let mut at: Vec<Vec<Entry>> = Vec::new();
+    at.resize_with(entries.len() + 1, Vec::new);
+    for (position, entry) in placed {
+        at[position].push(entry);
     }
     let mut at = at.into_iter();
     let mut all: Vec<Entry> = at.next().unwrap_or_default();

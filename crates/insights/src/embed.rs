@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use assay_domain::ProjectId;
 use assay_store::{Key, Memo};
 use sha2::{Digest, Sha256};
 
@@ -52,11 +53,15 @@ impl Vectors {
 ///
 /// # Errors
 /// Where the embedder or the store fails, or somebody asked to stop.
-pub async fn each<S: Memo>(ctx: &Context<'_, S>, threads: &[ReadThread]) -> Result<Vectors, Error> {
+pub async fn each<S: Memo>(
+    ctx: &Context<'_, S>,
+    project: ProjectId,
+    threads: &[ReadThread],
+) -> Result<Vectors, Error> {
     let distinct: BTreeSet<&str> =
         threads.iter().flat_map(|thread| &thread.summary.topics).map(|topic| topic.text.as_str()).collect();
     let texts: Vec<&str> = distinct.into_iter().collect();
-    let (embedded, student_texts) = embed_texts(ctx, &texts, READ_ALL, READ_SOME).await?;
+    let (embedded, student_texts) = embed_texts(ctx, project, &texts, READ_ALL, READ_SOME).await?;
     let index: BTreeMap<&str, usize> = texts.iter().enumerate().map(|(row, text)| (*text, row)).collect();
 
     let mut rows: BTreeMap<Vec<(usize, u32)>, Vec<usize>> = BTreeMap::new();
@@ -104,13 +109,14 @@ fn mean<'a>(topics: &[Topic], vector: impl Fn(&Topic) -> &'a Vec<f32>, dimension
 /// the embedder up to `all` texts, `some` of them beyond.
 async fn embed_texts<S: Memo>(
     ctx: &Context<'_, S>,
+    project: ProjectId,
     texts: &[&str],
     all: usize,
     some: usize,
 ) -> Result<(Vec<Vec<f32>>, usize), Error> {
     ctx.progress.begin(Stage::Embed, texts.len());
     if texts.len() <= all {
-        return Ok((read_by_embedder(ctx, texts).await?, 0));
+        return Ok((read_by_embedder(ctx, project, texts).await?, 0));
     }
     let mut lots: Vec<(Key, usize)> =
         texts.iter().enumerate().map(|(index, text)| (key("lot", text), index)).collect();
@@ -120,7 +126,7 @@ async fn embed_texts<S: Memo>(
     chosen.sort_unstable();
     let wanted: Vec<&str> = chosen.iter().map(|&index| texts[index]).collect();
     let mut vectors: Vec<Option<Vec<f32>>> = vec![None; texts.len()];
-    for (&index, vector) in chosen.iter().zip(read_by_embedder(ctx, &wanted).await?) {
+    for (&index, vector) in chosen.iter().zip(read_by_embedder(ctx, project, &wanted).await?) {
         vectors[index] = Some(vector);
     }
     let taught: Vec<&str> = lessons.iter().map(|&index| texts[index]).collect();
@@ -138,7 +144,11 @@ async fn embed_texts<S: Memo>(
     Ok((vectors.into_iter().flatten().collect(), rest.len()))
 }
 
-async fn read_by_embedder<S: Memo>(ctx: &Context<'_, S>, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+async fn read_by_embedder<S: Memo>(
+    ctx: &Context<'_, S>,
+    project: ProjectId,
+    texts: &[&str],
+) -> Result<Vec<Vec<f32>>, Error> {
     let mut vectors = Vec::with_capacity(texts.len());
     for texts in texts.chunks(CHUNK) {
         ctx.check()?;
@@ -155,7 +165,7 @@ async fn read_by_embedder<S: Memo>(ctx: &Context<'_, S>, texts: &[&str]) -> Resu
         if ctx.remember && !missing.is_empty() {
             let answers =
                 missing.iter().zip(&fresh).map(|(&index, vector)| (keys[index], encode(vector))).collect();
-            ctx.store.remember(answers).await?;
+            ctx.store.remember(project, answers).await?;
         }
         for (index, vector) in missing.into_iter().zip(fresh) {
             known[index] = Some(vector);
@@ -211,6 +221,7 @@ mod tests {
 
         fn remember(
             &self,
+            _: ProjectId,
             _: Vec<(Key, Vec<u8>)>,
         ) -> impl Future<Output = Result<(), assay_store::Error>> + Send {
             std::future::ready(Ok(()))
@@ -238,7 +249,9 @@ mod tests {
             progress: &Silent,
             cancel: &cancel,
         };
-        let (vectors, read) = assay_store::block_on(embed_texts(&ctx, &texts, 300, 256)).expect("vectors");
+        let project = ProjectId::from_name("p");
+        let (vectors, read) =
+            assay_store::block_on(embed_texts(&ctx, project, &texts, 300, 256)).expect("vectors");
         assert_eq!((vectors.len(), read), (384, 128));
         let exact = embedder.embed(&texts).expect("vectors");
         let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();

@@ -25,7 +25,7 @@ pub async fn run<S: Runs + Memo>(
     let size = population.len();
     let sample = sample::draw(&population, &config.sample, config.seed);
     let (threads, skipped) = read::each(ctx, project.id, population, &sample).await?;
-    let vectors = embed::each(ctx, &threads).await?;
+    let vectors = embed::each(ctx, project.id, &threads).await?;
 
     ctx.progress.begin(Stage::Cluster, 0);
     let grouping = group::threads(&threads, &vectors, config, ctx.embedder)?;

@@ -91,8 +91,8 @@ pub trait Catalog: Send + Sync {
     /// that exists is [`Error::Conflict`].
     fn create_project(&self, name: &str) -> impl Future<Output = Result<Project, Error>> + Send;
 
-    /// Deletes a project with its runs, payloads, feedback and reports, and
-    /// says what it held. [`Error::NotFound`] where there is none.
+    /// Deletes a project with its runs, payloads, feedback and reports and
+    /// with everything that was remembered about its texts, and says what it held. [`Error::NotFound`] where there is none.
     fn delete_project(&self, name: &str) -> impl Future<Output = Result<Project, Error>> + Send;
 
     /// Keeps a report under its id, replacing an older one of the same id.
@@ -112,10 +112,20 @@ pub trait Catalog: Send + Sync {
 }
 
 /// Answers by content: whoever asked once need not ask (or pay) again.
+///
+/// An answer tells of the text it is about, so it belongs to the project the
+/// text came from and is deleted with it. Other projects that hold the same
+/// text are answered too, as long as it is there.
 pub trait Memo: Send + Sync {
     /// One answer per key, in order; `None` where nothing is remembered.
     fn recall(&self, keys: &[Key]) -> impl Future<Output = Result<Vec<Option<Vec<u8>>>, Error>> + Send;
 
-    /// Remembers durably. The later of two answers to one key stays.
-    fn remember(&self, answers: Vec<(Key, Vec<u8>)>) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Remembers durably what was derived from texts of a project. The later
+    /// of two answers to one key stays; it belongs to the project that asked
+    /// first. Of a project that is not there (any more) nothing is remembered.
+    fn remember(
+        &self,
+        project: ProjectId,
+        answers: Vec<(Key, Vec<u8>)>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 }

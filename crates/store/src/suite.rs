@@ -32,6 +32,7 @@ macro_rules! store_suite {
             deletion_reaches_everything
             reports_are_kept_and_listed
             answers_are_remembered
+            answers_go_with_the_project_they_are_about
             odd_text_is_kept
         );
     };
@@ -529,12 +530,29 @@ pub fn reports_are_kept_and_listed(store: &impl Catalog) {
     assert_eq!(block_on(store.create_project("fresh")).expect("created").runs, 0);
 }
 
-pub fn answers_are_remembered(store: &impl Memo) {
+pub fn answers_are_remembered(store: &(impl Memo + Catalog)) {
+    block_on(store.create_project(PROJECT)).expect("created");
     let answers = (0..50u8).map(|number| ([number; 32], vec![number; 400])).collect();
-    block_on(store.remember(answers)).expect("remembered");
-    block_on(store.remember(vec![([7; 32], b"other".to_vec())])).expect("remembered");
+    block_on(store.remember(project(), answers)).expect("remembered");
+    block_on(store.remember(project(), vec![([7; 32], b"other".to_vec())])).expect("remembered");
     let recalled = block_on(store.recall(&[[3; 32], [99; 32], [7; 32]])).expect("recalled");
     assert_eq!(recalled, [Some(vec![3; 400]), None, Some(b"other".to_vec())]);
+}
+
+pub fn answers_go_with_the_project_they_are_about(store: &(impl Memo + Catalog)) {
+    let other = block_on(store.create_project("kept")).expect("created").id;
+    block_on(store.create_project(PROJECT)).expect("created");
+    let answer = |number: u8| ([number; 32], vec![number; 40]);
+    block_on(store.remember(project(), vec![answer(1), answer(2)])).expect("remembered");
+    block_on(store.remember(other, vec![answer(2), answer(3)])).expect("remembered");
+    block_on(store.delete_project(PROJECT)).expect("deleted");
+    let recalled = |number: u8| block_on(store.recall(&[[number; 32]])).expect("recalled")[0].is_some();
+    assert!(!recalled(1) && recalled(3));
+    // An analysis that was under way leaves nothing behind either.
+    block_on(store.remember(project(), vec![answer(1)])).expect("nobody there");
+    assert!(!recalled(1));
+    block_on(store.delete_project("kept")).expect("deleted");
+    assert!(!recalled(2) && !recalled(3));
 }
 
 pub fn odd_text_is_kept(store: &impl Runs) {

@@ -59,10 +59,7 @@ pub(crate) fn create_project(writer: &mut Writer, name: &str) -> Result<Project,
 
 /// Deletes a project and everything in it, and overwrites where it was.
 pub(crate) fn delete_project(writer: &mut Writer, name: &str) -> Result<Project, Error> {
-    let dir = writer.dir.clone();
-    let failed = |source| Error::of_database(&dir, source);
-    writer.connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
-    let deleted = writer.transact(|writer| {
+    let deleted = overwriting(writer, |writer| {
         let Some(found) = project(&writer.connection, name)? else { return Ok(None) };
         let key = writer.project(name)?;
         delete_contents(&writer.connection, key)?;
@@ -75,13 +72,25 @@ pub(crate) fn delete_project(writer: &mut Writer, name: &str) -> Result<Project,
         set_setting(&writer.connection, "indexed_up_to", writer.keys.indexed_up_to)?;
         writer.keys.projects.remove(name);
         Ok(Some(found))
-    });
+    })?;
+    deleted.ok_or_else(|| Error::NotFound(format!("project {name:?}")))
+}
+
+/// A transaction that overwrites what it deletes, in the log as well.
+fn overwriting<T>(
+    writer: &mut Writer,
+    work: impl FnOnce(&mut Writer) -> rusqlite::Result<T>,
+) -> Result<T, Error> {
+    let dir = writer.dir.clone();
+    let failed = |source| Error::of_database(&dir, source);
+    writer.connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
+    let done = writer.transact(work);
     writer.connection.pragma_update(None, "secure_delete", false).map_err(failed)?;
-    let deleted = deleted?.ok_or_else(|| Error::NotFound(format!("project {name:?}")))?;
+    let done = done?;
     // The log still holds what was deleted, as far as no reader is in the way.
     let checkpoint = |_: &Row<'_>| Ok(());
     writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], checkpoint).map_err(failed)?;
-    Ok(deleted)
+    Ok(done)
 }
 
 fn delete_contents(connection: &Connection, project: i64) -> rusqlite::Result<()> {
@@ -94,6 +103,7 @@ fn delete_contents(connection: &Connection, project: i64) -> rusqlite::Result<()
         "DELETE FROM runs WHERE project = ?",
         "DELETE FROM traces WHERE project = ?",
         "DELETE FROM reports WHERE project = ?",
+        "DELETE FROM memo WHERE project = ?",
         "DELETE FROM projects WHERE key = ?",
     ] {
         connection.execute(sql, [project])?;
@@ -166,7 +176,7 @@ pub(crate) fn report(connection: &Connection, id: ReportId) -> Result<Option<Rep
 }
 
 pub(crate) fn delete_report(writer: &mut Writer, id: ReportId) -> Result<bool, Error> {
-    writer.transact(|writer| {
+    overwriting(writer, |writer| {
         Ok(writer.connection.execute("DELETE FROM reports WHERE id = ?", [id.0.as_bytes()])? > 0)
     })
 }
@@ -182,13 +192,19 @@ pub(crate) fn recall(connection: &Connection, keys: &[Key]) -> Result<Vec<Option
     Ok(answers)
 }
 
-pub(crate) fn remember(writer: &mut Writer, answers: &[(Key, Vec<u8>)]) -> Result<(), Error> {
+pub(crate) fn remember(
+    writer: &mut Writer,
+    project: ProjectId,
+    answers: &[(Key, Vec<u8>)],
+) -> Result<(), Error> {
     writer.transact(|writer| {
+        // A project that was deleted meanwhile has no row, and leaves nothing behind.
         let mut statement = writer.connection.prepare_cached(
-            "INSERT INTO memo (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            "INSERT INTO memo (key, value, project) SELECT ?1, ?2, projects.key FROM projects \
+             WHERE projects.id = ?3 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         )?;
         for (key, value) in answers {
-            statement.execute(params![key.as_slice(), value])?;
+            statement.execute(params![key.as_slice(), value, project.0.as_bytes()])?;
         }
         Ok(())
     })

@@ -356,7 +356,7 @@ impl Memo for EmbeddedStore {
         self.readers()?.read(move |connection| catalog::recall(connection, &keys)).await
     }
 
-    async fn remember(&self, answers: Vec<(Key, Vec<u8>)>) -> Result<(), Error> {
-        self.write(move |writer| catalog::remember(writer, &answers)).await
+    async fn remember(&self, project: ProjectId, answers: Vec<(Key, Vec<u8>)>) -> Result<(), Error> {
+        self.write(move |writer| catalog::remember(writer, project, &answers)).await
     }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use crate::Error;
 
 /// Version of the tables, kept in the file's `user_version`.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 /// "assy": marks the file as ours.
 const APPLICATION: i32 = 0x6173_7379;
 pub(crate) const FILE: &str = "assay.db";
@@ -107,14 +107,27 @@ CREATE TABLE reports (
 );
 CREATE INDEX reports_by_project ON reports (project);
 
-CREATE TABLE memo (key BLOB NOT NULL, value BLOB NOT NULL);
+-- What was derived from texts: deleted with the project they came from.
+CREATE TABLE memo (key BLOB NOT NULL, value BLOB NOT NULL, project INTEGER NOT NULL);
 CREATE UNIQUE INDEX memo_by_key ON memo (key);
+CREATE INDEX memo_by_project ON memo (project);
 
 CREATE VIRTUAL TABLE search USING fts5 (
     name, error, inputs, outputs, content = '', contentless_delete = 1, tokenize = 'unicode61'
 );
 CREATE TABLE stale (run INTEGER PRIMARY KEY);
 ";
+
+/// What turns each version into the next, the first one first.
+const MIGRATIONS: [&str; FORMAT as usize - 1] = [
+    // Nobody knew whose texts the remembered answers were about; they are found anew.
+    "PRAGMA secure_delete = ON;
+     DROP TABLE memo;
+     PRAGMA secure_delete = OFF;
+     CREATE TABLE memo (key BLOB NOT NULL, value BLOB NOT NULL, project INTEGER NOT NULL);
+     CREATE UNIQUE INDEX memo_by_key ON memo (key);
+     CREATE INDEX memo_by_project ON memo (project);",
+];
 
 /// How a connection is going to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -177,6 +190,12 @@ fn prepare(connection: &Connection, access: Access) -> rusqlite::Result<()> {
             "BEGIN IMMEDIATE; {TABLES} PRAGMA application_id = {APPLICATION}; \
              PRAGMA user_version = {FORMAT}; COMMIT;"
         ))?;
+        return Ok(());
+    }
+    for (migration, version) in MIGRATIONS.iter().zip(1..).skip(version as usize - 1) {
+        let next: u32 = version + 1;
+        connection
+            .execute_batch(&format!("BEGIN IMMEDIATE; {migration} PRAGMA user_version = {next}; COMMIT;"))?;
     }
     Ok(())
 }

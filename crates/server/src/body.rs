@@ -16,7 +16,8 @@ use crate::error::{ApiError, ApiResult};
 /// 413 if it is too large before or after unpacking, 408 if the client pauses
 /// too long, 415 for another encoding, 400 if it is cut short or damaged.
 pub(crate) async fn read(request: Request, app: &App) -> ApiResult<Bytes> {
-    let encoding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
+    let encoding =
+        request.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
     let packed = collect(request, app.config.max_body, app.config.body_timeout).await?;
     let limit = app.config.max_unpacked;
     match encoding.as_deref().map(str::trim) {
@@ -70,7 +71,8 @@ fn too_large(limit: usize) -> ApiError {
 }
 
 fn unpack(encoding: &str, packed: &[u8], limit: usize) -> ApiResult<Bytes> {
-    let damaged = |error: std::io::Error| ApiError::bad_request(format!("the {encoding} body is damaged: {error}"));
+    let damaged =
+        |error: std::io::Error| ApiError::bad_request(format!("the {encoding} body is damaged: {error}"));
     let mut unpacked = Vec::with_capacity((packed.len() * 4).min(limit));
     let bounded = limit as u64 + 1;
     match encoding {
@@ -81,8 +83,14 @@ fn unpack(encoding: &str, packed: &[u8], limit: usize) -> ApiResult<Bytes> {
                 decoder.take(bounded).read_to_end(&mut unpacked)
             })
             .map_err(damaged)?,
-        "deflate" => flate2::read::ZlibDecoder::new(packed).take(bounded).read_to_end(&mut unpacked).map_err(damaged)?,
-        _ => flate2::read::MultiGzDecoder::new(packed).take(bounded).read_to_end(&mut unpacked).map_err(damaged)?,
+        "deflate" => flate2::read::ZlibDecoder::new(packed)
+            .take(bounded)
+            .read_to_end(&mut unpacked)
+            .map_err(damaged)?,
+        _ => flate2::read::MultiGzDecoder::new(packed)
+            .take(bounded)
+            .read_to_end(&mut unpacked)
+            .map_err(damaged)?,
     };
     if unpacked.len() > limit {
         return Err(too_large(limit));

@@ -9,7 +9,11 @@ use utoipa_axum::routes;
 use crate::app::App;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(info)).routes(routes!(ok)).routes(routes!(health)).routes(routes!(info_health))
+    OpenApiRouter::new()
+        .routes(routes!(info))
+        .routes(routes!(ok))
+        .routes(routes!(health))
+        .routes(routes!(info_health))
 }
 
 /// The version whose behaviour we match; clients decide by it what to send (contract 1.1).

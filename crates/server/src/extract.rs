@@ -48,7 +48,8 @@ impl<S: Sync> FromRequestParts<S> for Params {
 impl Params {
     /// The first value under a name; empty ones count as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        let mut values = self.0.iter().filter(|(key, value)| key == name && !value.is_empty());
+        values.next().map(|(_, value)| value.as_str())
     }
 
     /// All values under a name.
@@ -78,7 +79,9 @@ impl Params {
             None => Ok(None),
             Some("true" | "1" | "yes") => Ok(Some(true)),
             Some("false" | "0" | "no") => Ok(Some(false)),
-            Some(other) => Err(ApiError::invalid(&["query", name], format!("{other:?} is neither true nor false"))),
+            Some(other) => {
+                Err(ApiError::invalid(&["query", name], format!("{other:?} is neither true nor false")))
+            }
         }
     }
 
@@ -88,7 +91,8 @@ impl Params {
         // A plus in a query is a space to those who do not escape it.
         let value = serde_json::Value::String(text.replace(' ', "+"));
         let time = assay_wire::time::of(&value);
-        time.map(Some).ok_or_else(|| ApiError::invalid(&["query", name], format!("{text:?} is not a date-time")))
+        time.map(Some)
+            .ok_or_else(|| ApiError::invalid(&["query", name], format!("{text:?} is not a date-time")))
     }
 
     /// `offset` and `limit`, the latter clamped to 1..=100 (100 where absent).

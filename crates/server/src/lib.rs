@@ -9,8 +9,8 @@
 //! Start with [`serve`], then `router`.
 
 mod app;
-mod bootstrap;
 mod body;
+mod bootstrap;
 mod error;
 mod extract;
 mod path;

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn the_query_stays() {
-        let request = Request::builder().uri("/api/v1/sessions/?limit=1&name=a%2Fb").body(()).expect("a request");
+        let request =
+            Request::builder().uri("/api/v1/sessions/?limit=1&name=a%2Fb").body(()).expect("a request");
         assert_eq!(canonical(request).uri(), "/sessions?limit=1&name=a%2Fb");
     }
 }

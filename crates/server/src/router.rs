@@ -42,7 +42,8 @@ pub fn openapi() -> OpenApi {
 /// The service that answers requests.
 pub fn service(
     app: App,
-) -> impl tower::Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send> + Clone + Send {
+) -> impl tower::Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send> + Clone + Send
+{
     let (router, openapi) = resources().split_for_parts();
     let document = Json(serde_json::to_value(&openapi).unwrap_or_default());
     let router = router

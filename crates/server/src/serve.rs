@@ -21,7 +21,9 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {source}; choose another address with --listen, or stop what uses it")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address with --listen, or stop what uses it"
+    )]
     Listen { address: SocketAddr, source: io::Error },
 }
 
@@ -81,8 +83,11 @@ impl Bound {
 
 fn converse<S>(stream: TcpStream, service: S, graceful: &GracefulShutdown)
 where
-    S: tower::Service<axum::extract::Request, Response = axum::response::Response, Error = std::convert::Infallible>
-        + Clone
+    S: tower::Service<
+            axum::extract::Request,
+            Response = axum::response::Response,
+            Error = std::convert::Infallible,
+        > + Clone
         + Send
         + 'static,
     S::Future: Send,
@@ -93,8 +98,9 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
-    let connection =
-        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service)).into_owned();
+    let connection = builder
+        .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
+        .into_owned();
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {

@@ -23,7 +23,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
 use assay_domain::{
-    Feedback, FeedbackId, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Time, Trace, TraceId,
+    Feedback, FeedbackId, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Time,
+    Trace, TraceId,
 };
 use uuid::Uuid;
 
@@ -72,8 +73,10 @@ pub trait Runs: Send + Sync {
 
     /// What the selected runs add up to, under an empty name; with a
     /// grouping one entry per group, the largest first.
-    fn stats(&self, query: &StatsQuery)
-    -> impl Future<Output = Result<Vec<(String, RunStats)>, Error>> + Send;
+    fn stats(
+        &self,
+        query: &StatsQuery,
+    ) -> impl Future<Output = Result<Vec<(String, RunStats)>, Error>> + Send;
 
     /// How many runs the query selects; limit and cursor do not matter.
     fn count(&self, query: &RunQuery) -> impl Future<Output = Result<u64, Error>> + Send;
@@ -84,8 +87,7 @@ pub trait Runs: Send + Sync {
     -> impl Future<Output = Result<Vec<ThreadOverview>, Error>> + Send;
 
     /// One page of threads without payloads, those active last first.
-    fn thread_page(&self, query: &ThreadPage)
-    -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
+    fn thread_page(&self, query: &ThreadPage) -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
 
     /// Whole threads with payloads and feedback, in the order asked for;
     /// unknown ones are left out. Callers ask for a few hundred at a time.

@@ -9,7 +9,9 @@ use assay_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{Appended, Batch, Catalog, Error, Filter, Memo, NewProject, Order, RunQuery, Runs, ThreadQuery, block_on};
+use crate::{
+    Appended, Batch, Catalog, Error, Filter, Memo, NewProject, Order, RunQuery, Runs, ThreadQuery, block_on,
+};
 
 /// Expands to one test function per promise.
 #[macro_export]

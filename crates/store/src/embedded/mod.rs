@@ -37,9 +37,9 @@ use assay_domain::{
     Feedback, FeedbackId, PriceTable, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId,
     ThreadOverview, Time, Trace, TraceId,
 };
-use uuid::Uuid;
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 pub use doctor::{Finding, Level, doctor};
 use reader::Readers;

@@ -10,6 +10,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assay-llm", &["assay-domain"]),
     ("assay-insights", &["assay-domain", "assay-transcript", "assay-store", "assay-llm"]),
     ("assay-ui", &["assay-domain", "assay-transcript"]),
+    ("assay-server", &["assay-domain", "assay-transcript", "assay-wire", "assay-store"]),
     (
         "assay",
         &[
@@ -20,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "assay-llm",
             "assay-insights",
             "assay-ui",
+            "assay-server",
         ],
     ),
     ("xtask", &["assay-llm"]),
@@ -33,6 +35,7 @@ const ONLY: &[(&str, &str)] = &[
     ("prost", "assay-wire"),
     ("clap", "assay"),
     ("askama", "assay-ui"),
+    ("axum", "assay-server"),
 ];
 
 #[cfg(test)]

@@ -35,6 +35,8 @@ pub(crate) enum Command {
     /// Read threads
     #[command(subcommand)]
     Thread(Thread),
+    /// Serve the store to LangSmith SDKs and OpenTelemetry exporters
+    Serve(Serve),
     /// Check a store
     Doctor(Doctor),
     /// Print a completion script for a shell
@@ -47,6 +49,22 @@ pub(crate) struct Data {
     /// Directory of the store
     #[arg(long, env = "ASSAY_DATA", default_value = "./assay-data", value_name = "DIR")]
     pub(crate) data: PathBuf,
+}
+
+/// Where to listen, and for whom.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) data: Data,
+    /// Address and port; port 0 takes any free one
+    #[arg(long, env = "ASSAY_LISTEN", default_value = "127.0.0.1:1984", value_name = "ADDRESS")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// How clients reach the server, for links; the host they ask for where absent
+    #[arg(long, env = "ASSAY_PUBLIC_URL", value_name = "URL")]
+    pub(crate) public_url: Option<String>,
+    /// Prices of models that go before the built-in ones (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prices: Option<PathBuf>,
 }
 
 /// Which files, and how to read them.

@@ -9,4 +9,5 @@ pub(crate) mod insights;
 pub(crate) mod project;
 pub(crate) mod report;
 pub(crate) mod runs;
+pub(crate) mod serve;
 pub(crate) mod thread;

@@ -190,8 +190,12 @@ fn one(
             }
             tally.repaired += decoded.repaired;
             tally.skip(decoded.rejected);
-            let batch =
-                Batch { project: project.to_owned(), patches: decoded.patches, feedback: decoded.feedback };
+            let batch = Batch {
+                project: project.to_owned(),
+                patches: decoded.patches,
+                feedback: decoded.feedback,
+                ..Batch::default()
+            };
             tally.appended += block_on(store.append(batch))?;
             bars.set(count.load(Ordering::Relaxed));
         }

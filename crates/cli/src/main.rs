@@ -33,7 +33,10 @@ enum Outcome {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    cancel::install();
+    if !matches!(args.command, Command::Serve(_)) {
+        // A server has its own way to stop.
+        cancel::install();
+    }
     let result = match args.command {
         Command::Demo(args) => command::demo::run(args),
         Command::Report(args) => command::report::run(args),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Project(args) => command::project::run(args),
         Command::Runs(args) => command::runs::run(args),
         Command::Thread(args) => command::thread::run(args),
+        Command::Serve(args) => command::serve::run(args),
         Command::Doctor(args) => command::doctor::run(args),
         Command::Completions(args) => command::completions::run(&args),
     };

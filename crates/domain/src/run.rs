@@ -47,8 +47,9 @@ impl RunKind {
 }
 
 /// How a run ended, as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStatus {
+    #[default]
     Pending,
     Success,
     Error,
@@ -282,12 +283,6 @@ impl Run {
         ["prompt_commit", "lc_hub_commit_hash", "prompt_version", "prompt_tag", "revision_id"]
             .into_iter()
             .find_map(|key| text(&self.metadata, key))
-    }
-}
-
-impl Default for RunId {
-    fn default() -> Self {
-        Self(uuid::Uuid::nil())
     }
 }
 

@@ -112,7 +112,7 @@ fn processor() -> f64 {
 }
 
 fn batch(numbers: std::ops::Range<usize>) -> Batch {
-    Batch { project: "bench".into(), patches: numbers.map(patch).collect(), feedback: Vec::new() }
+    Batch { project: "bench".into(), patches: numbers.map(patch).collect(), ..Batch::default() }
 }
 
 fn patch(number: usize) -> RunPatch {

@@ -19,17 +19,22 @@ mod model;
 pub mod suite;
 mod wait;
 
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 
 use assay_domain::{
-    ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Trace, TraceId,
+    Feedback, FeedbackId, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Time,
+    Trace, TraceId,
 };
+use uuid::Uuid;
 
 pub use embedded::{EmbeddedStore, Finding, Level, doctor};
 pub use error::Error;
 pub use filter::{Filter, FilterError};
 pub use model::{
-    Appended, Batch, CORRUPT_KEY, Key, Order, Page, Project, ReportRow, RunQuery, RunRow, ThreadQuery,
+    Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackQuery, FeedbackStats, Grouping, Key, NewProject,
+    Order, Page, Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow, RunStats,
+    StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow, TraceTotals, blob_key,
 };
 pub use wait::block_on;
 
@@ -60,6 +65,19 @@ pub trait Runs: Send + Sync {
     /// arrival. Runs without any time come first in ascending order.
     fn runs(&self, query: &RunQuery) -> impl Future<Output = Result<Page<RunRow>, Error>> + Send;
 
+    /// The same page with payloads.
+    fn stored_runs(&self, query: &RunQuery) -> impl Future<Output = Result<Page<StoredRun>, Error>> + Send;
+
+    /// One run with its payload and what its trace amounts to, in whatever project.
+    fn stored_run(&self, id: RunId) -> impl Future<Output = Result<Option<StoredRun>, Error>> + Send;
+
+    /// What the selected runs add up to, under an empty name; with a
+    /// grouping one entry per group, the largest first.
+    fn stats(
+        &self,
+        query: &StatsQuery,
+    ) -> impl Future<Output = Result<Vec<(String, RunStats)>, Error>> + Send;
+
     /// How many runs the query selects; limit and cursor do not matter.
     fn count(&self, query: &RunQuery) -> impl Future<Output = Result<u64, Error>> + Send;
 
@@ -67,6 +85,9 @@ pub trait Runs: Send + Sync {
     /// (at any time) that matches the filter, ordered by id. Payloads stay closed.
     fn threads(&self, query: &ThreadQuery)
     -> impl Future<Output = Result<Vec<ThreadOverview>, Error>> + Send;
+
+    /// One page of threads without payloads, those active last first.
+    fn thread_page(&self, query: &ThreadPage) -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
 
     /// Whole threads with payloads and feedback, in the order asked for;
     /// unknown ones are left out. Callers ask for a few hundred at a time.
@@ -78,6 +99,39 @@ pub trait Runs: Send + Sync {
         project: ProjectId,
         threads: &[ThreadId],
     ) -> impl Future<Output = Result<Vec<Thread>, Error>> + Send;
+
+    /// Deletes traces of a project with all that hangs on them: runs,
+    /// payloads, attachments nobody else has, feedback, index, answers
+    /// remembered about their texts. Unknown ones are no error.
+    fn delete_traces(
+        &self,
+        project: ProjectId,
+        traces: &[TraceId],
+    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
+
+    /// Deletes, in portions, the traces of a project whose last activity lies before a moment.
+    fn delete_before(
+        &self,
+        project: ProjectId,
+        moment: Time,
+    ) -> impl Future<Output = Result<Deleted, Error>> + Send;
+
+    /// Content that came with some batch.
+    fn blob(&self, key: Key) -> impl Future<Output = Result<Option<Vec<u8>>, Error>> + Send;
+
+    fn feedback(&self, id: FeedbackId) -> impl Future<Output = Result<Option<Feedback>, Error>> + Send;
+
+    fn feedbacks(&self, query: &FeedbackQuery) -> impl Future<Output = Result<Vec<Feedback>, Error>> + Send;
+
+    /// Feedback about these very runs (and, for roots, about their traces),
+    /// added up by run and key.
+    fn feedback_stats(
+        &self,
+        runs: &[RunId],
+    ) -> impl Future<Output = Result<HashMap<RunId, BTreeMap<String, FeedbackStats>>, Error>> + Send;
+
+    /// Whether there was any to delete.
+    fn delete_feedback(&self, id: FeedbackId) -> impl Future<Output = Result<bool, Error>> + Send;
 }
 
 /// Projects and the reports made over them.
@@ -87,9 +141,18 @@ pub trait Catalog: Send + Sync {
 
     fn project(&self, name: &str) -> impl Future<Output = Result<Option<Project>, Error>> + Send;
 
-    /// Creates an empty project. Appending does so by itself; creating one
-    /// that exists is [`Error::Conflict`].
-    fn create_project(&self, name: &str) -> impl Future<Output = Result<Project, Error>> + Send;
+    /// Creates an empty project. Appending does so by itself. A name or an id
+    /// that is taken is [`Error::Conflict`].
+    fn create_project(&self, project: NewProject) -> impl Future<Output = Result<Project, Error>> + Send;
+
+    fn project_by_id(&self, id: ProjectId) -> impl Future<Output = Result<Option<Project>, Error>> + Send;
+
+    /// [`Error::NotFound`] where there is none, [`Error::Conflict`] where the new name is taken.
+    fn change_project(
+        &self,
+        id: ProjectId,
+        change: ProjectChange,
+    ) -> impl Future<Output = Result<Project, Error>> + Send;
 
     /// Deletes a project with its runs, payloads, feedback and reports and
     /// with everything that was remembered about its texts, and says what it held. [`Error::NotFound`] where there is none.
@@ -109,6 +172,16 @@ pub trait Catalog: Send + Sync {
 
     /// Whether there was one to delete.
     fn delete_report(&self, id: ReportId) -> impl Future<Output = Result<bool, Error>> + Send;
+}
+
+/// Small documents by kind: see [`Record`].
+pub trait Records: Send + Sync {
+    fn record(&self, kind: &str, id: Uuid) -> impl Future<Output = Result<Option<Record>, Error>> + Send;
+
+    fn records(&self, query: &RecordQuery) -> impl Future<Output = Result<Vec<Record>, Error>> + Send;
+
+    /// All of the changes, in order and durably, or none.
+    fn change(&self, changes: Vec<Change>) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
 /// Answers by content: whoever asked once need not ask (or pay) again.

@@ -9,7 +9,9 @@ use assay_domain::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{Appended, Batch, Catalog, Error, Filter, Memo, Order, RunQuery, Runs, ThreadQuery, block_on};
+use crate::{
+    Appended, Batch, Catalog, Error, Filter, Memo, NewProject, Order, RunQuery, Runs, ThreadQuery, block_on,
+};
 
 /// Expands to one test function per promise.
 #[macro_export]
@@ -47,8 +49,12 @@ fn project() -> ProjectId {
     ProjectId::from_name(PROJECT)
 }
 
+fn new_project(name: &str) -> NewProject {
+    NewProject { name: name.into(), ..NewProject::default() }
+}
+
 fn batch(patches: Vec<RunPatch>) -> Batch {
-    Batch { project: PROJECT.into(), patches, feedback: Vec::new() }
+    Batch { project: PROJECT.into(), patches, ..Batch::default() }
 }
 
 fn append(store: &impl Runs, patches: Vec<RunPatch>) -> Appended {
@@ -97,6 +103,7 @@ fn feedback(name: &str, run: &str, key: &str, score: f64) -> Feedback {
         correction: Some(json!({"answer": "b"})),
         source: Some("api".into()),
         created_at: second(9),
+        ..Feedback::default()
     }
 }
 
@@ -430,6 +437,7 @@ pub fn feedback_may_come_first(store: &impl Runs) {
         project: PROJECT.into(),
         patches: Vec::new(),
         feedback: vec![feedback("f", "a", "good", 1.0)],
+        ..Batch::default()
     };
     block_on(store.append(early.clone())).expect("appended");
     append(store, vec![run("a", "a", 0)]);
@@ -526,8 +534,8 @@ pub fn reports_are_kept_and_listed(store: &impl Catalog) {
     assert!(block_on(store.delete_report(first.id)).expect("deleted"));
     assert!(!block_on(store.delete_report(first.id)).expect("not there"));
     assert_eq!(block_on(store.report(first.id)).expect("readable"), None);
-    assert!(matches!(block_on(store.create_project(PROJECT)), Err(Error::Conflict(_))));
-    assert_eq!(block_on(store.create_project("fresh")).expect("created").runs, 0);
+    assert!(matches!(block_on(store.create_project(new_project(PROJECT))), Err(Error::Conflict(_))));
+    assert_eq!(block_on(store.create_project(new_project("fresh"))).expect("created").runs, 0);
 }
 
 pub fn answers_are_remembered(store: &(impl Memo + Catalog)) {

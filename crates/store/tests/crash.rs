@@ -26,7 +26,7 @@ fn batch(batch: usize) -> Batch {
         inputs: Some(json!({"question": "where is my order? ".repeat(50)})),
         ..RunPatch::default()
     });
-    Batch { project: "p".into(), patches: patches.collect(), feedback: Vec::new() }
+    Batch { project: "p".into(), patches: patches.collect(), ..Batch::default() }
 }
 
 /// Appends without end, and says which batches were acknowledged.

@@ -210,6 +210,7 @@ fn feedback(given: Option<Value>, run: RunId) -> Vec<Feedback> {
             source: take("source").as_ref().and_then(text),
             created_at: take("created_at").as_ref().and_then(time::of),
             key,
+            ..Feedback::default()
         });
     }
     all

@@ -353,6 +353,7 @@ fn one_feedback(mut fields: Map<String, Value>, unnamed: FeedbackId) -> Result<F
         comment: take_text(&mut fields, "comment"),
         correction: take(&mut fields, "correction"),
         created_at: take(&mut fields, "created_at").as_ref().and_then(time::of),
+        ..Feedback::default()
     })
 }
 

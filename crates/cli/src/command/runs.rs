@@ -1,7 +1,7 @@
 //! `assay runs list`: runs that match a filter.
 
 use assay_domain::format;
-use assay_store::{Filter, Order, RunQuery, RunRow, Runs as _, block_on};
+use assay_store::{Filter, RunQuery, RunRow, Runs as _, block_on};
 use serde_json::json;
 
 use crate::args::Runs;
@@ -13,14 +13,12 @@ pub(crate) fn run(command: Runs) -> anyhow::Result<Outcome> {
     let store = data::open_existing(&data.data)?;
     let project = data::project(&store, &project)?;
     let query = RunQuery {
-        project: project.id,
         filter,
         start: since,
         end: until,
-        roots_only: roots,
-        order: Order::NewestFirst,
+        is_root: roots.then_some(true),
         limit: limit.max(1),
-        cursor: None,
+        ..RunQuery::new(project.id)
     };
     let page = block_on(store.runs(&query))?;
     if json {

@@ -40,6 +40,7 @@ fn read_project(row: &Row<'_>) -> rusqlite::Result<Project> {
         reports: columns::tokens(row, 5)?,
         first_activity: columns::time(row, 6)?,
         last_activity: columns::time(row, 7)?,
+        ..Project::default()
     })
 }
 

@@ -26,6 +26,7 @@ mod threads;
 mod traces;
 mod writer;
 
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -33,10 +34,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use assay_domain::{
-    PriceTable, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId, ThreadOverview, Trace, TraceId,
+    Feedback, FeedbackId, PriceTable, ProjectId, Report, ReportId, Run, RunId, Thread, ThreadId,
+    ThreadOverview, Time, Trace, TraceId,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
 
 pub use doctor::{Finding, Level, doctor};
 use reader::Readers;
@@ -45,8 +48,9 @@ use writer::{Command, Reply, Writer};
 
 use crate::filter::sql::searches;
 use crate::{
-    Appended, Batch, Catalog, Error, Filter, Key, Memo, Page, Project, ReportRow, RunQuery, RunRow, Runs,
-    ThreadQuery,
+    Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats, Filter, Key, Memo,
+    NewProject, Page, Project, ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery, RunRow,
+    RunStats, Runs, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow,
 };
 
 /// So many batches wait at each of the two stations before callers have to.
@@ -294,6 +298,53 @@ impl Runs for EmbeddedStore {
         self.readers()?.read(move |connection| query::runs(connection, &query)).await
     }
 
+    async fn stored_runs(&self, _query: &RunQuery) -> Result<Page<StoredRun>, Error> {
+        pending()
+    }
+
+    async fn stored_run(&self, _id: RunId) -> Result<Option<StoredRun>, Error> {
+        pending()
+    }
+
+    async fn stats(&self, _query: &StatsQuery) -> Result<Vec<(String, RunStats)>, Error> {
+        pending()
+    }
+
+    async fn thread_page(&self, _query: &ThreadPage) -> Result<Page<ThreadRow>, Error> {
+        pending()
+    }
+
+    async fn delete_traces(&self, _project: ProjectId, _traces: &[TraceId]) -> Result<Deleted, Error> {
+        pending()
+    }
+
+    async fn delete_before(&self, _project: ProjectId, _moment: Time) -> Result<Deleted, Error> {
+        pending()
+    }
+
+    async fn blob(&self, _key: Key) -> Result<Option<Vec<u8>>, Error> {
+        pending()
+    }
+
+    async fn feedback(&self, _id: FeedbackId) -> Result<Option<Feedback>, Error> {
+        pending()
+    }
+
+    async fn feedbacks(&self, _query: &FeedbackQuery) -> Result<Vec<Feedback>, Error> {
+        pending()
+    }
+
+    async fn feedback_stats(
+        &self,
+        _runs: &[RunId],
+    ) -> Result<HashMap<RunId, BTreeMap<String, FeedbackStats>>, Error> {
+        pending()
+    }
+
+    async fn delete_feedback(&self, _id: FeedbackId) -> Result<bool, Error> {
+        pending()
+    }
+
     async fn count(&self, query: &RunQuery) -> Result<u64, Error> {
         self.ready_for(query.filter.as_ref()).await?;
         let query = query.clone();
@@ -322,9 +373,16 @@ impl Catalog for EmbeddedStore {
         self.readers()?.read(move |connection| Ok(catalog::project(connection, &name)?)).await
     }
 
-    async fn create_project(&self, name: &str) -> Result<Project, Error> {
-        let name = name.to_owned();
-        self.write(move |writer| catalog::create_project(writer, &name)).await
+    async fn create_project(&self, project: NewProject) -> Result<Project, Error> {
+        self.write(move |writer| catalog::create_project(writer, &project.name)).await
+    }
+
+    async fn project_by_id(&self, _id: ProjectId) -> Result<Option<Project>, Error> {
+        pending()
+    }
+
+    async fn change_project(&self, _id: ProjectId, _change: ProjectChange) -> Result<Project, Error> {
+        pending()
     }
 
     async fn delete_project(&self, name: &str) -> Result<Project, Error> {
@@ -348,6 +406,24 @@ impl Catalog for EmbeddedStore {
     async fn delete_report(&self, id: ReportId) -> Result<bool, Error> {
         self.write(move |writer| catalog::delete_report(writer, id)).await
     }
+}
+
+impl Records for EmbeddedStore {
+    async fn record(&self, _kind: &str, _id: Uuid) -> Result<Option<Record>, Error> {
+        pending()
+    }
+
+    async fn records(&self, _query: &RecordQuery) -> Result<Vec<Record>, Error> {
+        pending()
+    }
+
+    async fn change(&self, _changes: Vec<Change>) -> Result<(), Error> {
+        pending()
+    }
+}
+
+fn pending<T>() -> Result<T, Error> {
+    Err(Error::Invalid("this store cannot do that yet".into()))
 }
 
 impl Memo for EmbeddedStore {

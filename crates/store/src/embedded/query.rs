@@ -105,9 +105,11 @@ pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Pr
 }
 
 fn conditions(sql: &mut Sql, query: &RunQuery) {
-    sql.push(" WHERE runs.project = (SELECT key FROM projects WHERE id = ")
-        .bind(query.project.0.as_bytes().to_vec());
-    sql.push(")");
+    sql.push(" WHERE runs.project IN (SELECT key FROM projects WHERE id IN (NULL");
+    for project in &query.projects {
+        sql.push(", ").bind(project.0.as_bytes().to_vec());
+    }
+    sql.push("))");
     if let Some(start) = query.start {
         sql.push(" AND runs.moment >= ").bind(start.timestamp_micros());
     }
@@ -118,7 +120,7 @@ fn conditions(sql: &mut Sql, query: &RunQuery) {
             .push(" AND runs.moment > ")
             .bind(i64::MIN);
     }
-    if query.roots_only {
+    if query.is_root == Some(true) {
         sql.push(" AND runs.parent IS NULL");
     }
     if let Some(filter) = &query.filter {

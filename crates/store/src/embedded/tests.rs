@@ -22,7 +22,7 @@ fn numbered(numbers: std::ops::Range<usize>) -> Batch {
         inputs: Some(json!({"question": "where is my order? ".repeat(20), "number": number})),
         ..RunPatch::default()
     });
-    Batch { project: "p".into(), patches: patches.collect(), feedback: Vec::new() }
+    Batch { project: "p".into(), patches: patches.collect(), ..Batch::default() }
 }
 
 fn count(store: &EmbeddedStore) -> u64 {
@@ -169,7 +169,7 @@ fn a_damaged_payload_costs_that_payload_alone() {
     );
     // An update is taken, and what the columns knew stays.
     let update = RunPatch { id: damaged.id, outputs: Some(json!("new")), ..RunPatch::default() };
-    block_on(store.append(Batch { project: "p".into(), patches: vec![update], feedback: Vec::new() }))
+    block_on(store.append(Batch { project: "p".into(), patches: vec![update], ..Batch::default() }))
         .expect("appended");
     let updated = block_on(store.run(damaged.id)).expect("readable").expect("there");
     assert_eq!((updated.name.as_str(), updated.outputs), ("run 1", json!("new")));
@@ -213,7 +213,7 @@ fn costs_follow_from_the_price_table() {
         ..RunPatch::default()
     };
     for (patch, expected) in [(first, None), (later, Some("0.000050"))] {
-        block_on(store.append(Batch { project: "p".into(), patches: vec![patch], feedback: Vec::new() }))
+        block_on(store.append(Batch { project: "p".into(), patches: vec![patch], ..Batch::default() }))
             .expect("appended");
         let run = block_on(store.run(id)).expect("readable").expect("there");
         assert_eq!(run.cost.map(|cost| cost.total.to_string()).as_deref(), expected);

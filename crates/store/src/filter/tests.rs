@@ -102,6 +102,7 @@ fn feedback(number: usize) -> Vec<Feedback> {
         correction: None,
         source: Some(if place == 0 { "api" } else { "app" }.into()),
         created_at: None,
+        ..Feedback::default()
     };
     match number % 4 {
         0 => vec![one(0, "user_score", Some(1.0), None), one(1, "mood", None, Some(json!("angry")))],
@@ -119,6 +120,7 @@ fn corpus() -> &'static Corpus {
             project: "p".into(),
             patches: (0..SIZE).map(patch).collect(),
             feedback: (0..SIZE).flat_map(feedback).collect(),
+            ..Batch::default()
         };
         block_on(store.append(batch)).expect("appended");
         let cases = (0..SIZE).map(|number| {

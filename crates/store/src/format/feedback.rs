@@ -62,5 +62,6 @@ pub(crate) fn decode_feedback(id: FeedbackId, bytes: &[u8]) -> Result<Feedback, 
         correction: stored.correction.map(Cow::into_owned),
         source: stored.source.map(Cow::into_owned),
         created_at: stored.created_at.and_then(DateTime::from_timestamp_micros),
+        ..Feedback::default()
     })
 }

@@ -1,12 +1,22 @@
 //! What goes into a store and comes out of it, besides the domain's own types.
 
+mod feedback;
+mod records;
+mod stats;
+mod threads;
+
 use assay_domain::{
-    Feedback, ProjectId, ReportId, RunId, RunKind, RunPatch, RunStatus, ThreadId, Time, TraceId,
+    Feedback, ProjectId, ReportId, Run, RunId, RunKind, RunPatch, RunStatus, ThreadId, Time, TraceId,
 };
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use crate::Filter;
+pub use feedback::FeedbackQuery;
+pub use records::{Change, Record, RecordQuery};
+pub use stats::{FeedbackStats, Grouping, RunStats, StatsQuery};
+pub use threads::{ThreadPage, ThreadRow};
 
 /// Under this key in `extra`, a run whose stored payload is damaged says what is wrong with it.
 pub const CORRUPT_KEY: &str = "assay.corrupt";
@@ -19,6 +29,8 @@ pub struct Batch {
     /// In order of arrival.
     pub patches: Vec<RunPatch>,
     pub feedback: Vec<Feedback>,
+    /// Contents of the attachments that the patches refer to, by [`blob_key`].
+    pub blobs: Vec<(Key, Vec<u8>)>,
 }
 
 /// What a batch did. Every distinct run of the batch is either new, changed or unchanged.
@@ -50,18 +62,32 @@ impl std::ops::AddAssign for Appended {
     }
 }
 
-/// Which runs to list.
-#[derive(Clone, Debug, PartialEq)]
+/// Which runs to list. Conditions that are absent or empty let everything through.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunQuery {
-    pub project: ProjectId,
+    /// Runs of these projects; of all projects where empty.
+    pub projects: Vec<ProjectId>,
+    /// Only these runs.
+    pub ids: Vec<RunId>,
+    pub trace: Option<TraceId>,
+    /// Direct children of this run.
+    pub parent: Option<RunId>,
+    pub kind: Option<RunKind>,
+    pub reference_examples: Vec<String>,
+    pub has_error: Option<bool>,
+    /// `Some(true)`: runs without a parent; `Some(false)`: runs with one.
+    pub is_root: Option<bool>,
     pub filter: Option<Filter>,
+    /// Holds for the root of the run's trace.
+    pub trace_filter: Option<Filter>,
+    /// Holds for any run of the run's trace.
+    pub tree_filter: Option<Filter>,
     /// Runs that started at or after this moment.
     pub start: Option<Time>,
     /// Runs that started before this moment.
     pub end: Option<Time>,
-    pub roots_only: bool,
     pub order: Order,
-    /// At most this many runs on a page.
+    /// At most this many runs on a page; a hundred where 0.
     pub limit: usize,
     /// Goes on where the page with this [`Page::next`] ended.
     pub cursor: Option<String>,
@@ -71,16 +97,7 @@ impl RunQuery {
     /// The newest hundred runs of a project.
     #[must_use]
     pub fn new(project: ProjectId) -> Self {
-        Self {
-            project,
-            filter: None,
-            start: None,
-            end: None,
-            roots_only: false,
-            order: Order::NewestFirst,
-            limit: 100,
-            cursor: None,
-        }
+        Self { projects: vec![project], limit: 100, ..Self::default() }
     }
 }
 
@@ -128,6 +145,41 @@ pub struct RunRow {
     pub metadata: Map<String, Value>,
 }
 
+/// A run with its payloads, and what the store knows beside them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoredRun {
+    pub run: Run,
+    /// The thread of its trace.
+    pub thread: ThreadId,
+    /// What its whole trace amounts to.
+    pub trace: TraceTotals,
+}
+
+/// What the runs of a trace add up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TraceTotals {
+    /// The run that stands for the trace.
+    pub root: RunId,
+    pub runs: u64,
+    pub start_time: Option<Time>,
+    pub end_time: Option<Time>,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub total_tokens: u64,
+    /// `None` where no run has a known cost.
+    pub input_cost: Option<Decimal>,
+    pub output_cost: Option<Decimal>,
+    pub total_cost: Option<Decimal>,
+}
+
+/// What a deletion took away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    pub traces: u64,
+    pub runs: u64,
+    pub feedback: u64,
+}
+
 /// Which threads to look over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThreadQuery {
@@ -148,10 +200,16 @@ impl ThreadQuery {
 }
 
 /// A project and what it holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Project {
     pub id: ProjectId,
     pub name: String,
+    /// When it was made.
+    pub created_at: Option<Time>,
+    /// The dataset whose examples its runs went through; set for experiments.
+    pub reference_dataset: Option<Uuid>,
+    /// Everything else that was said of it: description, extra, end time, retention, ...
+    pub details: Map<String, Value>,
     pub runs: u64,
     pub traces: u64,
     pub threads: u64,
@@ -159,6 +217,25 @@ pub struct Project {
     /// Start of the earliest and end of the latest trace.
     pub first_activity: Option<Time>,
     pub last_activity: Option<Time>,
+}
+
+/// A project to be made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewProject {
+    /// Derived from the name where absent.
+    pub id: Option<ProjectId>,
+    pub name: String,
+    pub created_at: Option<Time>,
+    pub reference_dataset: Option<Uuid>,
+    pub details: Map<String, Value>,
+}
+
+/// What to change of a project. Absent means unchanged.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ProjectChange {
+    pub name: Option<String>,
+    /// Replaces the entries it names; `null` removes one.
+    pub details: Map<String, Value>,
 }
 
 /// A report as lists show it.
@@ -179,3 +256,10 @@ pub struct ReportRow {
 
 /// Digest of a question, such as a SHA-256 of model and text.
 pub type Key = [u8; 32];
+
+/// The key under which content is kept: its SHA-256.
+#[must_use]
+pub fn blob_key(content: &[u8]) -> Key {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(content).into()
+}

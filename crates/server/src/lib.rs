@@ -1,0 +1,21 @@
+//! The trace server: what LangSmith's clients and OpenTelemetry exporters talk
+//! to, over the store.
+//!
+//! A request passes [`router`] (which knows every path), `access` (who asks),
+//! then one handler in the module of its resource. Handlers translate: bodies
+//! go through `wire` into patches, answers come from the store's traits and
+//! leave in the shapes clients expect. No handler knows SQL, none knows files.
+//!
+//! Start with [`serve`], then `router`.
+
+mod app;
+mod body;
+mod bootstrap;
+mod error;
+mod extract;
+mod path;
+pub mod router;
+mod serve;
+
+pub use app::{App, Config};
+pub use serve::{Bound, ServeError, bind};

@@ -1,0 +1,66 @@
+//! Every path of the server, in one list.
+//!
+//! Each resource brings its own routes (and their part of the OpenAPI
+//! document); this module puts them together, and around them what holds for
+//! every request. Paths here are canonical: see `path` for the prefixes.
+
+use axum::Json;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use tower::Layer as _;
+use tower::util::MapRequestLayer;
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+use crate::bootstrap;
+use crate::error::ApiError;
+use crate::path;
+
+/// All resources.
+fn resources() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(document()) //
+        .merge(bootstrap::routes())
+}
+
+fn document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Assay")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("Traces in, reports out. Every path also answers under /api, /api/v1 and /v1."))
+        .build();
+    OpenApiBuilder::new().info(info).build()
+}
+
+/// The OpenAPI document of the whole surface.
+#[must_use]
+pub fn openapi() -> OpenApi {
+    resources().split_for_parts().1
+}
+
+/// The service that answers requests.
+pub fn service(
+    app: App,
+) -> impl tower::Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send> + Clone + Send
+{
+    let (router, openapi) = resources().split_for_parts();
+    let document = Json(serde_json::to_value(&openapi).unwrap_or_default());
+    let router = router
+        .route("/openapi.json", axum::routing::get(move || async move { document }))
+        .fallback(unknown)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(app);
+    // Around the router, not inside: it must see the canonical path.
+    MapRequestLayer::new(path::canonical).layer(router)
+}
+
+async fn unknown(request: Request) -> Response {
+    let path = request.uri().path().chars().take(200).collect::<String>();
+    ApiError::not_found(format!("{} {path}", request.method())).into_response()
+}
+
+async fn wrong_method(request: Request) -> Response {
+    let text = format!("{} is not what {} answers to", request.method(), request.uri().path());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text).into_response()
+}

@@ -10,8 +10,9 @@
 
 mod corpus;
 mod growth;
-mod ingest;
+mod import;
 mod labelled;
+mod server;
 mod table;
 
 use std::path::{Path, PathBuf};
@@ -32,12 +33,14 @@ struct Bench {
 type Measure = fn(&Bench) -> Result<Vec<Row>>;
 
 /// All benches, by name, in the order they run.
-const BENCHES: [(&str, Measure); 5] = [
-    ("ingest", ingest::ingest),
-    ("large", ingest::large),
+const BENCHES: [(&str, Measure); 7] = [
+    ("import", import::import),
+    ("large", import::large),
     ("clinc", labelled::clinc),
     ("bfcl", labelled::bfcl),
     ("growth", growth::growth),
+    ("ingest", server::ingest),
+    ("query", server::query),
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {

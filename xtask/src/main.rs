@@ -1,6 +1,7 @@
-//! The project's own automation: `cargo xtask model|quality|bench`.
+//! The project's own automation: `cargo xtask model|quality|bench|load`.
 
 mod bench;
+mod load;
 mod model;
 mod process;
 mod quality;
@@ -18,10 +19,12 @@ fn main() -> anyhow::Result<()> {
         "model" => model::run(rest),
         "quality" => quality::run(rest),
         "bench" => bench::run(rest),
+        "load" => load::run(rest),
         _ => anyhow::bail!(
             "usage: cargo xtask model      derive the bundled embedder\n\
              \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability]\n\
-             \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]"
+             \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]\n\
+             \x20      cargo xtask load       send traces to any server: --url URL [--kind pairs|multipart|batch|otlp] …"
         ),
     }
 }

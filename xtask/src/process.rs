@@ -67,10 +67,20 @@ pub(crate) fn run(binary: &Path, args: &[&str]) -> Result<(Vec<u8>, Measured)> {
     Ok((output, Measured { seconds, peak_bytes }))
 }
 
-/// The high-water mark the kernel keeps for a process.
-fn peak_of(process: u32) -> u64 {
+/// The high-water mark the kernel keeps for a process, in bytes.
+pub(crate) fn peak_of(process: u32) -> u64 {
+    memory(process, "VmHWM:")
+}
+
+/// What of a process is in memory now, in bytes.
+pub(crate) fn resident_of(process: u32) -> u64 {
+    memory(process, "VmRSS:")
+}
+
+/// 0 where the system does not tell.
+fn memory(process: u32, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }

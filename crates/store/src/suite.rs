@@ -539,7 +539,7 @@ pub fn reports_are_kept_and_listed(store: &impl Catalog) {
 }
 
 pub fn answers_are_remembered(store: &(impl Memo + Catalog)) {
-    block_on(store.create_project(PROJECT)).expect("created");
+    block_on(store.create_project(new_project(PROJECT))).expect("created");
     let answers = (0..50u8).map(|number| ([number; 32], vec![number; 400])).collect();
     block_on(store.remember(project(), answers)).expect("remembered");
     block_on(store.remember(project(), vec![([7; 32], b"other".to_vec())])).expect("remembered");
@@ -548,8 +548,8 @@ pub fn answers_are_remembered(store: &(impl Memo + Catalog)) {
 }
 
 pub fn answers_go_with_the_project_they_are_about(store: &(impl Memo + Catalog)) {
-    let other = block_on(store.create_project("kept")).expect("created").id;
-    block_on(store.create_project(PROJECT)).expect("created");
+    let other = block_on(store.create_project(new_project("kept"))).expect("created").id;
+    block_on(store.create_project(new_project(PROJECT))).expect("created");
     let answer = |number: u8| ([number; 32], vec![number; 40]);
     block_on(store.remember(project(), vec![answer(1), answer(2)])).expect("remembered");
     block_on(store.remember(other, vec![answer(2), answer(3)])).expect("remembered");

@@ -13,6 +13,7 @@
 //! | `bad_records` | records nobody should send, among good ones |
 //! | `bad_places` | bombs, full disks, foreign and locked stores |
 //! | `stopping` | Ctrl-C and kill at any moment |
+//! | `serving` | the server: kill -9 under load, other commands beside it |
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
 
@@ -24,6 +25,8 @@ mod exits;
 mod inert;
 mod journey;
 mod reading;
+#[cfg(unix)]
+mod serving;
 #[cfg(unix)]
 mod stopping;
 mod support;

@@ -11,31 +11,31 @@ use crate::process::Measured;
 
 /// Small runs into a new store, then the same file again.
 #[expect(clippy::cast_precision_loss, reason = "figures are shown with three digits")]
-pub(super) fn ingest(bench: &Bench) -> Result<Vec<Row>> {
+pub(super) fn import(bench: &Bench) -> Result<Vec<Row>> {
     let file = bench.file("runs.jsonl");
     let runs = corpus::write_runs(&file, if bench.is_quick { 20_000 } else { 200_000 })?;
     let size = std::fs::metadata(&file)?.len();
     let command = "import {runs.jsonl} --project bench --data {store} --json";
     let (first, again) =
-        (import(bench, command, "new_runs", runs)?, import(bench, command, "unchanged_runs", runs)?);
+        (timed(bench, command, "new_runs", runs)?, timed(bench, command, "unchanged_runs", runs)?);
     let rate = |measured: Measured| runs as f64 / measured.seconds;
     let parsing = runs as f64 / parse(&file)?;
     let of_parsing = format!("{:.2} × parsing the JSON on one core", rate(first) / parsing);
     let note = format!("{runs} runs of {} bytes", size / runs);
     let target = |target| if bench.is_quick { None } else { Some(target) };
     Ok(vec![
-        Row::new("ingest", "runs/s", rate(first), command)
+        Row::new("import", "runs/s", rate(first), command)
             .target(target(Target::AtLeast(20_000.0)))
             .ratio(of_parsing)
             .note(&note),
-        Row::new("ingest", "peak MB", megabytes(first.peak_bytes), command)
+        Row::new("import", "peak MB", megabytes(first.peak_bytes), command)
             .target(target(Target::AtMost(500.0)))
             .ratio(format!("{:.2} × the file", megabytes(first.peak_bytes) / megabytes(size))),
-        Row::new("ingest", "store MB", megabytes(folder_size(&bench.file("store"))), command).ratio(format!(
+        Row::new("import", "store MB", megabytes(folder_size(&bench.file("store"))), command).ratio(format!(
             "{:.2} × the file",
             megabytes(folder_size(&bench.file("store"))) / megabytes(size)
         )),
-        Row::new("ingest", "runs/s, unchanged", rate(again), command)
+        Row::new("import", "runs/s, unchanged", rate(again), command)
             .ratio(format!("{:.2} × the first import", rate(again) / rate(first)))
             .note("the same file again: nothing new"),
     ])
@@ -55,7 +55,7 @@ pub(super) fn large(bench: &Bench) -> Result<Vec<Row>> {
         let file = bench.file("large.jsonl");
         let runs = corpus::write_bytes(&file, bytes)?;
         let command = format!("import {{large.jsonl}} --project bench --data {{{name}}} --json");
-        measured.push((runs, import(bench, &command, "new_runs", runs)?));
+        measured.push((runs, timed(bench, &command, "new_runs", runs)?));
         std::fs::remove_file(&file)?;
         std::fs::remove_dir_all(bench.file(name))?;
     }
@@ -79,7 +79,7 @@ pub(super) fn large(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// Imports and checks that the product counts as many runs as there are.
-fn import(bench: &Bench, command: &str, counted: &str, runs: u64) -> Result<Measured> {
+fn timed(bench: &Bench, command: &str, counted: &str, runs: u64) -> Result<Measured> {
     let (output, measured) = bench.assay(command)?;
     let counts: Value = serde_json::from_slice(&output).context("the counts of an import")?;
     ensure!(counts[counted] == runs, "expected {runs} {counted}: {counts}");

@@ -11,6 +11,8 @@ use chrono::Utc;
 use http::HeaderMap;
 use uuid::Uuid;
 
+use crate::workspace::Vault;
+
 /// The backend. Handlers call it through the traits of `assay_store` only.
 pub(crate) type Store = EmbeddedStore;
 
@@ -57,12 +59,16 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub(crate) store: Store,
     pub(crate) config: Config,
+    /// Held by whoever reads a document in order to write it changed.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) vault: Vault,
 }
 
 impl App {
     #[must_use]
     pub fn new(store: Store, config: Config) -> Self {
-        Self(Arc::new(Inner { store, config }))
+        let vault = Vault::new(store.dir());
+        Self(Arc::new(Inner { store, config, changing: tokio::sync::Mutex::default(), vault }))
     }
 
     /// The present moment. The only clock of the server.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use assay_domain::Time;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -111,6 +111,14 @@ where
         let shown: String = text.chars().take(80).collect();
         ApiError::invalid(&["query", name], format!("{shown:?}: {error}"))
     })
+}
+
+/// A field that is there, even as null: for `#[serde(default, deserialize_with = "stated")]`
+/// on an option of what may be null.
+pub(crate) fn stated<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// An id out of the path: 422 where it is none.

@@ -13,9 +13,15 @@ mod body;
 mod bootstrap;
 mod error;
 mod extract;
+mod feedback;
+mod fields;
 mod path;
 pub mod router;
 mod serve;
+#[cfg(test)]
+mod testing;
+mod workspace;
 
 pub use app::{App, Config};
 pub use serve::{Bound, ServeError, bind};
+pub use workspace::VaultError;

@@ -16,12 +16,16 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::App;
 use crate::bootstrap;
 use crate::error::ApiError;
+use crate::feedback;
 use crate::path;
+use crate::workspace;
 
 /// All resources.
 fn resources() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(document()) //
         .merge(bootstrap::routes())
+        .merge(feedback::routes())
+        .merge(workspace::routes())
 }
 
 fn document() -> OpenApi {

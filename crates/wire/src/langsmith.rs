@@ -5,11 +5,15 @@
 //! absent, and nested `child_runs` become runs of their own. Merging the pieces
 //! of a run is the domain's business ([`assay_domain::Run::apply`]).
 
+mod feedback;
+
 use assay_domain::run::Attachment;
-use assay_domain::{Feedback, FeedbackId, RunId, RunKind, RunPatch, ThreadId, Time, TraceId, Usage};
+use assay_domain::{RunId, RunKind, RunPatch, ThreadId, Time, TraceId, Usage};
 use serde_json::{Map, Value};
 
 use crate::{Decoded, time, usage};
+pub use feedback::feedback;
+pub(crate) use feedback::score;
 
 /// Decodes a run, a list of runs, or a batch of them. `unnamed` is the id of a
 /// run that brings none.
@@ -309,62 +313,6 @@ fn top_level(fields: &Map<String, Value>) -> Map<String, Value> {
     let given =
         COLUMNS.into_iter().filter_map(|(column, name)| Some((name.to_owned(), fields.get(column)?.clone())));
     given.filter(|(_, value)| !value.is_null()).collect()
-}
-
-/// Decodes one feedback record, or a list of them. `unnamed` seeds the id of one that brings none.
-#[must_use]
-pub fn feedback(record: Value, unnamed: RunId) -> Decoded {
-    let mut decoded = Decoded::default();
-    let list = match record {
-        Value::Array(list) => list,
-        other => vec![other],
-    };
-    for (index, record) in list.into_iter().enumerate() {
-        let Value::Object(fields) = record else {
-            decoded.reject("", "a feedback record must be an object");
-            continue;
-        };
-        match one_feedback(fields, FeedbackId::from_name(&format!("{unnamed}#{index}"))) {
-            Ok(feedback) => decoded.feedback.push(feedback),
-            Err(reason) => decoded.reject("", reason),
-        }
-    }
-    decoded
-}
-
-fn one_feedback(mut fields: Map<String, Value>, unnamed: FeedbackId) -> Result<Feedback, String> {
-    let key = take_text(&mut fields, "key").ok_or("feedback without a key")?;
-    let run = take_text(&mut fields, "run_id").map(|id| run_id(&id));
-    let trace = take_text(&mut fields, "trace_id").map(|id| run_id(&id).into());
-    if run.is_none() && trace.is_none() {
-        return Err(format!("feedback {key:?} belongs to no run: run_id and trace_id are missing"));
-    }
-    let (score, label) = score(take(&mut fields, "score"));
-    let source = fields.get("feedback_source");
-    Ok(Feedback {
-        id: take_text(&mut fields.clone(), "id")
-            .map_or(unnamed, |id| id.parse().unwrap_or_else(|_| FeedbackId::from_name(&id))),
-        run,
-        trace,
-        key,
-        score,
-        source: source.and_then(|source| source.get("type").unwrap_or(source).as_str()).map(str::to_owned),
-        value: take(&mut fields, "value").or(label),
-        comment: take_text(&mut fields, "comment"),
-        correction: take(&mut fields, "correction"),
-        created_at: take(&mut fields, "created_at").as_ref().and_then(time::of),
-        ..Feedback::default()
-    })
-}
-
-/// A score as a number, or what was given instead of one.
-pub(crate) fn score(given: Option<Value>) -> (Option<f64>, Option<Value>) {
-    match given {
-        Some(Value::Bool(flag)) => (Some(f64::from(u8::from(flag))), None),
-        Some(Value::Number(number)) => (number.as_f64().filter(|score| score.is_finite()), None),
-        Some(Value::Null) | None => (None, None),
-        Some(other) => (None, Some(other)),
-    }
 }
 
 #[cfg(test)]

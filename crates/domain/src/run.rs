@@ -77,6 +77,29 @@ pub struct Attachment {
     pub size: Option<u64>,
 }
 
+/// How a reference begins whose bytes are in our own store; their SHA-256 in hex follows.
+const IN_STORE: &str = "blob:";
+
+impl Attachment {
+    /// A file whose bytes are in the store under their SHA-256.
+    #[must_use]
+    pub fn in_store(name: String, mime_type: Option<String>, key: [u8; 32], size: usize) -> Self {
+        let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { name, mime_type, reference: format!("{IN_STORE}{hex}"), size: Some(size as u64) }
+    }
+
+    /// The key of the bytes, where they are in the store.
+    #[must_use]
+    pub fn key(&self) -> Option<[u8; 32]> {
+        let hex = self.reference.strip_prefix(IN_STORE).filter(|hex| hex.len() == 64 && hex.is_ascii())?;
+        let mut key = [0; 32];
+        for (n, byte) in key.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[n * 2..n * 2 + 2], 16).ok()?;
+        }
+        Some(key)
+    }
+}
+
 /// One step of an agent: a model call, a tool call, a chain of steps.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Run {
@@ -380,6 +403,19 @@ mod tests {
         let mut twice = once.clone();
         twice.apply(patch);
         assert_eq!(once, twice);
+    }
+
+    #[test]
+    fn an_attachment_in_the_store_tells_its_key() {
+        let key: [u8; 32] = std::array::from_fn(|n| n as u8 * 8);
+        let attachment = Attachment::in_store("a.png".into(), None, key, 3);
+        assert_eq!(attachment.key(), Some(key));
+        for reference in
+            ["blob:00", "https://x/00", "blob:zz", "blob:+1+1", &format!("blob:{}", "é".repeat(32))]
+        {
+            let elsewhere = Attachment { reference: reference.to_owned(), ..attachment.clone() };
+            assert_eq!(elsewhere.key(), None, "{reference}");
+        }
     }
 
     #[test]

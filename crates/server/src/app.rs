@@ -11,6 +11,7 @@ use chrono::Utc;
 use http::HeaderMap;
 use uuid::Uuid;
 
+use crate::ingest;
 use crate::workspace::Vault;
 
 /// The backend. Handlers call it through the traits of `assay_store` only.
@@ -62,13 +63,15 @@ pub struct Inner {
     /// Held by whoever reads a document in order to write it changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) vault: Vault,
+    pub(crate) ingest: ingest::Doors,
 }
 
 impl App {
     #[must_use]
     pub fn new(store: Store, config: Config) -> Self {
         let vault = Vault::new(store.dir());
-        Self(Arc::new(Inner { store, config, changing: tokio::sync::Mutex::default(), vault }))
+        let changing = tokio::sync::Mutex::default();
+        Self(Arc::new(Inner { store, config, changing, vault, ingest: ingest::Doors::default() }))
     }
 
     /// The present moment. The only clock of the server.

@@ -15,6 +15,7 @@ mod error;
 mod extract;
 mod feedback;
 mod fields;
+mod ingest;
 mod path;
 pub mod router;
 mod serve;

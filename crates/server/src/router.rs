@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::bootstrap;
 use crate::error::ApiError;
 use crate::feedback;
+use crate::ingest;
 use crate::path;
 use crate::workspace;
 
@@ -26,6 +27,7 @@ fn resources() -> OpenApiRouter<App> {
         .merge(bootstrap::routes())
         .merge(feedback::routes())
         .merge(workspace::routes())
+        .merge(ingest::routes())
 }
 
 fn document() -> OpenApi {

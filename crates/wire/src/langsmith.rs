@@ -4,6 +4,12 @@
 //! `dotted_order` is trusted over the separate id fields, explicit nulls are
 //! absent, and nested `child_runs` become runs of their own. Merging the pieces
 //! of a run is the domain's business ([`assay_domain::Run::apply`]).
+//!
+//! [`runs`] and [`feedback`] read files, leniently; [`body`] reads what clients
+//! send to a server, which can answer and so refuses what it cannot understand.
+
+pub mod body;
+mod multipart;
 
 mod feedback;
 
@@ -125,13 +131,15 @@ fn run(
         id,
         is_creation,
         project_name: take_text(&mut fields, "session_name")
-            .or_else(|| take_text(&mut fields, "project_name")),
+            .or_else(|| take_text(&mut fields, "project_name"))
+            .or_else(|| take_text(&mut fields, "address").map(|address| project_of_address(&address))),
         trace,
         parent,
         thread,
         name: take_text(&mut fields, "name"),
         kind,
-        start_time: start_time.or(place.and_then(|place| place.time)),
+        // The place is no news of an update: the creation may know better.
+        start_time: start_time.or(place.filter(|_| is_creation).and_then(|place| place.time)),
         end_time: take(&mut fields, "end_time").as_ref().and_then(time::of),
         first_token_time: take(&mut fields, "first_token_time")
             .as_ref()
@@ -192,6 +200,25 @@ fn parent(
     }
     let last = listed.as_ref().and_then(Value::as_array).and_then(|ids| ids.last()?.as_str());
     stated.or_else(|| last.map(run_id)).or_else(|| above.map(|(id, _)| id))
+}
+
+/// The project that stands for an agent's address, `lrn:agents/{id}/environments/{name}`.
+fn project_of_address(address: &str) -> String {
+    let path = address.strip_prefix("lrn:").unwrap_or(address);
+    match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["agents", agent, "environments", environment] => project_of_agent(agent, Some(environment)),
+        ["agents", agent] => project_of_agent(agent, None),
+        _ => address.to_owned(),
+    }
+}
+
+/// The project that stands for an agent in one of its environments.
+#[must_use]
+pub fn project_of_agent(agent: &str, environment: Option<&str>) -> String {
+    match environment.filter(|environment| !environment.is_empty()) {
+        Some(environment) => format!("{agent}/{environment}"),
+        None => agent.to_owned(),
+    }
 }
 
 /// The thread key: the first of `session_id`, `conversation_id`, `thread_id` that is there.
@@ -259,12 +286,14 @@ fn attachment(name: &str, value: &Value) -> Option<Attachment> {
         .into_iter()
         .find_map(|key| value.get(key)?.as_str())
         .or_else(|| value.as_str())?;
-    Some(Attachment {
+    let attachment = Attachment {
         name: name.to_owned(),
         mime_type: value.get("mime_type").and_then(Value::as_str).map(str::to_owned),
         reference: reference.to_owned(),
         size: value.get("size").and_then(Value::as_u64),
-    })
+    };
+    // Nobody gets at what is in the store by naming its key.
+    Some(attachment).filter(|attachment| attachment.key().is_none())
 }
 
 /// Usage of this very run. Only model and embedding runs have tokens of their

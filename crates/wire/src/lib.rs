@@ -13,13 +13,18 @@ pub mod detect;
 mod import;
 pub mod json;
 pub mod langsmith;
+pub mod multipart;
 pub mod otel;
 pub mod prices;
 pub mod reader;
 pub mod time;
 pub mod usage;
 
-use assay_domain::{Feedback, RunPatch};
+use std::collections::HashMap;
+
+use assay_domain::run::Attachment;
+use assay_domain::{Feedback, ProjectId, RunId, RunPatch};
+use sha2::Digest as _;
 
 pub use detect::Format;
 pub use import::Import;
@@ -30,6 +35,10 @@ pub use reader::Reader;
 pub struct Decoded {
     pub patches: Vec<RunPatch>,
     pub feedback: Vec<Feedback>,
+    /// Projects that runs name by id. It counts more than a name.
+    pub projects: HashMap<RunId, ProjectId>,
+    /// Contents of the attachments that came along, by their SHA-256.
+    pub blobs: Vec<([u8; 32], Vec<u8>)>,
     /// Records that could not be read. They are skipped, never guessed at.
     pub rejected: Vec<Rejected>,
     /// Records that could be read only after their text was mended.
@@ -62,11 +71,21 @@ impl Decoded {
 
     /// Appends what `other` holds, in order.
     pub fn append(&mut self, other: Self) {
-        let Self { patches, feedback, rejected, repaired } = other;
+        let Self { patches, feedback, projects, blobs, rejected, repaired } = other;
         self.patches.extend(patches);
         self.feedback.extend(feedback);
+        self.projects.extend(projects);
+        self.blobs.extend(blobs);
         self.rejected.extend(rejected);
         self.repaired += repaired;
+    }
+
+    /// Keeps the content of an attachment.
+    fn attach(&mut self, name: String, mime_type: Option<String>, content: Vec<u8>) -> Attachment {
+        let key: [u8; 32] = sha2::Sha256::digest(&content).into();
+        let attachment = Attachment::in_store(name, mime_type, key, content.len());
+        self.blobs.push((key, content));
+        attachment
     }
 
     #[must_use]

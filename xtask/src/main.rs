@@ -1,10 +1,12 @@
-//! The project's own automation: `cargo xtask model|quality|bench|load`.
+//! The project's own automation: `cargo xtask test|clients|model|quality|bench|load`.
 
 mod bench;
+mod clients;
 mod load;
 mod model;
 mod process;
 mod quality;
+mod test;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,12 +18,16 @@ fn main() -> anyhow::Result<()> {
         None => ("", &[] as &[String]),
     };
     match command {
+        "test" => test::run(rest),
+        "clients" => clients::run(rest),
         "model" => model::run(rest),
         "quality" => quality::run(rest),
         "bench" => bench::run(rest),
         "load" => load::run(rest),
         _ => anyhow::bail!(
-            "usage: cargo xtask model      derive the bundled embedder\n\
+            "usage: cargo xtask test       all tests: the workspace's own, then real clients\n\
+             \x20      cargo xtask clients    real clients against the server [SUITE…] [--assay FILE]\n\
+             \x20      cargo xtask model      derive the bundled embedder\n\
              \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability]\n\
              \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]\n\
              \x20      cargo xtask load       send traces to any server: --url URL [--kind pairs|multipart|batch|otlp] …"

@@ -1,0 +1,69 @@
+//! `cargo xtask clients [SUITE…] [--assay FILE]`: real clients against the real server.
+//!
+//! For each suite of `tests/clients/` it starts `assay serve` over an empty
+//! store, runs the suite against it, stops the server, and prints one table.
+//! `--assay` takes a binary that is built already. What the suites need is
+//! kept under `target/clients/` and made again only when their lists change.
+//!
+//! The verdict rests on the tests that passed by name, not on the exit status
+//! of a test runner: a test that did not run has not passed. Start with [`run`].
+
+mod environment;
+mod outcome;
+mod server;
+mod suite;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::process;
+use environment::Environment;
+use server::Server;
+use suite::SUITES;
+
+pub(crate) fn run(args: &[String]) -> Result<()> {
+    let (wanted, binary) = parse(args)?;
+    let binary = match binary {
+        Some(binary) => binary,
+        None => process::build_assay()?,
+    };
+    let environment = Environment::prepare()?;
+    let mut verdicts = Vec::new();
+    for suite in SUITES.iter().filter(|suite| wanted.is_empty() || wanted.contains(&suite.name)) {
+        eprintln!("{} …", suite.name);
+        let start = Instant::now();
+        let server = Server::start(&binary, &environment.log(&format!("{}.server", suite.name)))?;
+        let result = suite.run(&environment, &server);
+        let ended = server.stop();
+        let mut verdict = result.with_context(|| format!("suite {}", suite.name))?;
+        verdict.seconds = start.elapsed().as_secs_f64();
+        if let Err(error) = ended {
+            verdict.failed.push(("the server".into(), format!("{error:#}")));
+        }
+        eprint!("{}", verdict.failures());
+        verdicts.push(verdict);
+    }
+    print!("{}", outcome::table(&verdicts));
+    let failed: usize = verdicts.iter().map(|verdict| verdict.failed.len()).sum();
+    ensure!(failed == 0, "{failed} failed; logs are in {}", environment.logs().display());
+    Ok(())
+}
+
+/// The suites that are named, and the binary after `--assay`.
+fn parse(args: &[String]) -> Result<(Vec<&str>, Option<PathBuf>)> {
+    let (mut wanted, mut binary) = (Vec::new(), None);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--assay" {
+            let path = PathBuf::from(args.next().context("--assay needs the path of a binary")?);
+            binary = Some(path.canonicalize().with_context(|| path.display().to_string())?);
+            continue;
+        }
+        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        ensure!(known.contains(&arg.as_str()), "there is no suite {arg:?}; there are: {}", known.join(", "));
+        wanted.push(arg.as_str());
+    }
+    Ok((wanted, binary))
+}

@@ -1,0 +1,97 @@
+//! The server under test: a process of its own over an empty store.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+const START: Duration = Duration::from_secs(60);
+const STOP: Duration = Duration::from_secs(30);
+
+pub(crate) struct Server {
+    child: Child,
+    url: String,
+    grpc: Option<String>,
+    /// Removed with everything in it when the server is gone.
+    _data: tempfile::TempDir,
+}
+
+impl Server {
+    /// Returns when the server says that it listens. Its log goes to the file.
+    pub(crate) fn start(binary: &Path, log: &Path) -> Result<Self> {
+        let data = tempfile::Builder::new().prefix("assay-clients-").tempdir()?;
+        let mut child = Command::new(binary)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs_err::File::create(log)?.into_parts().0)
+            .spawn()
+            .with_context(|| binary.display().to_string())?;
+        let lines = lines_of(child.stdout.take().context("standard output")?);
+        let mut server = Self { child, url: String::new(), grpc: None, _data: data };
+        let deadline = Instant::now() + START;
+        while server.url.is_empty() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = lines.recv_timeout(left) else {
+                let told = fs_err::read_to_string(log).unwrap_or_default();
+                bail!("the server did not say that it listens:\n{told}");
+            };
+            if let Some((_, address)) = line.split_once("grpc://") {
+                server.grpc = Some(address.trim().to_owned());
+            } else if let Some(url) = line.strip_prefix("listening on ") {
+                server.url = url.trim().to_owned();
+            }
+        }
+        Ok(server)
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// `HOST:PORT` of OTLP over gRPC, where the server has it.
+    pub(crate) fn grpc(&self) -> Option<&str> {
+        self.grpc.as_deref()
+    }
+
+    /// Asks the server to end. Fails if it had ended before, or does not end well.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("ended while the suite ran: {status}");
+        }
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(asked.success(), "cannot be asked to end");
+        let deadline = Instant::now() + STOP;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                ensure!(status.success(), "ended with {status}");
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("did not end within {} seconds", STOP.as_secs())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Where the suite failed to run; after `stop` there is nothing left to kill.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The lines of a pipe as they come. Whatever nobody waits for is read and dropped, so the writer never blocks.
+fn lines_of(pipe: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}

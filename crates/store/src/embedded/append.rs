@@ -7,9 +7,11 @@
 use assay_domain::RunId;
 use rusqlite::{OptionalExtension, params};
 
+use super::blobs;
 use super::columns::{INSERT_RUN, UPDATE_RUN};
+use super::feedback;
 use super::fold;
-use super::prepare::{Prepared, PreparedFeedback, PreparedRun, assemble};
+use super::prepare::{Assembled, Prepared, PreparedRun, assemble};
 use super::query;
 use super::traces::{Summary, Traces};
 use super::writer::Writer;
@@ -23,6 +25,7 @@ pub(crate) fn apply(
     batch: &Prepared,
 ) -> rusqlite::Result<Appended> {
     let mut appended = Appended::default();
+    blobs::put(&writer.connection, &batch.blobs)?;
     for run in &batch.runs {
         let project = writer.project(run.project.as_deref().unwrap_or(&batch.project))?;
         if insert(writer, traces, project, run)? {
@@ -32,10 +35,11 @@ pub(crate) fn apply(
             update(writer, traces, project, run, &mut appended)?;
         }
     }
-    if !batch.feedback.is_empty() || batch.runs.is_empty() {
+    let names_project = batch.runs.is_empty() && batch.blobs.is_empty();
+    if !batch.feedback.is_empty() || names_project {
         let project = writer.project(&batch.project)?;
-        for feedback in &batch.feedback {
-            append_feedback(writer, project, feedback, &mut appended)?;
+        for record in &batch.feedback {
+            feedback::append(writer, project, record, &mut appended)?;
         }
     }
     Ok(appended)
@@ -59,6 +63,12 @@ fn insert(
         .connection
         .prepare_cached("INSERT INTO payloads (run, body) VALUES (?, ?)")?
         .execute(params![key, run.body])?;
+    if !run.attachments.is_empty() {
+        blobs::set_of_run(&writer.connection, key, true, &run.attachments)?;
+    }
+    if writer.keys.early_feedback {
+        feedback::welcome(&writer.connection, columns.id, project)?;
+    }
     traces.add(project, columns.trace, Summary::of(key, columns));
     writer.keys.next_run += 1;
     Ok(true)
@@ -108,7 +118,7 @@ fn update(
         _ => query::salvaged(&writer.connection, id)?,
     };
     appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run));
-    let (columns, body) = assemble(record, id, &writer.prices).map_err(damaged)?;
+    let Assembled { columns, body, attachments } = assemble(record, id, &writer.prices).map_err(damaged)?;
     if before.as_ref() == Some(&body) {
         appended.unchanged_runs += 1;
     } else {
@@ -124,6 +134,9 @@ fn update(
         .connection
         .prepare_cached("INSERT OR REPLACE INTO payloads (run, body) VALUES (?, ?)")?
         .execute(params![known.key, body])?;
+    if run.pieces.iter().any(|piece| piece.has_files) {
+        blobs::set_of_run(&writer.connection, known.key, false, &attachments)?;
+    }
     if known.key <= writer.keys.indexed_up_to {
         writer.connection.prepare_cached("INSERT OR IGNORE INTO stale VALUES (?)")?.execute([known.key])?;
     }
@@ -146,43 +159,4 @@ fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun) -> bool
 
 fn damaged(why: String) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, why.into())
-}
-
-fn append_feedback(
-    writer: &Writer,
-    project: i64,
-    feedback: &PreparedFeedback,
-    appended: &mut Appended,
-) -> rusqlite::Result<()> {
-    let known: Option<Vec<u8>> = writer
-        .connection
-        .prepare_cached("SELECT body FROM feedback WHERE id = ?")?
-        .query_row([feedback.id.0.as_bytes()], |row| row.get(0))
-        .optional()?;
-    match known {
-        Some(body) if body == feedback.body => {
-            appended.unchanged_feedback += 1;
-            return Ok(());
-        }
-        Some(_) => appended.changed_feedback += 1,
-        None => appended.new_feedback += 1,
-    }
-    let mut statement = writer.connection.prepare_cached(
-        "INSERT INTO feedback (id, project, target, name, score, label, source, comment, body) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET target = excluded.target, \
-         name = excluded.name, score = excluded.score, label = excluded.label, source = excluded.source, \
-         comment = excluded.comment, body = excluded.body",
-    )?;
-    statement.execute(params![
-        feedback.id.0.as_bytes(),
-        project,
-        feedback.target.as_ref().map(|run| run.0.as_bytes()),
-        feedback.key,
-        feedback.score,
-        feedback.label,
-        feedback.source,
-        feedback.comment,
-        feedback.body,
-    ])?;
-    Ok(())
 }

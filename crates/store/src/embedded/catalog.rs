@@ -1,116 +1,16 @@
-//! Projects, reports and remembered answers.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! Reports and remembered answers.
+//!
+//! Both are packed bodies under a key; lists of reports read narrow columns.
 
 use assay_domain::{ProjectId, Report, ReportId};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns;
+use super::delete;
+use super::projects;
 use super::reader::Problem;
-use super::schema::set_setting;
 use super::writer::Writer;
-use crate::{Error, Key, Project, ReportRow, format};
-
-const PROJECTS: &str = "SELECT projects.id, projects.name, \
-     (SELECT coalesce(sum(runs), 0) FROM traces WHERE project = projects.key), \
-     (SELECT count(*) FROM traces WHERE project = projects.key), \
-     (SELECT count(DISTINCT thread) FROM traces WHERE project = projects.key), \
-     (SELECT count(*) FROM reports WHERE project = projects.key), \
-     (SELECT min(start) FROM traces WHERE project = projects.key), \
-     (SELECT max(end) FROM traces WHERE project = projects.key) FROM projects";
-
-pub(crate) fn projects(connection: &Connection) -> Result<Vec<Project>, Problem> {
-    let mut statement = connection.prepare_cached(&format!("{PROJECTS} ORDER BY projects.name"))?;
-    let projects = statement.query_map([], read_project)?.collect::<Result<_, _>>()?;
-    Ok(projects)
-}
-
-pub(crate) fn project(connection: &Connection, name: &str) -> rusqlite::Result<Option<Project>> {
-    let mut statement = connection.prepare_cached(&format!("{PROJECTS} WHERE projects.name = ?"))?;
-    statement.query_row([name], read_project).optional()
-}
-
-fn read_project(row: &Row<'_>) -> rusqlite::Result<Project> {
-    Ok(Project {
-        id: ProjectId(columns::uuid(row, 0)?),
-        name: row.get(1)?,
-        runs: columns::tokens(row, 2)?,
-        traces: columns::tokens(row, 3)?,
-        threads: columns::tokens(row, 4)?,
-        reports: columns::tokens(row, 5)?,
-        first_activity: columns::time(row, 6)?,
-        last_activity: columns::time(row, 7)?,
-        ..Project::default()
-    })
-}
-
-pub(crate) fn create_project(writer: &mut Writer, name: &str) -> Result<Project, Error> {
-    if name.trim().is_empty() {
-        return Err(Error::Invalid("a project needs a name".into()));
-    }
-    let created = writer.transact(|writer| {
-        if project(&writer.connection, name)?.is_some() {
-            return Ok(None);
-        }
-        writer.project(name)?;
-        project(&writer.connection, name)
-    })?;
-    created.ok_or_else(|| Error::Conflict(format!("project {name:?} exists already")))
-}
-
-/// Deletes a project and everything in it, and overwrites where it was.
-pub(crate) fn delete_project(writer: &mut Writer, name: &str) -> Result<Project, Error> {
-    let deleted = overwriting(writer, |writer| {
-        let Some(found) = project(&writer.connection, name)? else { return Ok(None) };
-        let key = writer.project(name)?;
-        delete_contents(&writer.connection, key)?;
-        // Keys above may be given again only if the index has not passed them.
-        let last: i64 =
-            writer.connection.query_row("SELECT coalesce(max(key), 0) FROM runs", [], |row| row.get(0))?;
-        if last == 0 {
-            writer.connection.execute("INSERT INTO search (search) VALUES ('delete-all')", [])?;
-        }
-        set_setting(&writer.connection, "indexed_up_to", writer.keys.indexed_up_to)?;
-        writer.keys.projects.remove(name);
-        Ok(Some(found))
-    })?;
-    deleted.ok_or_else(|| Error::NotFound(format!("project {name:?}")))
-}
-
-/// A transaction that overwrites what it deletes, in the log as well.
-fn overwriting<T>(
-    writer: &mut Writer,
-    work: impl FnOnce(&mut Writer) -> rusqlite::Result<T>,
-) -> Result<T, Error> {
-    let dir = writer.dir.clone();
-    let failed = |source| Error::of_database(&dir, source);
-    writer.connection.pragma_update(None, "secure_delete", true).map_err(failed)?;
-    let done = writer.transact(work);
-    writer.connection.pragma_update(None, "secure_delete", false).map_err(failed)?;
-    let done = done?;
-    // The log still holds what was deleted, as far as no reader is in the way.
-    let checkpoint = |_: &Row<'_>| Ok(());
-    writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], checkpoint).map_err(failed)?;
-    Ok(done)
-}
-
-fn delete_contents(connection: &Connection, project: i64) -> rusqlite::Result<()> {
-    for sql in [
-        "DELETE FROM search WHERE rowid IN (SELECT key FROM runs WHERE project = ?)",
-        "DELETE FROM stale WHERE run IN (SELECT key FROM runs WHERE project = ?)",
-        "DELETE FROM feedback WHERE target IN (SELECT id FROM runs WHERE project = ?)",
-        "DELETE FROM feedback WHERE project = ? AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.id = feedback.target)",
-        "DELETE FROM payloads WHERE run IN (SELECT key FROM runs WHERE project = ?)",
-        "DELETE FROM runs WHERE project = ?",
-        "DELETE FROM traces WHERE project = ?",
-        "DELETE FROM reports WHERE project = ?",
-        "DELETE FROM memo WHERE project = ?",
-        "DELETE FROM projects WHERE key = ?",
-    ] {
-        connection.execute(sql, [project])?;
-    }
-    Ok(())
-}
+use crate::{Error, Key, ReportRow, format};
 
 // ---------------------------------------------------------------- reports
 
@@ -118,8 +18,7 @@ pub(crate) fn put_report(writer: &mut Writer, report: &Report) -> Result<(), Err
     let json = serde_json::to_vec(report)
         .map_err(|error| Error::Invalid(format!("report {} cannot be stored: {error}", report.id)))?;
     let body = format::pack(&json);
-    let now =
-        SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|now| i64::try_from(now.as_micros()).ok());
+    let now = projects::now().map(|time| time.timestamp_micros());
     writer.transact(|writer| {
         let project = writer.project(&report.project)?;
         writer.connection.execute("DELETE FROM reports WHERE id = ?", [report.id.0.as_bytes()])?;
@@ -177,9 +76,11 @@ pub(crate) fn report(connection: &Connection, id: ReportId) -> Result<Option<Rep
 }
 
 pub(crate) fn delete_report(writer: &mut Writer, id: ReportId) -> Result<bool, Error> {
-    overwriting(writer, |writer| {
+    let is_deleted = delete::overwriting(writer, |writer| {
         Ok(writer.connection.execute("DELETE FROM reports WHERE id = ?", [id.0.as_bytes()])? > 0)
-    })
+    })?;
+    delete::scrub(writer)?;
+    Ok(is_deleted)
 }
 
 // ------------------------------------------------------------------- memo

@@ -4,7 +4,6 @@ use assay_domain::{ProjectId, Run, RunId, RunKind, RunPatch, RunStatus, ThreadId
 use chrono::DateTime;
 use rusqlite::{Row, Statement};
 use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -26,8 +25,8 @@ pub(crate) struct Columns {
     pub(crate) first_token: Option<i64>,
     pub(crate) latency: Option<i64>,
     pub(crate) tokens: [i64; 3],
-    pub(crate) costs: Option<[f64; 3]>,
-    pub(crate) cost: Option<Decimal>,
+    /// Input, output, total.
+    pub(crate) costs: [Option<Decimal>; 3],
     pub(crate) name: String,
     pub(crate) model: Option<String>,
     pub(crate) thread: Option<String>,
@@ -39,20 +38,20 @@ pub(crate) struct Columns {
 
 pub(crate) const INSERT_RUN: &str = "INSERT INTO runs (id, project, trace, parent, kind, status, moment, \
      start, end, first_token, latency, input_tokens, output_tokens, total_tokens, input_cost, output_cost, \
-     total_cost, cost, name, model, thread, reference_example, tags, error, metadata, seen, key) \
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+     total_cost, name, model, thread, reference_example, tags, error, metadata, seen, key) \
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (id) DO NOTHING";
 
 pub(crate) const UPDATE_RUN: &str = "UPDATE runs SET id = ?, project = ?, trace = ?, parent = ?, kind = ?, \
      status = ?, moment = ?, start = ?, end = ?, first_token = ?, latency = ?, input_tokens = ?, \
-     output_tokens = ?, total_tokens = ?, input_cost = ?, output_cost = ?, total_cost = ?, cost = ?, \
+     output_tokens = ?, total_tokens = ?, input_cost = ?, output_cost = ?, total_cost = ?, \
      name = ?, model = ?, thread = ?, reference_example = ?, tags = ?, error = ?, metadata = ?, seen = ? \
      WHERE key = ?";
 
 /// Columns for reading rows: of `runs`, joined to `traces` and `projects`.
 pub(crate) const ROW: &str = "runs.id, projects.id, traces.id, runs.parent, traces.thread, runs.name, \
      runs.kind, runs.status, runs.start, runs.end, runs.first_token, runs.latency, runs.model, \
-     runs.input_tokens, runs.output_tokens, runs.total_tokens, runs.cost, runs.error, runs.tags, \
+     runs.input_tokens, runs.output_tokens, runs.total_tokens, runs.total_cost, runs.error, runs.tags, \
      runs.metadata, runs.key, runs.moment";
 
 pub(crate) const ROW_TABLES: &str =
@@ -82,8 +81,7 @@ impl Columns {
             costs: run
                 .cost
                 .as_ref()
-                .map(|cost| [approximate(cost.input), approximate(cost.output), approximate(cost.total)]),
-            cost: run.cost.as_ref().map(|cost| cost.total),
+                .map_or([None; 3], |cost| [Some(cost.input), Some(cost.output), Some(cost.total)]),
             name: run.name.clone(),
             model: run.model().map(str::to_owned),
             thread: run.thread.as_ref().map(|thread| thread.0.clone()),
@@ -103,7 +101,7 @@ impl Columns {
         trace: i64,
         seen: &[u8],
     ) -> rusqlite::Result<usize> {
-        let costs = self.costs;
+        let [input_cost, output_cost, total_cost] = self.costs.map(|cost| cost.map(|cost| cost.to_string()));
         statement.execute(rusqlite::params![
             self.id.0.as_bytes(),
             project,
@@ -119,10 +117,9 @@ impl Columns {
             self.tokens[0],
             self.tokens[1],
             self.tokens[2],
-            costs.map(|costs| costs[0]),
-            costs.map(|costs| costs[1]),
-            costs.map(|costs| costs[2]),
-            self.cost.map(|cost| cost.to_string()),
+            input_cost,
+            output_cost,
+            total_cost,
             self.name,
             self.model,
             self.thread,
@@ -249,8 +246,4 @@ pub(crate) fn cut(text: &str, bytes: usize) -> &str {
 
 fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("maps have string keys")
-}
-
-fn approximate(amount: Decimal) -> f64 {
-    amount.to_f64().unwrap_or(f64::MAX)
 }

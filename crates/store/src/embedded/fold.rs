@@ -23,18 +23,22 @@ pub(crate) struct Piece {
     pub(crate) is_creation: bool,
     pub(crate) json: String,
     pub(crate) digest: [u8; 32],
+    /// Whether it brings attachments.
+    pub(crate) has_files: bool,
 }
 
 impl Piece {
     pub(crate) fn of(patch: &RunPatch) -> Self {
-        Self::new(patch.is_creation, format::part_json(patch))
+        let mut piece = Self::new(patch.is_creation, format::part_json(patch));
+        piece.has_files = !patch.attachments.is_empty();
+        piece
     }
 
     fn new(is_creation: bool, json: String) -> Self {
         let mut hasher = Sha256::new();
         hasher.update([u8::from(is_creation)]);
         hasher.update(json.as_bytes());
-        Self { is_creation, json, digest: hasher.finalize().into() }
+        Self { is_creation, json, digest: hasher.finalize().into(), has_files: false }
     }
 
     pub(crate) fn mark(&self) -> &[u8] {

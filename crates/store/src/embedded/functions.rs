@@ -23,6 +23,15 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
             _ => false,
         })
     })?;
+    connection.create_scalar_function("holds_text", 2, flags, |context| {
+        Ok(match (context.get_raw(0).as_str_or_null()?, context.get_raw(1).as_str_or_null()?) {
+            (Some(text), Some(part)) => text.to_lowercase().contains(part),
+            _ => false,
+        })
+    })?;
+    connection.create_scalar_function("amount", 1, flags, |context| {
+        Ok(context.get_raw(0).as_str_or_null()?.and_then(|text| text.parse::<f64>().ok()))
+    })?;
     connection.create_scalar_function("list_holds", 2, flags, |context| {
         let test = condition::<Test>(context, 1)?;
         let items: Vec<String> =

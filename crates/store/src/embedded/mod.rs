@@ -10,18 +10,27 @@
 //! Start with [`EmbeddedStore::open`], then `append`.
 
 mod append;
+mod blobs;
 mod catalog;
 mod columns;
+mod delete;
 mod doctor;
+mod feedback;
 mod fold;
 mod functions;
 mod prepare;
+mod projects;
 mod query;
 mod reader;
+mod records;
 mod schema;
 mod search;
+mod select;
+mod sketch;
+mod stats;
 #[cfg(test)]
 mod tests;
+mod thread_page;
 mod threads;
 mod traces;
 mod writer;
@@ -99,6 +108,7 @@ impl EmbeddedStore {
         if !dir.join(schema::FILE).is_file() {
             return Err(Error::NotFound(format!("store at {dir:?}")));
         }
+        schema::upgrade(dir)?;
         Self::start(dir, Access::Read, PriceTable::default(), None, None)
     }
 
@@ -193,9 +203,14 @@ impl EmbeddedStore {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    /// Sees to it that a filter that searches finds everything acknowledged so far.
-    async fn ready_for(&self, filter: Option<&Filter>) -> Result<(), Error> {
-        if !filter.is_some_and(|filter| searches(&filter.expression)) {
+    async fn ready_for(&self, query: &RunQuery) -> Result<(), Error> {
+        let RunQuery { filter, trace_filter, tree_filter, .. } = query;
+        self.ready_to_search(&[filter.as_ref(), trace_filter.as_ref(), tree_filter.as_ref()]).await
+    }
+
+    /// Sees to it that filters that search find everything acknowledged so far.
+    async fn ready_to_search(&self, filters: &[Option<&Filter>]) -> Result<(), Error> {
+        if !filters.iter().flatten().any(|filter| searches(&filter.expression)) {
             return Ok(());
         }
         if !self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await? {
@@ -293,66 +308,91 @@ impl Runs for EmbeddedStore {
     }
 
     async fn runs(&self, query: &RunQuery) -> Result<Page<RunRow>, Error> {
-        self.ready_for(query.filter.as_ref()).await?;
+        self.ready_for(query).await?;
         let query = query.clone();
         self.readers()?.read(move |connection| query::runs(connection, &query)).await
     }
 
-    async fn stored_runs(&self, _query: &RunQuery) -> Result<Page<StoredRun>, Error> {
-        pending()
+    async fn stored_runs(&self, query: &RunQuery) -> Result<Page<StoredRun>, Error> {
+        self.ready_for(query).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| query::stored_runs(connection, &query)).await
     }
 
-    async fn stored_run(&self, _id: RunId) -> Result<Option<StoredRun>, Error> {
-        pending()
+    async fn stored_run(&self, id: RunId) -> Result<Option<StoredRun>, Error> {
+        self.readers()?.read(move |connection| query::stored_run(connection, id)).await
     }
 
-    async fn stats(&self, _query: &StatsQuery) -> Result<Vec<(String, RunStats)>, Error> {
-        pending()
+    async fn stats(&self, query: &StatsQuery) -> Result<Vec<(String, RunStats)>, Error> {
+        self.ready_for(&query.runs).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| stats::stats(connection, &query)).await
     }
 
-    async fn thread_page(&self, _query: &ThreadPage) -> Result<Page<ThreadRow>, Error> {
-        pending()
+    async fn thread_page(&self, query: &ThreadPage) -> Result<Page<ThreadRow>, Error> {
+        self.ready_to_search(&[query.filter.as_ref(), query.trace_filter.as_ref()]).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| thread_page::page(connection, &query)).await
     }
 
-    async fn delete_traces(&self, _project: ProjectId, _traces: &[TraceId]) -> Result<Deleted, Error> {
-        pending()
+    async fn delete_traces(&self, project: ProjectId, traces: &[TraceId]) -> Result<Deleted, Error> {
+        let mut deleted = Deleted::default();
+        for portion in traces.chunks(delete::PORTION) {
+            let portion = portion.to_vec();
+            deleted += self.write(move |writer| delete::named(writer, project, &portion)).await?;
+        }
+        self.write(delete::scrub).await?;
+        Ok(deleted)
     }
 
-    async fn delete_before(&self, _project: ProjectId, _moment: Time) -> Result<Deleted, Error> {
-        pending()
+    async fn delete_before(&self, project: ProjectId, moment: Time) -> Result<Deleted, Error> {
+        let mut deleted = Deleted::default();
+        loop {
+            let portion = self.write(move |writer| delete::before(writer, project, moment)).await?;
+            if portion == Deleted::default() {
+                break;
+            }
+            deleted += portion;
+        }
+        if deleted.traces > 0 {
+            self.write(delete::scrub).await?;
+        }
+        Ok(deleted)
     }
 
-    async fn blob(&self, _key: Key) -> Result<Option<Vec<u8>>, Error> {
-        pending()
+    async fn blob(&self, key: Key) -> Result<Option<Vec<u8>>, Error> {
+        self.readers()?.read(move |connection| Ok(blobs::blob(connection, &key)?)).await
     }
 
-    async fn feedback(&self, _id: FeedbackId) -> Result<Option<Feedback>, Error> {
-        pending()
+    async fn feedback(&self, id: FeedbackId) -> Result<Option<Feedback>, Error> {
+        self.readers()?.read(move |connection| feedback::feedback(connection, id)).await
     }
 
-    async fn feedbacks(&self, _query: &FeedbackQuery) -> Result<Vec<Feedback>, Error> {
-        pending()
+    async fn feedbacks(&self, query: &FeedbackQuery) -> Result<Vec<Feedback>, Error> {
+        let query = query.clone();
+        self.readers()?.read(move |connection| feedback::feedbacks(connection, &query)).await
     }
 
     async fn feedback_stats(
         &self,
-        _runs: &[RunId],
+        runs: &[RunId],
     ) -> Result<HashMap<RunId, BTreeMap<String, FeedbackStats>>, Error> {
-        pending()
+        let runs = runs.to_vec();
+        self.readers()?.read(move |connection| feedback::stats(connection, &runs)).await
     }
 
-    async fn delete_feedback(&self, _id: FeedbackId) -> Result<bool, Error> {
-        pending()
+    async fn delete_feedback(&self, id: FeedbackId) -> Result<bool, Error> {
+        self.write(move |writer| feedback::delete(writer, id)).await
     }
 
     async fn count(&self, query: &RunQuery) -> Result<u64, Error> {
-        self.ready_for(query.filter.as_ref()).await?;
+        self.ready_for(query).await?;
         let query = query.clone();
-        self.readers()?.read(move |connection| query::count(connection, &query)).await
+        self.readers()?.read(move |connection| select::count(connection, &query)).await
     }
 
     async fn threads(&self, query: &ThreadQuery) -> Result<Vec<ThreadOverview>, Error> {
-        self.ready_for(query.filter.as_ref()).await?;
+        self.ready_to_search(&[query.filter.as_ref()]).await?;
         let query = query.clone();
         self.readers()?.read(move |connection| threads::threads(connection, &query)).await
     }
@@ -365,29 +405,29 @@ impl Runs for EmbeddedStore {
 
 impl Catalog for EmbeddedStore {
     async fn projects(&self) -> Result<Vec<Project>, Error> {
-        self.readers()?.read(catalog::projects).await
+        self.readers()?.read(projects::projects).await
     }
 
     async fn project(&self, name: &str) -> Result<Option<Project>, Error> {
         let name = name.to_owned();
-        self.readers()?.read(move |connection| Ok(catalog::project(connection, &name)?)).await
+        self.readers()?.read(move |connection| Ok(projects::project(connection, &name)?)).await
     }
 
     async fn create_project(&self, project: NewProject) -> Result<Project, Error> {
-        self.write(move |writer| catalog::create_project(writer, &project.name)).await
+        self.write(move |writer| projects::create(writer, &project)).await
     }
 
-    async fn project_by_id(&self, _id: ProjectId) -> Result<Option<Project>, Error> {
-        pending()
+    async fn project_by_id(&self, id: ProjectId) -> Result<Option<Project>, Error> {
+        self.readers()?.read(move |connection| Ok(projects::by_id(connection, id)?)).await
     }
 
-    async fn change_project(&self, _id: ProjectId, _change: ProjectChange) -> Result<Project, Error> {
-        pending()
+    async fn change_project(&self, id: ProjectId, change: ProjectChange) -> Result<Project, Error> {
+        self.write(move |writer| projects::change(writer, id, &change)).await
     }
 
     async fn delete_project(&self, name: &str) -> Result<Project, Error> {
         let name = name.to_owned();
-        self.write(move |writer| catalog::delete_project(writer, &name)).await
+        self.write(move |writer| projects::delete(writer, &name)).await
     }
 
     async fn put_report(&self, report: &Report) -> Result<(), Error> {
@@ -409,21 +449,19 @@ impl Catalog for EmbeddedStore {
 }
 
 impl Records for EmbeddedStore {
-    async fn record(&self, _kind: &str, _id: Uuid) -> Result<Option<Record>, Error> {
-        pending()
+    async fn record(&self, kind: &str, id: Uuid) -> Result<Option<Record>, Error> {
+        let kind = kind.to_owned();
+        self.readers()?.read(move |connection| records::record(connection, &kind, id)).await
     }
 
-    async fn records(&self, _query: &RecordQuery) -> Result<Vec<Record>, Error> {
-        pending()
+    async fn records(&self, query: &RecordQuery) -> Result<Vec<Record>, Error> {
+        let query = query.clone();
+        self.readers()?.read(move |connection| records::records(connection, &query)).await
     }
 
-    async fn change(&self, _changes: Vec<Change>) -> Result<(), Error> {
-        pending()
+    async fn change(&self, changes: Vec<Change>) -> Result<(), Error> {
+        self.write(move |writer| records::change(writer, &changes)).await
     }
-}
-
-fn pending<T>() -> Result<T, Error> {
-    Err(Error::Invalid("this store cannot do that yet".into()))
 }
 
 impl Memo for EmbeddedStore {

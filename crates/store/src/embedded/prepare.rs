@@ -4,13 +4,14 @@
 
 use std::collections::HashMap;
 
+use assay_domain::run::Attachment;
 use assay_domain::{Feedback, FeedbackId, PriceTable, ProjectId, Run, RunId, RunPatch};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::columns::Columns;
 use super::fold::{self, Piece};
-use crate::Batch;
 use crate::format::{self, Record};
+use crate::{Batch, Key};
 
 /// Where runs go that name no project.
 const DEFAULT_PROJECT: &str = "default";
@@ -21,6 +22,7 @@ pub(crate) struct Prepared {
     pub(crate) project: String,
     pub(crate) runs: Vec<PreparedRun>,
     pub(crate) feedback: Vec<PreparedFeedback>,
+    pub(crate) blobs: Vec<(Key, Vec<u8>)>,
     /// Roughly, in memory.
     pub(crate) bytes: usize,
 }
@@ -35,6 +37,7 @@ pub(crate) struct PreparedRun {
     pub(crate) body: Vec<u8>,
     /// Whether two creations among the patches differ.
     pub(crate) is_conflicting: bool,
+    pub(crate) attachments: Vec<Attachment>,
 }
 
 pub(crate) struct PreparedFeedback {
@@ -45,6 +48,10 @@ pub(crate) struct PreparedFeedback {
     pub(crate) label: Option<String>,
     pub(crate) source: Option<String>,
     pub(crate) comment: Option<String>,
+    /// The project it names itself.
+    pub(crate) project: Option<ProjectId>,
+    pub(crate) is_failure: bool,
+    pub(crate) created: Option<i64>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -65,9 +72,12 @@ pub(crate) fn prepare(batch: Batch, prices: &PriceTable) -> Prepared {
     let sizes = runs
         .iter()
         .map(|run| run.body.len() + run.pieces.iter().map(|piece| piece.json.len()).sum::<usize>());
-    let bytes = sizes.sum::<usize>() + feedback.iter().map(|feedback| feedback.body.len()).sum::<usize>();
+    let blobs = batch.blobs;
+    let bytes = sizes.sum::<usize>()
+        + feedback.iter().map(|feedback| feedback.body.len()).sum::<usize>()
+        + blobs.iter().map(|(_, body)| body.len()).sum::<usize>();
     let project = if batch.project.is_empty() { DEFAULT_PROJECT.to_owned() } else { batch.project };
-    Prepared { project, runs, feedback, bytes }
+    Prepared { project, runs, feedback, blobs, bytes }
 }
 
 fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
@@ -93,8 +103,9 @@ fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
         is_conflicting |= fold::absorb(&mut record, &piece, patch);
         pieces.push(piece);
     }
-    let (columns, body) = assemble(record, id, prices).expect("what was just written can be read");
-    PreparedRun { project, pieces, columns, seen, body, is_conflicting }
+    let Assembled { columns, body, attachments } =
+        assemble(record, id, prices).expect("what was just written can be read");
+    PreparedRun { project, pieces, columns, seen, body, is_conflicting, attachments }
 }
 
 /// The common case, without a detour through a record.
@@ -114,17 +125,25 @@ fn prepare_single(id: RunId, project: Option<String>, patch: RunPatch, prices: &
         body,
         is_conflicting: false,
         pieces: vec![piece],
+        attachments: run.attachments,
     }
 }
 
+/// What is written of a record.
+pub(crate) struct Assembled {
+    pub(crate) columns: Columns,
+    pub(crate) body: Vec<u8>,
+    pub(crate) attachments: Vec<Attachment>,
+}
+
 /// Columns and packed body of a record.
-pub(crate) fn assemble(record: Record, id: RunId, prices: &PriceTable) -> Result<(Columns, Vec<u8>), String> {
+pub(crate) fn assemble(record: Record, id: RunId, prices: &PriceTable) -> Result<Assembled, String> {
     let creation = record.creation.clone();
     let updates = record.updates.as_ref().map(format::part_json);
     let mut run = fold::fold(record, id, NOWHERE)?;
     fold::price(&mut run, prices);
     let body = format::encode(creation.as_deref(), updates.as_deref(), run.cost.as_ref());
-    Ok((Columns::of(&run), body))
+    Ok(Assembled { columns: Columns::of(&run), body, attachments: run.attachments })
 }
 
 fn prepare_feedback(feedback: &Feedback) -> PreparedFeedback {
@@ -141,8 +160,17 @@ fn prepare_feedback(feedback: &Feedback) -> PreparedFeedback {
         label,
         source: feedback.source.clone(),
         comment: feedback.comment.clone(),
+        project: feedback.project,
+        is_failure: is_failure(&feedback.details),
+        created: feedback.created_at.map(|time| time.timestamp_micros()),
         body: format::encode_feedback(feedback),
     }
+}
+
+/// Whether feedback says that its evaluator failed, as clients do: `error: true`, in `extra` too.
+fn is_failure(details: &Map<String, Value>) -> bool {
+    let is_true = |value: Option<&Value>| value.and_then(Value::as_bool) == Some(true);
+    is_true(details.get("error")) || is_true(details.get("extra").and_then(|extra| extra.get("error")))
 }
 
 /// The writer decides about projects; columns do not depend on it.

@@ -1,17 +1,15 @@
 //! Reading runs: one, a trace of them, a page of them, whole threads.
 
 use assay_domain::{Feedback, FeedbackId, ProjectId, Run, RunId, Thread, ThreadId, Trace, TraceId};
-use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{self, ROW, ROW_TABLES};
 use super::fold;
+use super::projects;
 use super::reader::Problem;
-use crate::filter::sql::Sql;
+use super::select::{self, Keys};
 use crate::format::{self, Record};
-use crate::{Error, Order, Page, RunQuery, RunRow};
-
-/// Longer pages are cut to this.
-const MAX_PAGE: usize = 100_000;
+use crate::{Page, RunQuery, RunRow, StoredRun, TraceTotals};
 
 pub(crate) fn run(connection: &Connection, id: RunId) -> Result<Option<Run>, Problem> {
     let sql = format!(
@@ -66,72 +64,58 @@ fn whole_run(row: &Row<'_>) -> rusqlite::Result<Run> {
 }
 
 pub(crate) fn runs(connection: &Connection, query: &RunQuery) -> Result<Page<RunRow>, Problem> {
-    let limit = query.limit.clamp(1, MAX_PAGE);
-    let mut sql = Sql { text: format!("SELECT {ROW} FROM {ROW_TABLES}"), ..Sql::default() };
-    conditions(&mut sql, query);
-    if let Some(cursor) = &query.cursor {
-        let (moment, key) = read_cursor(cursor)?;
-        sql.push(match query.order {
-            Order::NewestFirst => " AND (runs.moment, runs.key) < (",
-            Order::OldestFirst => " AND (runs.moment, runs.key) > (",
-        });
-        sql.bind(moment).push(", ").bind(key).push(")");
+    let Keys { keys, next } = select::page(connection, query)?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {ROW} FROM {ROW_TABLES} WHERE runs.key = ?"))?;
+    let mut items = Vec::with_capacity(keys.len());
+    for key in keys {
+        items.push(statement.query_row([key], columns::read_row)?);
     }
-    sql.push(match query.order {
-        Order::NewestFirst => " ORDER BY runs.moment DESC, runs.key DESC LIMIT ",
-        Order::OldestFirst => " ORDER BY runs.moment, runs.key LIMIT ",
-    });
-    // One more than asked for tells whether there is a next page.
-    sql.bind(i64::try_from(limit + 1).unwrap_or(i64::MAX));
-
-    let mut statement = connection.prepare_cached(&sql.text)?;
-    let rows = statement.query_map(params_from_iter(sql.parameters), |row| {
-        Ok((columns::read_row(row)?, row.get::<_, i64>(21)?, row.get::<_, i64>(20)?))
-    })?;
-    let mut rows: Vec<_> = rows.collect::<Result<_, _>>()?;
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| has_more).map(|(_, moment, key)| format!("{moment}.{key}"));
-    Ok(Page { items: rows.into_iter().map(|(row, ..)| row).collect(), next })
+    Ok(Page { items, next })
 }
 
-pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Problem> {
-    let mut sql = Sql::default();
-    sql.push("SELECT count(*) FROM runs");
-    conditions(&mut sql, query);
-    let mut statement = connection.prepare_cached(&sql.text)?;
-    let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
+const STORED: &str = "payloads.body, runs.thread, traces.thread, traces.runs, traces.start, traces.end, \
+     traces.input_tokens, traces.output_tokens, traces.total_tokens, traces.input_cost, traces.output_cost, \
+     traces.total_cost, (SELECT root.id FROM runs AS root WHERE root.key = traces.root)";
+
+pub(crate) fn stored_runs(connection: &Connection, query: &RunQuery) -> Result<Page<StoredRun>, Problem> {
+    let Keys { keys, next } = select::page(connection, query)?;
+    let sql = format!(
+        "SELECT {ROW}, {STORED} FROM {ROW_TABLES} LEFT JOIN payloads ON payloads.run = runs.key \
+         WHERE runs.key = ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut items = Vec::with_capacity(keys.len());
+    for key in keys {
+        items.push(statement.query_row([key], read_stored)?);
+    }
+    Ok(Page { items, next })
 }
 
-fn conditions(sql: &mut Sql, query: &RunQuery) {
-    sql.push(" WHERE runs.project IN (SELECT key FROM projects WHERE id IN (NULL");
-    for project in &query.projects {
-        sql.push(", ").bind(project.0.as_bytes().to_vec());
-    }
-    sql.push("))");
-    if let Some(start) = query.start {
-        sql.push(" AND runs.moment >= ").bind(start.timestamp_micros());
-    }
-    if let Some(end) = query.end {
-        // The least integer stands for runs without any time.
-        sql.push(" AND runs.moment < ")
-            .bind(end.timestamp_micros())
-            .push(" AND runs.moment > ")
-            .bind(i64::MIN);
-    }
-    if query.is_root == Some(true) {
-        sql.push(" AND runs.parent IS NULL");
-    }
-    if let Some(filter) = &query.filter {
-        sql.push(" AND ").condition(&filter.expression);
-    }
+pub(crate) fn stored_run(connection: &Connection, id: RunId) -> Result<Option<StoredRun>, Problem> {
+    let sql = format!(
+        "SELECT {ROW}, {STORED} FROM {ROW_TABLES} LEFT JOIN payloads ON payloads.run = runs.key \
+         WHERE runs.id = ?"
+    );
+    Ok(connection.prepare_cached(&sql)?.query_row([id.0.as_bytes()], read_stored).optional()?)
 }
 
-fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {
-    let parts =
-        cursor.split_once('.').and_then(|(moment, key)| Some((moment.parse().ok()?, key.parse().ok()?)));
-    parts.ok_or_else(|| Error::Invalid(format!("{cursor:?} is not a cursor of an earlier page")))
+fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
+    let run = whole_run(row)?;
+    let trace = TraceTotals {
+        // Every trace has a root; were it gone, its own id would be it.
+        root: columns::parent(row, 34)?.unwrap_or(run.trace.into()),
+        runs: columns::tokens(row, 25)?,
+        start_time: columns::time(row, 26)?,
+        end_time: columns::time(row, 27)?,
+        input_tokens: columns::tokens(row, 28)?,
+        output_tokens: columns::tokens(row, 29)?,
+        total_tokens: columns::tokens(row, 30)?,
+        input_cost: columns::decimal(row, 31)?,
+        output_cost: columns::decimal(row, 32)?,
+        total_cost: columns::decimal(row, 33)?,
+    };
+    Ok(StoredRun { run, thread: ThreadId(row.get(24)?), trace })
 }
 
 /// Whole threads, in the order asked for.
@@ -140,7 +124,7 @@ pub(crate) fn read_threads(
     project: ProjectId,
     threads: &[ThreadId],
 ) -> Result<Vec<Thread>, Problem> {
-    let Some(project) = project_key(connection, project)? else { return Ok(Vec::new()) };
+    let Some(project) = projects::key_of(connection, project)? else { return Ok(Vec::new()) };
     let mut found = Vec::with_capacity(threads.len());
     for thread in threads {
         if let Some(thread) = read_thread(connection, project, thread)? {
@@ -186,11 +170,4 @@ fn feedback_of_trace(
         found.extend(feedback?.ok());
     }
     Ok(())
-}
-
-pub(crate) fn project_key(connection: &Connection, id: ProjectId) -> rusqlite::Result<Option<i64>> {
-    connection
-        .prepare_cached("SELECT key FROM projects WHERE id = ?")?
-        .query_row([id.0.as_bytes()], |row| row.get(0))
-        .optional()
 }

@@ -256,28 +256,3 @@ fn nothing_of_a_deleted_answer_stays_on_disk() {
     assert!(!holds(b"what the vector gives away"));
     assert!(!holds(&[1; 32]), "the key says whether a text was there");
 }
-
-#[test]
-fn a_store_of_version_1_is_brought_up_to_date_and_forgets_answers_of_unknown_texts() {
-    let dir = scratch();
-    let store = open(dir.path()).expect("a store");
-    block_on(store.append(numbered(0..3))).expect("appended");
-    drop(store);
-    let raw = rusqlite::Connection::open(dir.path().join(schema::FILE)).expect("a database");
-    raw.execute_batch(
-        "DROP TABLE memo;
-         CREATE TABLE memo (key BLOB NOT NULL, value BLOB NOT NULL);
-         CREATE UNIQUE INDEX memo_by_key ON memo (key);
-         INSERT INTO memo VALUES (zeroblob(32), x'00');
-         PRAGMA user_version = 1;",
-    )
-    .expect("a store of version 1");
-    drop(raw);
-    assert_eq!(count(&EmbeddedStore::open_read_only(dir.path()).expect("a reader")), 3);
-    let store = open(dir.path()).expect("the same store");
-    assert_eq!(count(&store), 3);
-    assert_eq!(block_on(store.recall(&[[0; 32]])).expect("recalled"), [None]);
-    block_on(store.remember(ProjectId::from_name("p"), vec![([0; 32], vec![1])])).expect("remembered");
-    drop(store);
-    assert!(doctor(dir.path()).iter().all(|finding| finding.level != Level::Problem));
-}

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::columns;
-use super::query::project_key;
+use super::projects;
 use super::reader::Problem;
 use crate::ThreadQuery;
 use crate::filter::sql::Sql;
@@ -30,12 +30,12 @@ struct TraceRow {
 }
 
 pub(crate) fn threads(connection: &Connection, query: &ThreadQuery) -> Result<Vec<ThreadOverview>, Problem> {
-    let Some(project) = project_key(connection, query.project)? else { return Ok(Vec::new()) };
+    let Some(project) = projects::key_of(connection, query.project)? else { return Ok(Vec::new()) };
     let matching = matching(connection, project, query)?;
     let mut feedback = feedback(connection, project)?;
     let mut statement = connection.prepare_cached(
         "SELECT traces.thread, traces.id, traces.runs, traces.start, traces.end, traces.latency, \
-         traces.status, traces.input_tokens, traces.output_tokens, traces.total_tokens, traces.cost, \
+         traces.status, traces.input_tokens, traces.output_tokens, traces.total_tokens, traces.total_cost, \
          runs.metadata, runs.tags FROM traces LEFT JOIN runs ON runs.key = traces.root \
          WHERE traces.project = ? ORDER BY traces.thread",
     )?;

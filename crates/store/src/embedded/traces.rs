@@ -1,14 +1,15 @@
 //! The `traces` table: what a trace amounts to, kept up to date in the same
-//! transaction as its runs, in whatever order they arrive.
+//! transaction as its runs, in whatever order they arrive; and what a project
+//! holds, which follows from its traces.
 //!
 //! A trace that is new in a transaction is summed up from memory; one that
 //! was there before, or of which a run changed, is read again. Both ways end
 //! in [`amount`], so they cannot disagree.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use assay_domain::{RunId, TraceId};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use rust_decimal::Decimal;
 
 use super::columns::{self, Columns};
@@ -23,7 +24,8 @@ pub(crate) struct Summary {
     latency: Option<i64>,
     status: &'static str,
     tokens: [i64; 3],
-    cost: Option<Decimal>,
+    /// Input, output, total.
+    costs: [Option<Decimal>; 3],
     thread: Option<String>,
 }
 
@@ -38,7 +40,7 @@ impl Summary {
             latency: columns.latency,
             status: columns.status.as_str(),
             tokens: columns.tokens,
-            cost: columns.cost,
+            costs: columns.costs,
             thread: columns.thread.clone(),
         }
     }
@@ -50,6 +52,29 @@ struct Touched {
     /// Its runs, while all of them are in memory.
     runs: Option<Vec<Summary>>,
     is_changed: bool,
+    /// Its row before the transaction.
+    before: Option<Before>,
+}
+
+/// What its project's counters know of a trace.
+#[derive(Clone)]
+struct Before {
+    thread: String,
+    runs: i64,
+    start: Option<i64>,
+    end: Option<i64>,
+}
+
+impl Before {
+    /// Reads columns `thread, runs, start, end` from the one given on.
+    fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
+        Ok(Self {
+            thread: row.get(first)?,
+            runs: row.get(first + 1)?,
+            start: row.get(first + 2)?,
+            end: row.get(first + 3)?,
+        })
+    }
 }
 
 /// The traces that the transaction has to do with, by project and id.
@@ -72,17 +97,21 @@ impl Traces {
         if let Some(touched) = self.touched.get(&(project, id)) {
             return Ok(touched.key);
         }
-        let known: Option<i64> = connection
-            .prepare_cached("SELECT key FROM traces WHERE id = ? AND project = ?")?
-            .query_row(params![id.0.as_bytes(), project], |row| row.get(0))
+        let known: Option<(i64, Before)> = connection
+            .prepare_cached("SELECT key, thread, runs, start, end FROM traces WHERE id = ? AND project = ?")?
+            .query_row(params![id.0.as_bytes(), project], |row| Ok((row.get(0)?, Before::read(row, 1)?)))
             .optional()?;
-        let key = known.unwrap_or(*next);
-        if known.is_none() {
+        let is_new = known.is_none();
+        let (key, before) = match known {
+            Some((key, before)) => (key, Some(before)),
+            None => (*next, None),
+        };
+        if is_new {
             *next += 1;
             self.fresh.insert(key, (project, id));
         }
-        let runs = known.is_none().then(Vec::new);
-        self.touched.insert((project, id), Touched { key, runs, is_changed: false });
+        let runs = is_new.then(Vec::new);
+        self.touched.insert((project, id), Touched { key, runs, is_changed: false, before });
         Ok(key)
     }
 
@@ -99,40 +128,123 @@ impl Traces {
     pub(crate) fn change(&mut self, connection: &Connection, key: i64) -> rusqlite::Result<()> {
         let name = match self.fresh.get(&key) {
             Some(name) => *name,
-            None => {
-                let mut statement =
-                    connection.prepare_cached("SELECT project, id FROM traces WHERE key = ?")?;
-                statement.query_row([key], |row| Ok((row.get(0)?, TraceId(columns::uuid(row, 1)?))))?
-            }
+            None => self.load(connection, key)?,
         };
-        let touched = self.touched.entry(name).or_insert(Touched { key, runs: None, is_changed: true });
-        touched.is_changed = true;
-        touched.runs = None;
+        if let Some(touched) = self.touched.get_mut(&name) {
+            touched.is_changed = true;
+            touched.runs = None;
+        }
         Ok(())
     }
 
-    /// Writes the rows of all changed traces.
+    /// Makes sure that a trace which has a row is among those touched.
+    fn load(&mut self, connection: &Connection, key: i64) -> rusqlite::Result<(i64, TraceId)> {
+        let mut statement = connection
+            .prepare_cached("SELECT project, id, thread, runs, start, end FROM traces WHERE key = ?")?;
+        let (name, before) = statement.query_row([key], |row| {
+            Ok(((row.get(0)?, TraceId(columns::uuid(row, 1)?)), Before::read(row, 2)?))
+        })?;
+        let touched = Touched { key, runs: None, is_changed: true, before: Some(before) };
+        self.touched.entry(name).or_insert(touched);
+        Ok(name)
+    }
+
+    /// Writes the rows of all changed traces, and what their projects hold.
     pub(crate) fn settle(self, connection: &Connection) -> rusqlite::Result<()> {
         let mut touched: Vec<_> =
             self.touched.into_iter().filter(|(_, touched)| touched.is_changed).collect();
         touched.sort_unstable_by_key(|(_, touched)| touched.key);
-        for ((project, id), Touched { key, runs, .. }) in touched {
+        let mut projects: BTreeMap<i64, Holding> = BTreeMap::new();
+        for ((project, id), Touched { key, runs, before, .. }) in touched {
             let runs = match runs {
                 Some(runs) => runs,
                 None => runs_of(connection, key)?,
             };
-            match amount(id, &runs) {
-                Some(amount) => write(connection, project, id, key, &amount)?,
-                None => drop(connection.prepare_cached("DELETE FROM traces WHERE key = ?")?.execute([key])?),
-            }
+            let amount = amount(id, &runs);
+            let holding = projects.entry(project).or_default();
+            holding.change(connection, project, before.as_ref(), amount.as_ref(), || match &amount {
+                Some(amount) => write(connection, project, id, key, amount),
+                None => {
+                    connection.prepare_cached("DELETE FROM traces WHERE key = ?")?.execute([key]).map(drop)
+                }
+            })?;
+        }
+        projects.into_iter().try_for_each(|(project, holding)| holding.write(connection, project))
+    }
+}
+
+/// How what a project holds changes.
+#[derive(Default)]
+struct Holding {
+    runs: i64,
+    traces: i64,
+    threads: i64,
+    start: Option<i64>,
+    end: Option<i64>,
+    /// Whether the earliest start or the latest end may be gone.
+    is_cut: bool,
+}
+
+impl Holding {
+    /// Takes note of a trace that was `before` and is now `after`; `write` writes its row.
+    fn change(
+        &mut self,
+        connection: &Connection,
+        project: i64,
+        before: Option<&Before>,
+        after: Option<&Amount>,
+        write: impl FnOnce() -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let (old, new) = (before.map(|before| &before.thread), after.map(|after| &after.thread));
+        let is_same_thread = old == new;
+        if let Some(thread) = new.filter(|_| !is_same_thread) {
+            self.threads += i64::from(!has_thread(connection, project, thread)?);
+        }
+        write()?;
+        if let Some(thread) = old.filter(|_| !is_same_thread) {
+            self.threads -= i64::from(!has_thread(connection, project, thread)?);
+        }
+        self.traces += i64::from(after.is_some()) - i64::from(before.is_some());
+        self.runs += after.map_or(0, |after| after.runs as i64) - before.map_or(0, |before| before.runs);
+        if let Some(before) = before {
+            let start = after.and_then(|after| after.start);
+            let end = after.and_then(|after| after.end);
+            self.is_cut |= before.start.is_some_and(|before| start.is_none_or(|start| start > before));
+            self.is_cut |= before.end.is_some_and(|before| end.is_none_or(|end| end < before));
+        }
+        let starts = [self.start, after.and_then(|after| after.start)];
+        self.start = starts.into_iter().flatten().min();
+        self.end = self.end.max(after.and_then(|after| after.end));
+        Ok(())
+    }
+
+    fn write(self, connection: &Connection, project: i64) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "UPDATE projects SET runs = runs + ?2, traces = traces + ?3, threads = threads + ?4,                  first_activity = coalesce(min(first_activity, ?5), first_activity, ?5),                  last_activity = coalesce(max(last_activity, ?6), last_activity, ?6) WHERE key = ?1",
+            )?
+            .execute(params![project, self.runs, self.traces, self.threads, self.start, self.end])?;
+        if self.is_cut {
+            connection
+                .prepare_cached(
+                    "UPDATE projects SET first_activity = (SELECT min(start) FROM traces WHERE project = ?1),                      last_activity = (SELECT max(end) FROM traces WHERE project = ?1) WHERE key = ?1",
+                )?
+                .execute([project])?;
         }
         Ok(())
     }
 }
 
+fn has_thread(connection: &Connection, project: i64, thread: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM traces WHERE project = ? AND thread = ? LIMIT 1")?
+        .exists(params![project, thread])
+}
+
 /// What the runs of a trace amount to.
 struct Amount {
     thread: String,
+    is_threaded: bool,
     root: i64,
     runs: usize,
     start: Option<i64>,
@@ -140,7 +252,7 @@ struct Amount {
     latency: Option<i64>,
     status: &'static str,
     tokens: [i64; 3],
-    cost: Option<Decimal>,
+    costs: [Option<Decimal>; 3],
 }
 
 /// `None` where there are no runs.
@@ -150,8 +262,10 @@ fn amount(id: TraceId, runs: &[Summary]) -> Option<Amount> {
         let with_thread = runs.iter().filter(|run| run.thread.is_some());
         with_thread.min_by_key(|run| (run.start.is_none(), run.start, run.id))?.thread.clone()
     };
+    let thread = root.thread.clone().or_else(earliest);
     let mut amount = Amount {
-        thread: root.thread.clone().or_else(earliest).unwrap_or_else(|| id.to_string()),
+        is_threaded: thread.is_some(),
+        thread: thread.unwrap_or_else(|| id.to_string()),
         root: root.key,
         runs: runs.len(),
         start: runs.iter().filter_map(|run| run.start.or(run.end)).min(),
@@ -159,14 +273,16 @@ fn amount(id: TraceId, runs: &[Summary]) -> Option<Amount> {
         latency: root.latency,
         status: root.status,
         tokens: [0; 3],
-        cost: None,
+        costs: [None; 3],
     };
     for run in runs {
         for (sum, tokens) in amount.tokens.iter_mut().zip(run.tokens) {
             *sum = sum.saturating_add(tokens);
         }
-        if let Some(cost) = run.cost {
-            amount.cost = Some(amount.cost.unwrap_or_default().saturating_add(cost));
+        for (sum, cost) in amount.costs.iter_mut().zip(run.costs) {
+            if let Some(cost) = cost {
+                *sum = Some(sum.unwrap_or_default().saturating_add(cost));
+            }
         }
     }
     Some(amount)
@@ -189,7 +305,7 @@ fn root(id: TraceId, runs: &[Summary]) -> Option<&Summary> {
 fn runs_of(connection: &Connection, trace: i64) -> rusqlite::Result<Vec<Summary>> {
     let mut statement = connection.prepare_cached(
         "SELECT key, id, parent, start, end, latency, status, input_tokens, output_tokens, total_tokens, \
-         cost, thread FROM runs WHERE trace = ?",
+         input_cost, output_cost, total_cost, thread FROM runs WHERE trace = ?",
     )?;
     let rows = statement.query_map([trace], |row| {
         Ok(Summary {
@@ -201,8 +317,8 @@ fn runs_of(connection: &Connection, trace: i64) -> rusqlite::Result<Vec<Summary>
             latency: row.get(5)?,
             status: columns::status(row.get_ref(6)?.as_str().unwrap_or_default()).as_str(),
             tokens: [row.get(7)?, row.get(8)?, row.get(9)?],
-            cost: columns::decimal(row, 10)?,
-            thread: row.get(11)?,
+            costs: [columns::decimal(row, 10)?, columns::decimal(row, 11)?, columns::decimal(row, 12)?],
+            thread: row.get(13)?,
         })
     })?;
     rows.collect()
@@ -216,28 +332,36 @@ fn write(
     amount: &Amount,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT INTO traces (key, id, project, thread, root, runs, start, end, latency, status, input_tokens, \
-         output_tokens, total_tokens, cost) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (key) DO UPDATE SET thread = excluded.thread, root = excluded.root, runs = excluded.runs, \
-         start = excluded.start, end = excluded.end, latency = excluded.latency, status = excluded.status, \
+        "INSERT INTO traces (key, id, project, thread, is_threaded, root, runs, start, end, activity, latency, \
+         status, input_tokens, output_tokens, total_tokens, input_cost, output_cost, total_cost) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (key) DO UPDATE SET thread = excluded.thread, is_threaded = excluded.is_threaded, \
+         root = excluded.root, runs = excluded.runs, start = excluded.start, end = excluded.end, \
+         activity = excluded.activity, latency = excluded.latency, status = excluded.status, \
          input_tokens = excluded.input_tokens, output_tokens = excluded.output_tokens, \
-         total_tokens = excluded.total_tokens, cost = excluded.cost",
+         total_tokens = excluded.total_tokens, input_cost = excluded.input_cost, \
+         output_cost = excluded.output_cost, total_cost = excluded.total_cost",
     )?;
+    let [input_cost, output_cost, total_cost] = amount.costs.map(|cost| cost.map(|cost| cost.to_string()));
     statement.execute(params![
         key,
         id.0.as_bytes(),
         project,
         amount.thread,
+        amount.is_threaded,
         amount.root,
         amount.runs as i64,
         amount.start,
         amount.end,
+        amount.end.or(amount.start).unwrap_or(i64::MIN),
         amount.latency,
         amount.status,
         amount.tokens[0],
         amount.tokens[1],
         amount.tokens[2],
-        amount.cost.map(|cost| cost.to_string()),
+        input_cost,
+        output_cost,
+        total_cost,
     ])?;
     Ok(())
 }

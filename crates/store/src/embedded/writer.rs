@@ -9,15 +9,18 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use assay_domain::{PriceTable, ProjectId};
-use rusqlite::{Connection, OptionalExtension, params};
+use assay_domain::PriceTable;
+use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
 use super::append;
+use super::feedback;
 use super::prepare::Prepared;
+use super::projects;
+use super::reader::Problem;
 use super::schema;
 use super::traces::Traces;
-use crate::{Appended, Error};
+use crate::{Appended, Error, NewProject};
 
 /// A group takes no further batches from here on: readers should not wait long to see it.
 const GROUP_BYTES: usize = 32 << 20;
@@ -48,6 +51,8 @@ pub(crate) struct Keys {
     pub(crate) next_trace: i64,
     /// Runs up to this key are in the full-text index.
     pub(crate) indexed_up_to: i64,
+    /// Whether feedback may be waiting for its run.
+    pub(crate) early_feedback: bool,
 }
 
 impl Keys {
@@ -61,6 +66,7 @@ impl Keys {
             next_run: last_run.max(indexed_up_to) + 1,
             next_trace: last("SELECT max(key) FROM traces")?.unwrap_or(0) + 1,
             indexed_up_to,
+            early_feedback: feedback::has_early(connection)?,
         })
     }
 }
@@ -141,20 +147,20 @@ impl Writer {
     /// All of the work, durably, or none of it.
     pub(crate) fn transact<T>(
         &mut self,
-        work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+        work: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Error> {
         let result = self.attempt(work);
-        result.map_err(|source| {
+        result.map_err(|problem| {
             if !self.connection.is_autocommit() {
                 // A failed rollback leaves the transaction open; then the next BEGIN says so.
                 let _ = self.connection.execute_batch("ROLLBACK");
             }
             self.is_unsure = true;
-            Error::of_database(&self.dir, source)
+            problem.at(&self.dir)
         })
     }
 
-    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         if self.is_unsure {
             self.keys = Keys::load(&self.connection)?;
@@ -178,11 +184,8 @@ impl Writer {
         let key = match known {
             Some(key) => key,
             None => {
-                let id = ProjectId::from_name(name);
-                self.connection
-                    .prepare_cached("INSERT INTO projects (id, name) VALUES (?, ?)")?
-                    .execute(params![id.0.as_bytes(), name])?;
-                self.connection.last_insert_rowid()
+                let new = NewProject { name: name.to_owned(), ..NewProject::default() };
+                projects::insert(&self.connection, &new)?
             }
         };
         self.keys.projects.insert(name.to_owned(), key);

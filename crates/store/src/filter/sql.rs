@@ -6,8 +6,7 @@
 
 use rusqlite::types::Value as Bound;
 
-use super::test::{Scalar, Test};
-use super::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
+use super::{Column, Entries, Expression, FeedbackColumn, Scalar, SearchColumn, Test};
 
 /// Part of a statement, with the parameters of its question marks in order.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +24,14 @@ impl Sql {
     pub(crate) fn bind(&mut self, value: impl Into<Bound>) -> &mut Self {
         self.text.push('?');
         self.parameters.push(value.into());
+        self
+    }
+
+    /// Binds all of them, with commas between.
+    pub(crate) fn list<T: Into<Bound>>(&mut self, values: impl IntoIterator<Item = T>) -> &mut Self {
+        for (position, value) in values.into_iter().enumerate() {
+            self.push(if position > 0 { ", " } else { "" }).bind(value);
+        }
         self
     }
 
@@ -76,6 +83,16 @@ impl Sql {
                     .push("))");
             }
         }
+    }
+
+    /// Appends the condition on the row of `runs` under another name.
+    pub(crate) fn condition_on(&mut self, alias: &'static str, expression: &Expression) -> &mut Self {
+        let mut inner = Self::default();
+        inner.condition(expression);
+        // The text consists of constants of this file; what came in is bound.
+        self.text.push_str(&inner.text.replace("runs.", &format!("{alias}.")));
+        self.parameters.extend(inner.parameters);
+        self
     }
 
     fn side(&mut self, entries: Entries) -> &mut Self {
@@ -141,13 +158,7 @@ impl Sql {
             return;
         }
         self.push("(").push(operand).push(" IS NOT NULL AND ").push(operand).push(" IN (");
-        for (index, scalar) in scalars.iter().enumerate() {
-            if index > 0 {
-                self.push(", ");
-            }
-            self.bind(bound(scalar));
-        }
-        self.push("))");
+        self.list(scalars.iter().map(bound)).push("))");
     }
 }
 
@@ -198,9 +209,9 @@ fn operand(column: Column) -> &'static str {
         Column::TotalTokens => "runs.total_tokens",
         Column::InputTokens => "runs.input_tokens",
         Column::OutputTokens => "runs.output_tokens",
-        Column::TotalCost => "runs.total_cost",
-        Column::InputCost => "runs.input_cost",
-        Column::OutputCost => "runs.output_cost",
+        Column::TotalCost => "amount(runs.total_cost)",
+        Column::InputCost => "amount(runs.input_cost)",
+        Column::OutputCost => "amount(runs.output_cost)",
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use assay_domain::{Feedback, FeedbackId, RunId, TraceId};
+use assay_domain::{Feedback, FeedbackId, ProjectId, RunId, TraceId};
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{pack, unpack};
@@ -29,10 +29,18 @@ struct FeedbackV1<'a> {
     source: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     created_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    modified_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    project: Option<Uuid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    details: Option<Cow<'a, Value>>,
 }
 
 /// Packs feedback; its id is kept beside.
 pub(crate) fn encode_feedback(feedback: &Feedback) -> Vec<u8> {
+    let details = (!feedback.details.is_empty())
+        .then(|| Cow::Owned(super::part::bounded(&Value::Object(feedback.details.clone())).into_owned()));
     let stored = FeedbackV1 {
         run: feedback.run.map(|run| run.0),
         trace: feedback.trace.map(|trace| trace.0),
@@ -43,6 +51,9 @@ pub(crate) fn encode_feedback(feedback: &Feedback) -> Vec<u8> {
         correction: feedback.correction.as_ref().map(super::part::bounded),
         source: feedback.source.as_deref().map(Cow::from),
         created_at: feedback.created_at.map(|time| time.timestamp_micros()),
+        modified_at: feedback.modified_at.map(|time| time.timestamp_micros()),
+        project: feedback.project.map(|project| project.0),
+        details,
     };
     pack(&serde_json::to_vec(&stored).expect("plain data, and maps have string keys"))
 }
@@ -62,6 +73,11 @@ pub(crate) fn decode_feedback(id: FeedbackId, bytes: &[u8]) -> Result<Feedback, 
         correction: stored.correction.map(Cow::into_owned),
         source: stored.source.map(Cow::into_owned),
         created_at: stored.created_at.and_then(DateTime::from_timestamp_micros),
-        ..Feedback::default()
+        modified_at: stored.modified_at.and_then(DateTime::from_timestamp_micros),
+        project: stored.project.map(ProjectId),
+        details: match stored.details.map(Cow::into_owned) {
+            Some(Value::Object(details)) => details,
+            _ => Map::new(),
+        },
     })
 }

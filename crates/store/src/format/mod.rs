@@ -89,6 +89,11 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Record, String> {
     })
 }
 
+/// The JSON of a value; what nests too deep to be read back is in it as text.
+pub(crate) fn bounded_json(value: &serde_json::Value) -> String {
+    part::bounded(value).to_string()
+}
+
 /// Puts version and packing in front of JSON, compressed where that pays.
 pub(crate) fn pack(json: &[u8]) -> Vec<u8> {
     if json.len() >= PACK_FROM

@@ -29,7 +29,7 @@ pub struct Batch {
     /// In order of arrival.
     pub patches: Vec<RunPatch>,
     pub feedback: Vec<Feedback>,
-    /// Contents of the attachments that the patches refer to, by [`blob_key`].
+    /// Contents of the attachments that the patches refer to by [`blob_reference`], by [`blob_key`].
     pub blobs: Vec<(Key, Vec<u8>)>,
 }
 
@@ -180,6 +180,14 @@ pub struct Deleted {
     pub feedback: u64,
 }
 
+impl std::ops::AddAssign for Deleted {
+    fn add_assign(&mut self, other: Self) {
+        self.traces += other.traces;
+        self.runs += other.runs;
+        self.feedback += other.feedback;
+    }
+}
+
 /// Which threads to look over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ThreadQuery {
@@ -262,4 +270,26 @@ pub type Key = [u8; 32];
 pub fn blob_key(content: &[u8]) -> Key {
     use sha2::Digest as _;
     sha2::Sha256::digest(content).into()
+}
+
+/// How an attachment refers to content of our own: `sha256:` and 64 hexadecimal digits.
+#[must_use]
+pub fn blob_reference(key: &Key) -> String {
+    let digits: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{digits}")
+}
+
+/// The content an attachment refers to, if it is our own.
+#[must_use]
+pub fn blob_of(reference: &str) -> Option<Key> {
+    let digits = reference.strip_prefix("sha256:")?.as_bytes();
+    let mut key = Key::default();
+    if digits.len() != 2 * key.len() {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(digits.chunks_exact(2)) {
+        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(key)
 }

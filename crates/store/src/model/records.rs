@@ -8,6 +8,8 @@ use assay_domain::Time;
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::Key;
+
 /// A document.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
@@ -22,6 +24,8 @@ pub struct Record {
     pub created_at: Time,
     pub modified_at: Time,
     pub body: Value,
+    /// Files it has, by [`crate::blob_key`]: they stay as long as it does. In any order.
+    pub blobs: Vec<Key>,
 }
 
 /// Which records of a kind to list, by creation time, then id.

@@ -3,6 +3,9 @@
 //! [`store_suite!`](crate::store_suite) turns them into test functions, given
 //! an expression that opens an empty store.
 
+mod documents;
+mod queries;
+
 use assay_domain::{
     Feedback, FeedbackId, ProjectId, Report, ReportConfig, RunId, RunKind, RunPatch, RunStatus, ThreadId,
     TraceId, Usage,
@@ -36,12 +39,29 @@ macro_rules! store_suite {
             answers_are_remembered
             answers_go_with_the_project_they_are_about
             odd_text_is_kept
+            queries_select_what_they_say
+            filters_reach_the_root_and_the_whole_trace
+            pages_go_on_across_projects
+            a_page_of_no_stated_size_has_a_hundred
+            stored_runs_know_their_thread_and_trace
+            what_a_project_holds_is_counted
+            deleted_traces_take_everything_along
+            projects_are_made_as_asked
+            projects_change_and_keep_their_id
+            records_are_kept_by_kind_and_id
+            record_changes_happen_together_or_not_at_all
+            files_stay_as_long_as_somebody_has_them
+            feedback_is_listed_as_asked
+            feedback_adds_up_by_run_and_key
         );
     };
     ($open:expr; $($name:ident)*) => {
         $(#[test] fn $name() { $crate::suite::$name(&$open); })*
     };
 }
+
+pub use documents::*;
+pub use queries::*;
 
 const PROJECT: &str = "shop";
 

@@ -1,0 +1,183 @@
+//! Pages of threads, those active last first.
+//!
+//! A thread stands in the order of its latest trace: walking traces back in
+//! time and keeping those after which their thread has none yields threads in
+//! order, and only as many as a page needs. Then the traces of these few
+//! threads are added up.
+
+use assay_domain::{RunId, RunStatus, ThreadId};
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::columns;
+use super::feedback::{SUMMED, sums};
+use super::projects;
+use super::reader::Problem;
+use super::sketch::Sketch;
+use crate::filter::sql::Sql;
+use crate::{Error, Page, ThreadPage, ThreadRow};
+
+const DEFAULT_PAGE: usize = 20;
+const MAX_PAGE: usize = 1_000;
+
+/// A thread, by its latest trace.
+struct Found {
+    activity: i64,
+    key: i64,
+    thread: String,
+}
+
+pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<ThreadRow>, Problem> {
+    let Some(project) = projects::key_of(connection, query.project)? else {
+        return Ok(Page { items: Vec::new(), next: None });
+    };
+    let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
+    let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
+    let mut found = walk(connection, project, query, true, cursor, limit + 1)?;
+    if query.with_single_traces {
+        found.extend(walk(connection, project, query, false, cursor, limit + 1)?);
+        found.sort_by_key(|found| std::cmp::Reverse((found.activity, found.key)));
+    }
+    let has_more = found.len() > limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| has_more).map(|last| format!("{}.{}", last.activity, last.key));
+    let has_feedback =
+        connection.prepare_cached("SELECT 1 FROM feedback WHERE project = ? LIMIT 1")?.exists([project])?;
+    let items = found
+        .into_iter()
+        .map(|found| row(connection, project, found.thread, has_feedback))
+        .collect::<Result<_, _>>()?;
+    Ok(Page { items, next })
+}
+
+fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {
+    let parts = cursor.split_once('.');
+    let parts = parts.and_then(|(activity, key)| Some((activity.parse().ok()?, key.parse().ok()?)));
+    parts.ok_or_else(|| Error::Invalid(format!("{cursor:?} is not a cursor of an earlier page")))
+}
+
+/// Threads that have a key, or traces that have none, from the cursor on.
+fn walk(
+    connection: &Connection,
+    project: i64,
+    query: &ThreadPage,
+    is_threaded: bool,
+    cursor: Option<(i64, i64)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Found>> {
+    let mut sql = Sql::default();
+    sql.push("SELECT traces.activity, traces.key, traces.thread FROM traces WHERE traces.project = ");
+    sql.bind(project);
+    match &query.thread {
+        // The thread says which traces; the order of time would mean looking at all of them.
+        Some(thread) => {
+            sql.push(" AND traces.thread = ").bind(thread.0.clone()).push(" AND +traces.is_threaded = ")
+        }
+        None => sql.push(" AND traces.is_threaded = "),
+    };
+    sql.bind(i64::from(is_threaded));
+    sql.push(
+        " AND NOT EXISTS (SELECT 1 FROM traces AS later WHERE later.project = traces.project \
+         AND later.thread = traces.thread AND later.activity >= traces.activity AND ",
+    );
+    // A trace without a key whose id is the key of a thread belongs to that thread.
+    sql.push(if is_threaded {
+        "later.is_threaded = 1 AND (later.activity, later.key) > (traces.activity, traces.key))"
+    } else {
+        "0) AND NOT EXISTS (SELECT 1 FROM traces AS namesake WHERE namesake.project = traces.project \
+         AND namesake.thread = traces.thread AND namesake.is_threaded = 1)"
+    });
+    if let Some((activity, key)) = cursor {
+        sql.push(" AND (traces.activity, traces.key) < (").bind(activity).push(", ").bind(key).push(")");
+    }
+    conditions(&mut sql, query);
+    sql.push(" ORDER BY traces.activity DESC, traces.key DESC LIMIT ");
+    sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let rows = statement.query_map(params_from_iter(sql.parameters), |row| {
+        Ok(Found { activity: row.get(0)?, key: row.get(1)?, thread: row.get(2)? })
+    })?;
+    rows.collect()
+}
+
+/// What must hold of some trace of the thread, and of some run of it.
+fn conditions(sql: &mut Sql, query: &ThreadPage) {
+    const SAME: &str = "one.project = traces.project AND one.thread = traces.thread";
+    if query.start.is_some() || query.end.is_some() {
+        sql.push(" AND EXISTS (SELECT 1 FROM traces AS one WHERE ").push(SAME);
+        if let Some(start) = query.start {
+            sql.push(" AND one.activity >= ").bind(start.timestamp_micros());
+        }
+        if let Some(end) = query.end {
+            // Without any time, nothing is known to be active.
+            sql.push(" AND coalesce(one.start, one.end) < ").bind(end.timestamp_micros());
+        }
+        sql.push(")");
+    }
+    if let Some(filter) = &query.filter {
+        sql.push(" AND EXISTS (SELECT 1 FROM traces AS one CROSS JOIN runs AS member ON member.trace = one.key WHERE ");
+        sql.push(SAME).push(" AND ").condition_on("member", &filter.expression).push(")");
+    }
+    if let Some(filter) = &query.trace_filter {
+        sql.push(
+            " AND EXISTS (SELECT 1 FROM traces AS one CROSS JOIN runs AS root ON root.key = one.root WHERE ",
+        );
+        sql.push(SAME).push(" AND ").condition_on("root", &filter.expression).push(")");
+    }
+}
+
+/// Adds up the traces of a thread.
+fn row(
+    connection: &Connection,
+    project: i64,
+    thread: String,
+    has_feedback: bool,
+) -> Result<ThreadRow, Problem> {
+    // In order of time, as overviews have it.
+    let mut statement = connection.prepare_cached(
+        "SELECT runs.id, traces.runs, traces.start, traces.end, traces.latency, traces.status, \
+         traces.input_tokens, traces.output_tokens, traces.total_tokens, traces.input_cost, \
+         traces.output_cost, traces.total_cost FROM traces JOIN runs ON runs.key = traces.root \
+         WHERE traces.project = ? AND traces.thread = ? ORDER BY traces.start IS NULL, traces.start, traces.id",
+    )?;
+    let mut rows = statement.query(params![project, thread])?;
+    let mut sum = ThreadRow::default();
+    let mut latencies = Sketch::default();
+    while let Some(row) = rows.next()? {
+        let root = RunId(columns::uuid(row, 0)?);
+        let (start, end) = (columns::time(row, 2)?, columns::time(row, 3)?);
+        if sum.traces == 0 {
+            (sum.first_root, sum.first_start) = (root, start);
+        }
+        sum.last_root = root;
+        sum.last_start = sum.last_start.max(start);
+        sum.last_end = sum.last_end.max(end);
+        sum.traces += 1;
+        sum.runs += columns::tokens(row, 1)?;
+        if let Some(micros) = row.get::<_, Option<i64>>(4)? {
+            latencies.add(micros as f64 / 1e6);
+        }
+        let status = columns::status(row.get_ref(5)?.as_str().unwrap_or_default());
+        sum.errors += u64::from(status == RunStatus::Error);
+        sum.input_tokens = sum.input_tokens.saturating_add(columns::tokens(row, 6)?);
+        sum.output_tokens = sum.output_tokens.saturating_add(columns::tokens(row, 7)?);
+        sum.total_tokens = sum.total_tokens.saturating_add(columns::tokens(row, 8)?);
+        let costs = [&mut sum.input_cost, &mut sum.output_cost, &mut sum.total_cost];
+        for (place, total) in costs.into_iter().enumerate() {
+            if let Some(cost) = columns::decimal(row, 9 + place)? {
+                *total = Some(total.unwrap_or_default().saturating_add(cost));
+            }
+        }
+    }
+    sum.latency_p50 = latencies.percentile(0.5);
+    sum.latency_p99 = latencies.percentile(0.99);
+    if has_feedback {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {SUMMED} FROM feedback WHERE target IN (SELECT runs.id FROM traces CROSS JOIN runs \
+             ON runs.trace = traces.key WHERE traces.project = ?1 AND traces.thread = ?2 \
+             UNION SELECT id FROM traces WHERE project = ?1 AND thread = ?2)"
+        ))?;
+        sum.feedback = sums(&mut statement, &[&project, &thread])?.finish();
+    }
+    sum.id = ThreadId(thread);
+    Ok(sum)
+}

@@ -17,7 +17,7 @@ const COLUMNS: &str = "SELECT kind, id, parent, name, created, modified, body, k
 pub(crate) fn record(connection: &Connection, kind: &str, id: Uuid) -> Result<Option<Record>, Problem> {
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} kind = ? AND id = ?"))?;
     let found = statement.query_row(params![kind, id.as_bytes()], raw).optional()?;
-    Ok(found.map(|raw| raw.read(connection)).transpose()?)
+    found.map(|raw| raw.read(connection)).transpose()
 }
 
 pub(crate) fn records(connection: &Connection, query: &RecordQuery) -> Result<Vec<Record>, Problem> {
@@ -45,7 +45,7 @@ pub(crate) fn records(connection: &Connection, query: &RecordQuery) -> Result<Ve
     let mut statement = connection.prepare_cached(&sql.text)?;
     let found: Vec<Raw> =
         statement.query_map(params_from_iter(sql.parameters), raw)?.collect::<Result<_, _>>()?;
-    Ok(found.into_iter().map(|raw| raw.read(connection)).collect::<Result<_, _>>()?)
+    found.into_iter().map(|raw| raw.read(connection)).collect()
 }
 
 fn bounded(number: usize) -> i64 {

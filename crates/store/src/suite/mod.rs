@@ -5,6 +5,7 @@
 
 mod documents;
 mod queries;
+mod sums;
 
 use assay_domain::{
     Feedback, FeedbackId, ProjectId, Report, ReportConfig, RunId, RunKind, RunPatch, RunStatus, ThreadId,
@@ -46,6 +47,10 @@ macro_rules! store_suite {
             stored_runs_know_their_thread_and_trace
             what_a_project_holds_is_counted
             deleted_traces_take_everything_along
+            runs_add_up
+            runs_add_up_by_group
+            threads_come_by_their_last_activity
+            thread_rows_add_up
             projects_are_made_as_asked
             projects_change_and_keep_their_id
             records_are_kept_by_kind_and_id
@@ -62,6 +67,7 @@ macro_rules! store_suite {
 
 pub use documents::*;
 pub use queries::*;
+pub use sums::*;
 
 const PROJECT: &str = "shop";
 

@@ -237,6 +237,9 @@ fn of_object(object: &Map<String, Value>, whole: &Value, speaker: Role, depth: u
     if is_piece(whole) {
         return of_list(std::slice::from_ref(whole), &Value::Array(vec![whole.clone()]), speaker, depth + 1);
     }
+    if let Some(reply) = object.get("resume").filter(|_| object.contains_key("goto")) {
+        return of_command(object, reply, depth);
+    }
     if let Some(payload) = of_answer(object, depth) {
         return Some(payload);
     }
@@ -339,6 +342,15 @@ fn of_answer(object: &Map<String, Value>, depth: usize) -> Option<Payload> {
     }
     let update = object.get("update").or_else(|| object.get("output")?.get("update"))?;
     container(update.get("messages")?, Role::Assistant, depth + 1)
+}
+
+/// A command that lets an interrupted LangGraph graph go on: what a person replied, or new messages.
+fn of_command(object: &Map<String, Value>, reply: &Value, depth: usize) -> Option<Payload> {
+    if reply.is_null() {
+        return container(object.get("update")?, Role::User, depth + 1);
+    }
+    let said = container(reply, Role::User, depth + 1).filter(|payload| !payload.messages.is_empty());
+    Some(said.unwrap_or_else(|| Payload::known(unknown(reply, Role::User).messages)))
 }
 
 /// The arguments of a traced function: `{"args": […], "kwargs": {…}}`.

@@ -166,7 +166,7 @@ impl<'a> Section<'a> {
     fn root(&mut self, root: &Run, has_calls: bool) -> usize {
         let asked = payload::read(&root.inputs, Role::User);
         let answered = payload::read(&root.outputs, Role::Assistant);
-        let answers = fresh(&asked.messages, answered.messages.clone());
+        let answers = fresh(&asked.messages, self.unremembered(answered.messages.clone()));
         if !has_calls || self.here.entries.is_empty() {
             if asked.is_known || answered.is_known || !self.here.entries.is_empty() {
                 self.history(asked.messages, root);
@@ -183,6 +183,26 @@ impl<'a> Section<'a> {
         } else {
             self.frame(asked, answers, root, answered.is_known)
         }
+    }
+
+    /// An answer without what its thread said before: graphs with a memory
+    /// answer with the whole conversation, which then begins with a question.
+    fn unremembered(&self, answered: Vec<Message>) -> Vec<Message> {
+        let first = answered.iter().find(|message| message.role != Role::System);
+        if first.is_none_or(|message| message.role != Role::User) {
+            return answered;
+        }
+        let mut from = 0;
+        let mut remembered = 0;
+        for message in &answered {
+            match self.before.find(&Entry::new(message.clone()), from) {
+                Some(position) => from = position + 1,
+                None if message.role == Role::System => {}
+                None => break,
+            }
+            remembered += 1;
+        }
+        answered.into_iter().skip(remembered).collect()
     }
 
     /// Tells the trace as the root does, keeping what the model calls know of each message.

@@ -501,6 +501,46 @@ fn later_traces_do_not_repeat_the_history() {
     assert_ne!(found.messages[1].trace, found.messages[3].trace);
 }
 
+/// A trace of a graph with a memory: it is given the question and answers with the whole conversation.
+fn remembering(second: u32, before: &[Value], question: &str, answer: &str) -> Trace {
+    let asked = say("user", question);
+    let answered = say("assistant", answer);
+    let shown: Vec<Value> = before.iter().cloned().chain([asked.clone()]).collect();
+    let state: Vec<Value> = shown.iter().cloned().chain([answered.clone()]).collect();
+    trace(vec![
+        run("graph", RunKind::Chain, second, list(&[asked]), list(&state)),
+        run("model", RunKind::Llm, second + 1, list(&shown), list(&[answered])),
+    ])
+}
+
+#[test]
+fn the_memory_of_a_graph_is_not_said_again() {
+    let mut before = Vec::new();
+    let mut traces = Vec::new();
+    for (turn, (question, answer)) in [("Hi", "Hello"), ("Hi", "Hello"), ("Bye", "Hello")].iter().enumerate() {
+        traces.push(remembering(turn as u32 * 10, &before, question, answer));
+        before.extend([say("user", question), say("assistant", answer)]);
+    }
+    assert_eq!(
+        lines(&of_thread(&thread(traces)).messages),
+        ["user: Hi", "assistant: Hello", "user: Hi", "assistant: Hello", "user: Bye", "assistant: Hello"]
+    );
+}
+
+#[test]
+fn what_a_person_replies_to_an_interrupted_graph_is_said() {
+    let asked = say("user", "Delete everything");
+    let done = say("assistant", "Deleted.");
+    let command = json!({"input": {"graph": null, "update": null, "resume": "yes", "goto": []}});
+    let first = trace(vec![run("graph", RunKind::Chain, 0, list(&[asked.clone()]), json!({}))]);
+    let second = trace(vec![run("graph", RunKind::Chain, 10, command, list(&[asked, done]))]);
+    assert_eq!(
+        lines(&of_thread(&thread(vec![first, second])).messages),
+        ["user: Delete everything", "user: yes", "assistant: Deleted."]
+    );
+    check(json!({"resume": {"approved": true}, "goto": []}), &["user: {\"approved\":true}"]);
+}
+
 #[test]
 fn the_same_question_asked_again_is_asked_twice() {
     let turns = (0..5).map(|number| turn(number * 10, &[say("user", "again?")], "yes")).collect();

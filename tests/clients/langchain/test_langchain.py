@@ -71,7 +71,7 @@ def test_a_stream_is_one_answer_with_the_time_of_its_first_token(project, thread
     model = next(run for run in runs(project) if run["run_type"] == "llm")
     assert model["first_token_time"] is not None
     assert model["start_time"] <= model["first_token_time"] <= model["end_time"]
-    assert model["total_tokens"] == 8
+    assert model["total_tokens"] == 9
     assert conversation(project, thread)[-1] == ("assistant", "It is far away")
 
 

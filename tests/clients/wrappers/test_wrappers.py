@@ -253,13 +253,14 @@ def test_a_streamed_claude_message_is_the_same(claude, client, project, thread, 
     assert conversation(project, thread) == SAID
 
 
-def test_claudes_stream_helper_is_the_same(claude, client, project, thread, extra):
+def test_claudes_stream_helper_is_the_same(stand_in, client, project, thread, extra):
+    plain = anthropic.Anthropic(base_url=stand_in.url, api_key="none")
+    claude = wrap_anthropic(plain, tracing_extra=extra)
     with claude.messages.stream(
         model="stand-in-claude",
         max_tokens=50,
         system="You are terse.",
         messages=[{"role": "user", "content": "Hello there friend"}],
-        langsmith_extra=extra,
     ) as stream:
         assert "".join(stream.text_stream) == "You said: Hello there friend"
     check_usage(the_run(client, project), prompt=6, completion=5, cached=3)

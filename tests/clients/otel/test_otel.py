@@ -44,8 +44,8 @@ def python_app(instrumentation, transport, client, stand_in, project, thread):
     run_app(sys.executable, str(HERE / "app.py"), *arguments)
 
 
-def check(project, thread, *, kinds=None):
-    assert conversation(project, thread) == SAID
+def check(project, thread, *, said=SAID):
+    assert conversation(project, thread) == said
     roots = runs(project, is_root=True)
     assert len(roots) == 2
     assert all(root["status"] == "success" and root["thread_id"] == thread for root in roots)
@@ -64,7 +64,9 @@ CLIENTS = ["openai", "openai-stream", "responses", "anthropic", "anthropic-strea
 @pytest.mark.parametrize("instrumentation", ["openinference", "traceloop"])
 def test_an_instrumented_agent_is_a_conversation(instrumentation, client, stand_in, project, thread):
     python_app(instrumentation, "http", client, stand_in, project, thread)
-    everything = check(project, thread)
+    # Traceloop's instrumentation of LangChain does not send what the model was asked, but only what the graph was.
+    is_prompt_missing = (instrumentation, client) == ("traceloop", "langchain")
+    everything = check(project, thread, said=SAID[1:] if is_prompt_missing else SAID)
     models = [run for run in everything if run["run_type"] == "llm"]
     assert all(run["total_tokens"] > 0 for run in models)
     if client == "openai":

@@ -11,12 +11,16 @@ Tokens are words: of all messages for the prompt, of the answer for the
 completion. The first three prompt tokens count as read from a cache.
 """
 
+import itertools
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 CACHED = 3
 REASONING = 1
+
+# Each answer and each call has its own id: instrumentations keep what they know by it.
+NUMBERS = itertools.count(1)
 
 
 class StandIn:
@@ -135,12 +139,12 @@ def chat_completion(body):
         "prompt_tokens_details": {"cached_tokens": min(CACHED, asked)},
         "completion_tokens_details": {"reasoning_tokens": REASONING},
     }
-    base = {"id": "chatcmpl-1", "created": 1_760_000_000, "model": body["model"]}
+    base = {"id": f"chatcmpl-{next(NUMBERS)}", "created": 1_760_000_000, "model": body["model"]}
     calls = None
     if call:
         name, arguments = call
         function = {"name": name, "arguments": json.dumps(arguments)}
-        calls = [{"id": "call_1", "type": "function", "function": function}]
+        calls = [{"id": f"call_{next(NUMBERS)}", "type": "function", "function": function}]
     reason = "tool_calls" if calls else "stop"
     if not body.get("stream"):
         message = {"role": "assistant", "content": text or None}
@@ -179,8 +183,8 @@ def response(body):
         name, arguments = call
         output = {
             "type": "function_call",
-            "id": "fc_1",
-            "call_id": "call_1",
+            "id": f"fc_{next(NUMBERS)}",
+            "call_id": f"call_{next(NUMBERS)}",
             "name": name,
             "arguments": json.dumps(arguments),
             "status": "completed",
@@ -189,14 +193,14 @@ def response(body):
         part = {"type": "output_text", "text": text, "annotations": []}
         output = {
             "type": "message",
-            "id": "msg_1",
+            "id": f"msg_{next(NUMBERS)}",
             "role": "assistant",
             "status": "completed",
             "content": [part],
         }
     answered = words(text) or 1
     whole = {
-        "id": "resp_1",
+        "id": f"resp_{next(NUMBERS)}",
         "object": "response",
         "created_at": 1_760_000_000,
         "status": "completed",
@@ -221,7 +225,7 @@ def response(body):
     item = {**output, "content": []} if not call else output
     stream.append({"type": "response.output_item.added", "output_index": 0, "item": item})
     if not call:
-        place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+        place = {"item_id": output["id"], "output_index": 0, "content_index": 0}
         empty = {"type": "output_text", "text": "", "annotations": []}
         stream.append({"type": "response.content_part.added", **place, "part": empty})
         for piece in pieces(text):
@@ -239,7 +243,7 @@ def anthropic_message(body):
     asked = words(text_of(body.get("system"))) + sum(words(text_of(one["content"])) for one in messages)
     if call:
         name, arguments = call
-        block = {"type": "tool_use", "id": "toolu_1", "name": name, "input": arguments}
+        block = {"type": "tool_use", "id": f"toolu_{next(NUMBERS)}", "name": name, "input": arguments}
     else:
         block = {"type": "text", "text": text}
     # Anthropic counts what was read from the cache beside the input, not in it.
@@ -251,7 +255,7 @@ def anthropic_message(body):
         "output_tokens": words(text) or 1,
     }
     message = {
-        "id": "msg_1",
+        "id": f"msg_{next(NUMBERS)}",
         "type": "message",
         "role": "assistant",
         "model": body["model"],

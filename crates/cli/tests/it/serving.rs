@@ -111,6 +111,15 @@ fn send(server: &Server, next: &AtomicU64, is_over: &AtomicBool, acknowledged: &
     }
 }
 
+/// Sets a flag when it goes out of scope, also by a failed assertion.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
     let place = Place::new();
@@ -166,12 +175,11 @@ fn imports_and_reports_work_beside_a_running_server() {
     let is_over = AtomicBool::new(false);
     let (next, acknowledged) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        let sender = scope.spawn(|| send(&server, &next, &is_over, &acknowledged));
+        scope.spawn(|| send(&server, &next, &is_over, &acknowledged));
+        let _over = Over(&is_over);
         place.assay("import chats.jsonl --project chats").ok();
         let report = place.assay("insights run --project chats --json").ok().json();
         assert_eq!(report["assignments"].as_array().expect("assignments").len(), 60);
-        is_over.store(true, Ordering::Relaxed);
-        sender.join().expect("no panic");
     });
     let acknowledged = acknowledged.into_inner().expect("no panic");
     assert_eq!(server.known(&acknowledged).len(), acknowledged.len());

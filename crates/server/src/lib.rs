@@ -15,12 +15,19 @@ mod error;
 mod extract;
 mod feedback;
 mod fields;
+mod filters;
 mod ingest;
 mod path;
+mod projects;
+mod render;
 pub mod router;
+mod runs;
 mod serve;
 #[cfg(test)]
 mod testing;
+mod threads;
+mod v2;
+mod views;
 mod workspace;
 
 pub use app::{App, Config};

@@ -19,6 +19,11 @@ use crate::error::ApiError;
 use crate::feedback;
 use crate::ingest;
 use crate::path;
+use crate::projects;
+use crate::runs;
+use crate::threads;
+use crate::v2;
+use crate::views;
 use crate::workspace;
 
 /// All resources.
@@ -28,6 +33,11 @@ fn resources() -> OpenApiRouter<App> {
         .merge(feedback::routes())
         .merge(workspace::routes())
         .merge(ingest::routes())
+        .merge(projects::routes())
+        .merge(runs::routes())
+        .merge(threads::routes())
+        .merge(v2::routes())
+        .merge(views::routes())
 }
 
 fn document() -> OpenApi {

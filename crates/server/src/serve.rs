@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
 use crate::app::{App, Config};
-use crate::router;
+use crate::{projects, router};
 
 /// So long may a client take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -25,6 +25,8 @@ pub enum ServeError {
         "cannot listen on {address}: {source}; choose another address with --listen, or stop what uses it"
     )]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot prepare the store: {0}")]
+    Store(#[from] assay_store::Error),
 }
 
 /// A server that has its sockets and answers once it [runs](Bound::run).
@@ -33,8 +35,9 @@ pub struct Bound {
     http: TcpListener,
 }
 
-/// Takes the sockets of the configuration.
+/// Takes the sockets of the configuration, and makes the project every workspace has.
 pub async fn bind(app: App) -> Result<Bound, ServeError> {
+    projects::ensure_default(&app).await?;
     let address = app.config.listen;
     let http = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     Ok(Bound { app, http })

@@ -90,6 +90,9 @@ pub trait Runs: Send + Sync {
     /// One page of threads without payloads, those active last first.
     fn thread_page(&self, query: &ThreadPage) -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
 
+    /// How many threads the query selects; limit and cursor do not matter.
+    fn thread_count(&self, query: &ThreadPage) -> impl Future<Output = Result<u64, Error>> + Send;
+
     /// Whole threads with payloads and feedback, in the order asked for;
     /// unknown ones are left out. Callers ask for a few hundred at a time.
     ///

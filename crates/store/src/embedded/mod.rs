@@ -335,6 +335,12 @@ impl Runs for EmbeddedStore {
         self.readers()?.read(move |connection| thread_page::page(connection, &query)).await
     }
 
+    async fn thread_count(&self, query: &ThreadPage) -> Result<u64, Error> {
+        self.ready_to_search(&[query.filter.as_ref(), query.trace_filter.as_ref()]).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| thread_page::count(connection, &query)).await
+    }
+
     async fn delete_traces(&self, project: ProjectId, traces: &[TraceId]) -> Result<Deleted, Error> {
         let mut deleted = Deleted::default();
         for portion in traces.chunks(delete::PORTION) {

@@ -34,6 +34,14 @@ pub(crate) struct Facts {
 
 const FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, runs.input_tokens, \
      runs.output_tokens, runs.total_tokens, runs.input_cost, runs.output_cost, runs.total_cost";
+/// The same of a root, with the tokens and costs of its whole trace.
+const ROOT_FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, \
+     iif(whole.root = runs.key, whole.input_tokens, runs.input_tokens), \
+     iif(whole.root = runs.key, whole.output_tokens, runs.output_tokens), \
+     iif(whole.root = runs.key, whole.total_tokens, runs.total_tokens), \
+     iif(whole.root = runs.key, whole.input_cost, runs.input_cost), \
+     iif(whole.root = runs.key, whole.output_cost, runs.output_cost), \
+     iif(whole.root = runs.key, whole.total_cost, runs.total_cost)";
 /// How many columns [`FACTS`] has.
 const FACTS_WIDTH: usize = 10;
 
@@ -231,7 +239,13 @@ fn each_run(
 ) -> Result<(), Problem> {
     let group = group_column(query.grouping.as_ref());
     for scope in scopes {
-        let mut sql = Sql { text: format!("SELECT {FACTS}, {group} FROM runs"), ..Sql::default() };
+        let text = match query.runs.is_root {
+            Some(true) => {
+                format!("SELECT {ROOT_FACTS}, {group} FROM runs CROSS JOIN traces AS whole ON whole.key = runs.trace")
+            }
+            _ => format!("SELECT {FACTS}, {group} FROM runs"),
+        };
+        let mut sql = Sql { text, ..Sql::default() };
         select::conditions(&mut sql, &query.runs, scope);
         let mut statement = connection.prepare_cached(&sql.text)?;
         let mut rows = statement.query(params_from_iter(sql.parameters))?;

@@ -49,6 +49,21 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     Ok(Page { items, next })
 }
 
+/// How many threads there are on all pages.
+pub(crate) fn count(connection: &Connection, query: &ThreadPage) -> Result<u64, Problem> {
+    let Some(project) = projects::key_of(connection, query.project)? else { return Ok(0) };
+    let mut sql = Sql::default();
+    sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
+    sql.push(if query.with_single_traces { "" } else { " AND traces.is_threaded = 1" });
+    if let Some(thread) = &query.thread {
+        sql.push(" AND traces.thread = ").bind(thread.0.clone());
+    }
+    conditions(&mut sql, query);
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {
     let parts = cursor.split_once('.');
     let parts = parts.and_then(|(activity, key)| Some((activity.parse().ok()?, key.parse().ok()?)));

@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 use super::RunQuery;
 
 /// Over which runs to count, and by what to split them.
+///
+/// Of roots alone (`is_root`), tokens and costs are those of their traces.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StatsQuery {
     /// Limit, order and cursor do not matter.

@@ -44,6 +44,9 @@ impl fmt::Debug for Price {
 #[derive(Clone, Debug, Default)]
 pub struct PriceTable {
     pub prices: Vec<Price>,
+    /// Asked only about models for which no entry applies: the prices that
+    /// ship with Assay, beneath those of its users.
+    pub beneath: Option<Arc<PriceTable>>,
 }
 
 impl PriceTable {
@@ -69,7 +72,7 @@ impl PriceTable {
                 best = Some(price);
             }
         }
-        best
+        best.or_else(|| self.beneath.as_ref()?.find(provider, model, at))
     }
 
     /// The cost of a model call. A cost the client stated wins; without a
@@ -139,7 +142,7 @@ mod tests {
     fn cached_tokens_cost_their_own_price_and_the_rest_the_base_price() {
         let mut entry = price("m", None, "0.000002", "0.00001");
         entry.input_details.insert("cache_read".into(), "0.000001".parse().expect("a decimal"));
-        let table = PriceTable { prices: vec![entry] };
+        let table = PriceTable { prices: vec![entry], ..PriceTable::default() };
         let usage = Usage {
             input_tokens: 20,
             input_details: BTreeMap::from([("cache_read".into(), 5), ("text".into(), 15)]),
@@ -151,10 +154,24 @@ mod tests {
 
     #[test]
     fn a_stated_cost_wins_and_an_unknown_model_has_no_cost() {
-        let table = PriceTable { prices: vec![price("m", Some("openai"), "1", "1")] };
+        let table =
+            PriceTable { prices: vec![price("m", Some("openai"), "1", "1")], ..PriceTable::default() };
         let stated = Cost { total: Decimal::ONE, ..Cost::default() };
         let usage = Usage { input_tokens: 9, stated_cost: Some(stated.clone()), ..Usage::default() };
         assert_eq!(table.cost(Some("openai"), Some("m"), None, &usage), Some(stated));
         assert_eq!(table.cost(Some("other"), Some("m"), None, &Usage::default()), None);
+    }
+
+    #[test]
+    fn the_table_beneath_is_asked_only_where_no_entry_applies() {
+        let moment = |seconds| Time::from_timestamp(seconds, 0).expect("a moment");
+        let newer = Price { valid_from: Some(moment(100)), ..price("m", None, "1", "1") };
+        let beneath =
+            PriceTable { prices: vec![newer, price("other", None, "2", "2")], ..PriceTable::default() };
+        let table = PriceTable { prices: vec![price("m", None, "3", "3")], beneath: Some(Arc::new(beneath)) };
+        let input = |model| table.find(None, model, Some(moment(200))).map(|price| price.input.to_string());
+        assert_eq!(input("m").as_deref(), Some("3"));
+        assert_eq!(input("other").as_deref(), Some("2"));
+        assert_eq!(input("none"), None);
     }
 }

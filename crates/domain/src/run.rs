@@ -78,7 +78,7 @@ pub struct Attachment {
 }
 
 /// How a reference begins whose bytes are in our own store; their SHA-256 in hex follows.
-const IN_STORE: &str = "blob:";
+const IN_STORE: &str = "sha256:";
 
 impl Attachment {
     /// A file whose bytes are in the store under their SHA-256.
@@ -411,7 +411,7 @@ mod tests {
         let attachment = Attachment::in_store("a.png".into(), None, key, 3);
         assert_eq!(attachment.key(), Some(key));
         for reference in
-            ["blob:00", "https://x/00", "blob:zz", "blob:+1+1", &format!("blob:{}", "é".repeat(32))]
+            ["sha256:00", "https://x/00", "sha256:zz", "sha256:+1+1", &format!("sha256:{}", "é".repeat(32))]
         {
             let elsewhere = Attachment { reference: reference.to_owned(), ..attachment.clone() };
             assert_eq!(elsewhere.key(), None, "{reference}");

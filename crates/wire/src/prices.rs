@@ -72,7 +72,7 @@ pub fn builtin() -> PriceTable {
 pub fn parse(toml: &str) -> Result<PriceTable, Error> {
     let file: File = toml::from_str(toml)?;
     let prices = file.price.into_iter().map(price).collect::<Result<_, _>>()?;
-    Ok(PriceTable { prices })
+    Ok(PriceTable { prices, ..PriceTable::default() })
 }
 
 fn price(entry: Entry) -> Result<Price, Error> {

@@ -159,3 +159,5 @@ async fn keep(app: &App, feedback: Feedback) -> ApiResult<Json<Value>> {
 /// An object of JSON, which these handlers build by hand.
 type Fields = Map<String, Value>;
 
+#[cfg(test)]
+mod tests;

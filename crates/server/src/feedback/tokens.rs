@@ -117,10 +117,10 @@ async fn create(
     let base = app.base_url(&headers);
     let answers: Vec<Value> = records.iter().map(|record| shape(record, &base)).collect();
     app.store.change(records.into_iter().map(Change::Insert).collect()).await?;
-    match answers.into_iter().next() {
-        Some(one) if !is_list => Ok(Json(one)),
-        first => Ok(Json(first.into_iter().collect())),
+    if is_list {
+        return Ok(Json(Value::Array(answers)));
     }
+    Ok(Json(answers.into_iter().next().unwrap_or_default()))
 }
 
 /// Lists the tokens of a run that are still good.

@@ -152,3 +152,5 @@ fn settings_shape(record: &Record) -> Value {
     })
 }
 
+#[cfg(test)]
+mod tests;

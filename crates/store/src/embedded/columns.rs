@@ -52,7 +52,7 @@ pub(crate) const UPDATE_RUN: &str = "UPDATE runs SET id = ?, project = ?, trace 
 pub(crate) const ROW: &str = "runs.id, projects.id, traces.id, runs.parent, traces.thread, runs.name, \
      runs.kind, runs.status, runs.start, runs.end, runs.first_token, runs.latency, runs.model, \
      runs.input_tokens, runs.output_tokens, runs.total_tokens, runs.total_cost, runs.error, runs.tags, \
-     runs.metadata, runs.key, runs.moment";
+     runs.metadata, runs.reference_example, runs.moment";
 
 pub(crate) const ROW_TABLES: &str =
     "runs JOIN traces ON traces.key = runs.trace JOIN projects ON projects.key = runs.project";
@@ -158,6 +158,7 @@ pub(crate) fn read_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         error: row.get(17)?,
         tags: tags.and_then(|tags| serde_json::from_str(&tags).ok()).unwrap_or_default(),
         metadata: metadata.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+        reference_example: row.get(20)?,
     })
 }
 

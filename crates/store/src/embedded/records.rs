@@ -13,6 +13,8 @@ use crate::filter::sql::Sql;
 use crate::{Change, Error, Record, RecordQuery, format};
 
 const COLUMNS: &str = "SELECT kind, id, parent, name, created, modified, body, key FROM records WHERE ";
+/// The same without what takes time to read.
+const HEADS: &str = "SELECT kind, id, parent, name, created, modified, NULL, key FROM records WHERE ";
 
 pub(crate) fn record(connection: &Connection, kind: &str, id: Uuid) -> Result<Option<Record>, Problem> {
     let mut statement = connection.prepare_cached(&format!("{COLUMNS} kind = ? AND id = ?"))?;
@@ -21,7 +23,8 @@ pub(crate) fn record(connection: &Connection, kind: &str, id: Uuid) -> Result<Op
 }
 
 pub(crate) fn records(connection: &Connection, query: &RecordQuery) -> Result<Vec<Record>, Problem> {
-    let mut sql = Sql { text: COLUMNS.to_owned(), ..Sql::default() };
+    let columns = if query.without_bodies { HEADS } else { COLUMNS };
+    let mut sql = Sql { text: columns.to_owned(), ..Sql::default() };
     sql.push("kind = ").bind(query.kind.clone());
     if !query.ids.is_empty() {
         sql.push(" AND id IN (").list(query.ids.iter().map(|id| id.as_bytes().to_vec())).push(")");
@@ -56,7 +59,7 @@ fn bounded(number: usize) -> i64 {
 struct Raw {
     record: Record,
     key: i64,
-    body: Vec<u8>,
+    body: Option<Vec<u8>>,
 }
 
 fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
@@ -75,6 +78,7 @@ fn raw(row: &Row<'_>) -> rusqlite::Result<Raw> {
 impl Raw {
     fn read(self, connection: &Connection) -> Result<Record, Problem> {
         let Self { mut record, key, body } = self;
+        let Some(body) = body else { return Ok(record) };
         let damaged = |why| Error::Corrupt { what: format!("{} {}", record.kind, record.id), why };
         let json = format::unpack(&body).map_err(damaged)?;
         record.body = serde_json::from_slice(&json).map_err(|error| damaged(error.to_string()))?;

@@ -200,6 +200,7 @@ fn costs_follow_from_the_price_table() {
             input_details: Default::default(),
             output_details: Default::default(),
         }],
+        ..PriceTable::default()
     };
     let store = EmbeddedStore::open_temporary(prices).expect("a store");
     let id = RunId::from_name("a");

@@ -10,6 +10,7 @@
 //!
 //! Start with [`Filter::parse`], then `meaning`.
 
+mod document;
 mod lexer;
 mod meaning;
 mod pairing;
@@ -21,6 +22,7 @@ mod tests;
 
 use std::fmt;
 
+pub use document::Document;
 pub(crate) use meaning::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
 pub(crate) use test::{Scalar, Test};
 

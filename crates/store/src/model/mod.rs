@@ -143,6 +143,8 @@ pub struct RunRow {
     pub error: Option<String>,
     pub tags: Vec<String>,
     pub metadata: Map<String, Value>,
+    /// The dataset example it went through.
+    pub reference_example: Option<String>,
 }
 
 /// A run with its payloads, and what the store knows beside them.

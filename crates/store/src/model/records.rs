@@ -40,6 +40,8 @@ pub struct RecordQuery {
     /// This text in the name, in any case.
     pub name_contains: Option<String>,
     pub is_newest_first: bool,
+    /// Leaves bodies null and files out: quick over very many records.
+    pub without_bodies: bool,
     pub offset: usize,
     /// At most this many; all where 0.
     pub limit: usize,

@@ -111,6 +111,10 @@ pub fn records_are_kept_by_kind_and_id(store: &impl Records) {
     assert_eq!(ids(store, RecordQuery { name: Some("fragen".into()), ..of("dataset") }), [0u128; 0]);
     assert_eq!(ids(store, RecordQuery { name_contains: Some("FRAG".into()), ..of("dataset") }), [1, 2]);
 
+    let heads = RecordQuery { without_bodies: true, ..of("example") };
+    let bare: Vec<Record> = examples.iter().map(|one| Record { body: Value::Null, ..one.clone() }).collect();
+    assert_eq!(block_on(store.records(&heads)).expect("readable"), bare);
+
     let changed = Record { name: Some("questions".into()), body: json!(null), ..dataset.clone() };
     block_on(store.change(vec![Change::Replace(changed.clone())])).expect("changed");
     assert_eq!(block_on(store.record("dataset", dataset.id)).expect("readable"), Some(changed));

@@ -58,6 +58,11 @@ pub fn queries_select_what_they_say(store: &impl Runs) {
     assert_eq!(names(store, &RunQuery { parent: Some(id("a")), ..all() }), "a1");
     assert_eq!(names(store, &RunQuery { kind: Some(RunKind::Llm), ..all() }), "a1 c1");
     assert_eq!(names(store, &RunQuery { reference_examples: vec!["example".into()], ..all() }), "b");
+    let row = block_on(store.runs(&RunQuery { ids: vec![RunId::from_name("b")], ..all() }))
+        .expect("readable")
+        .items
+        .remove(0);
+    assert_eq!(row.reference_example.as_deref(), Some("example"));
     assert_eq!(names(store, &RunQuery { has_error: Some(true), ..all() }), "a11");
     assert_eq!(names(store, &RunQuery { has_error: Some(false), ..RunQuery::new(project()) }), "a a1 b b1");
     assert_eq!(names(store, &RunQuery { is_root: Some(true), ..all() }), "a b c");

@@ -99,7 +99,6 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict(_) => Self::conflict(text),
             // What ends by itself, or when somebody frees space: the client keeps its data and repeats.
             StoreError::Busy { .. }
-            | StoreError::Locked { .. }
             | StoreError::Full { .. }
             | StoreError::Closed => {
                 tracing::warn!(error = %text, "the store cannot answer now");

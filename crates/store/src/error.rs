@@ -15,12 +15,6 @@ pub enum Error {
     NotFound(String),
     #[error("{0}")]
     Conflict(String),
-    /// Another process writes to this store.
-    #[error(
-        "cannot open store at {dir:?} for writing: {holder} is using it; wait for it to end, stop it, \
-         or choose another directory"
-    )]
-    Locked { dir: PathBuf, holder: String },
     #[error(
         "cannot open store at {dir:?}: created by a newer version (store format {found}, this version \
          reads up to {known}); update assay or choose another directory"
@@ -37,7 +31,7 @@ pub enum Error {
     #[error("{what} is damaged: {why}")]
     Corrupt { what: String, why: String },
     /// For a short while only: repeat the call.
-    #[error("store at {dir:?} is busy; try again")]
+    #[error("store at {dir:?} is busy: others are writing to it; try again")]
     Busy { dir: PathBuf },
     /// The store's threads have ended.
     #[error("the store is closed")]
@@ -50,7 +44,7 @@ impl Error {
     /// Whether the same call may succeed later, without anybody changing anything.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Locked { .. })
+        matches!(self, Self::Busy { .. })
     }
 
     /// What a failure of the database means to the caller.

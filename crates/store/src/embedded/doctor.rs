@@ -4,8 +4,8 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
+use super::fold;
 use super::schema::{self, Access, FORMAT};
-use super::{LOCK, fold};
 use crate::{Error, format};
 
 /// How bad a finding is.
@@ -29,8 +29,8 @@ pub struct Finding {
 /// Below so much free space, in bytes, appending may soon fail.
 const LITTLE_SPACE: u64 = 1 << 30;
 
-/// Examines the store in a directory: is it there, whole, readable, in use,
-/// and is there room? Reads every page and every payload once. Changes
+/// Examines the store in a directory: is it there, whole, readable, and
+/// is there room? Reads every page and every payload once. Changes
 /// nothing, and may run while another process writes.
 #[must_use]
 pub fn doctor(dir: &Path) -> Vec<Finding> {
@@ -48,7 +48,6 @@ pub fn doctor(dir: &Path) -> Vec<Finding> {
         say(Level::Warning, "store", format!("no store in {dir:?}; the first import makes one"));
         return findings;
     }
-    say(Level::Fine, "lock", lock_state(dir));
     let connection = match schema::connect(dir, Access::Read) {
         Ok(connection) => connection,
         Err(error) => {
@@ -161,15 +160,6 @@ fn search_index(connection: &Connection) -> rusqlite::Result<(Level, String)> {
         "up to date"
     };
     Ok((Level::Fine, message.into()))
-}
-
-fn lock_state(dir: &Path) -> String {
-    let Ok(file) = fs_err::File::open(dir.join(LOCK)) else { return "never opened for writing".into() };
-    let mut file = file.into_parts().0;
-    match file.try_lock_shared() {
-        Ok(()) => "no process is writing".into(),
-        Err(_) => format!("{} may be writing", super::holder(&mut file)),
-    }
 }
 
 #[cfg(unix)]

@@ -4,8 +4,7 @@
 //! writes (`writer`, `append`); reads go to a few threads with a connection
 //! each (`reader`, `query`, `threads`). `fold` says what patches make of a
 //! run, `traces` what runs make of a trace, `search` keeps the full-text
-//! index. One process writes at a time, guarded by a lock on the file `lock`;
-//! others may read meanwhile.
+//! index. Several processes may share a store: `turn` says who writes.
 //!
 //! Start with [`EmbeddedStore::open`], then `append`.
 
@@ -33,11 +32,10 @@ mod tests;
 mod thread_page;
 mod threads;
 mod traces;
+mod turn;
 mod writer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -64,7 +62,6 @@ use crate::{
 
 /// So many batches wait at each of the two stations before callers have to.
 const QUEUE: usize = 8;
-const LOCK: &str = "lock";
 
 /// A store in a directory. Copies share it; it closes with the last of them.
 #[derive(Clone)]
@@ -79,8 +76,7 @@ struct Inner {
     writing: Option<Writing>,
     /// Only touched when closing.
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// Released and removed after the threads have ended, in this order.
-    _lock: Option<File>,
+    /// Removed after the threads have ended.
     temporary: Option<TempDir>,
 }
 
@@ -90,26 +86,26 @@ struct Writing {
 }
 
 impl EmbeddedStore {
-    /// Opens the store in a directory, creating both if need be, for reading and writing.
+    /// Opens the store in a directory, creating both if need be, for reading
+    /// and writing. Other processes may do so at the same time: their
+    /// transactions take turns.
     ///
-    /// [`Error::Locked`] if another process writes there, [`Error::Newer`] if
-    /// a newer version has made it.
+    /// [`Error::Newer`] if a newer version has made it.
     pub fn open(dir: impl AsRef<Path>, prices: PriceTable) -> Result<Self, Error> {
         let dir = dir.as_ref();
         fs_err::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
-        let lock = lock(dir)?;
-        Self::start(dir, Access::Durable, prices, Some(lock), None)
+        Self::start(dir, Access::Durable, prices, None)
     }
 
-    /// Opens a store that exists, for reading alone; another process may be
-    /// writing to it. Searches work as far as the writer has indexed.
+    /// Opens a store that exists, for reading alone; other processes may be
+    /// writing to it.
     pub fn open_read_only(dir: impl AsRef<Path>) -> Result<Self, Error> {
         let dir = dir.as_ref();
         if !dir.join(schema::FILE).is_file() {
             return Err(Error::NotFound(format!("store at {dir:?}")));
         }
         schema::upgrade(dir)?;
-        Self::start(dir, Access::Read, PriceTable::default(), None, None)
+        Self::start(dir, Access::Read, PriceTable::default(), None)
     }
 
     /// Opens an empty store that vanishes with its last copy.
@@ -119,22 +115,20 @@ impl EmbeddedStore {
             .tempdir()
             .map_err(|source| io("create", &std::env::temp_dir(), source))?;
         let dir = temporary.path().to_owned();
-        Self::start(&dir, Access::Temporary, prices, None, Some(temporary))
+        Self::start(&dir, Access::Temporary, prices, Some(temporary))
     }
 
     fn start(
         dir: &Path,
         access: Access,
         prices: PriceTable,
-        lock: Option<File>,
         temporary: Option<TempDir>,
     ) -> Result<Self, Error> {
         let mut threads = Vec::new();
         let mut writing = None;
         if access != Access::Read {
             let prices = Arc::new(prices);
-            let connection = schema::connect(dir, access)?;
-            let writer = Writer::new(connection, dir.to_owned(), Arc::clone(&prices))?;
+            let writer = Writer::open(dir, access, Arc::clone(&prices))?;
             let (appends, batches) = mpsc::channel(QUEUE);
             let (commands, queue) = mpsc::channel(QUEUE);
             let to_writer = commands.clone();
@@ -150,7 +144,6 @@ impl EmbeddedStore {
                 readers: Some(readers),
                 writing,
                 threads: Mutex::new(threads),
-                _lock: lock,
                 temporary,
             }),
         })
@@ -217,11 +210,8 @@ impl EmbeddedStore {
             return Ok(());
         }
         if self.is_read_only() {
-            return Err(Error::Invalid(format!(
-                "the full-text index of the store at {:?} is behind its runs, and only the process that \
-                 writes to the store can bring it up to date: search there, or without `search`",
-                self.inner.dir
-            )));
+            // The index follows from the runs: bringing it up to date changes nothing that was said.
+            return Self::open(&self.inner.dir, PriceTable::default())?.catch_up().await;
         }
         self.catch_up().await
     }
@@ -258,33 +248,6 @@ impl Drop for Inner {
             // One that panicked has said so already.
             let _ = thread.join();
         }
-    }
-}
-
-/// Takes the lock that keeps other writing processes away. It ends with the file, and with the process.
-fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join(LOCK);
-    let open = fs_err::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
-    let mut file = open.map_err(|source| io("open", dir, source))?.into_parts().0;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked { dir: dir.to_owned(), holder: holder(&mut file) });
-        }
-        Err(TryLockError::Error(source)) => return Err(io("lock", dir, source)),
-    }
-    // Who holds it is for messages only; failing to say so is no failure.
-    let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
-    Ok(file)
-}
-
-/// Who wrote into the lock file.
-fn holder(file: &mut File) -> String {
-    let mut text = String::new();
-    let read = file.rewind().and_then(|()| file.take(20).read_to_string(&mut text));
-    match text.trim().parse::<u32>() {
-        Ok(process) if read.is_ok() => format!("process {process}"),
-        _ => "another process".into(),
     }
 }
 

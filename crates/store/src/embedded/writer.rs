@@ -6,7 +6,7 @@
 //! Nothing is acknowledged before its commit.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use assay_domain::PriceTable;
@@ -18,8 +18,9 @@ use super::feedback;
 use super::prepare::Prepared;
 use super::projects;
 use super::reader::Problem;
-use super::schema;
+use super::schema::{self, Access};
 use super::traces::Traces;
+use super::turn::Turnstile;
 use crate::{Appended, Error, NewProject};
 
 /// A group takes no further batches from here on: readers should not wait long to see it.
@@ -42,6 +43,10 @@ pub(crate) struct Writer {
     pub(crate) keys: Keys,
     /// After a failure `keys` may speak of what was taken back.
     is_unsure: bool,
+    /// What SQLite says as long as no other connection has written.
+    data_version: i64,
+    /// `None` where no other process can be.
+    turnstile: Option<Turnstile>,
 }
 
 /// What is known of the tables without asking them.
@@ -72,9 +77,28 @@ impl Keys {
 }
 
 impl Writer {
-    pub(crate) fn new(connection: Connection, dir: PathBuf, prices: Arc<PriceTable>) -> Result<Self, Error> {
-        let keys = Keys::load(&connection).map_err(|source| Error::of_database(&dir, source))?;
-        Ok(Self { connection, dir, prices, keys, is_unsure: false })
+    pub(crate) fn open(dir: &Path, access: Access, prices: Arc<PriceTable>) -> Result<Self, Error> {
+        let turnstile = match access {
+            Access::Durable => Some(Turnstile::open(dir)?),
+            _ => None,
+        };
+        let connection = {
+            // Making and moving tables is writing too.
+            let _turn = turnstile.as_ref().map(|turnstile| turnstile.enter(dir)).transpose()?;
+            schema::connect(dir, access)?
+        };
+        let failed = |source| Error::of_database(dir, source);
+        let keys = Keys::load(&connection).map_err(failed)?;
+        // The first transaction looks at what others wrote meanwhile.
+        Ok(Self {
+            connection,
+            dir: dir.to_owned(),
+            prices,
+            keys,
+            is_unsure: true,
+            data_version: 0,
+            turnstile,
+        })
     }
 
     /// Works until all senders are gone.
@@ -149,26 +173,44 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&mut Self) -> Result<T, Problem>,
     ) -> Result<T, Error> {
-        let result = self.attempt(work);
-        result.map_err(|problem| {
-            if !self.connection.is_autocommit() {
-                // A failed rollback leaves the transaction open; then the next BEGIN says so.
-                let _ = self.connection.execute_batch("ROLLBACK");
-            }
-            self.is_unsure = true;
-            problem.at(&self.dir)
-        })
+        // Taken out, so that the turn does not hold on to the rest.
+        let turnstile = self.turnstile.take();
+        let turn = turnstile.as_ref().map(|turnstile| turnstile.enter(&self.dir)).transpose();
+        let result = turn.and_then(|_turn| {
+            self.attempt(work).map_err(|problem| {
+                if !self.connection.is_autocommit() {
+                    // A failed rollback leaves the transaction open; then the next BEGIN says so.
+                    let _ = self.connection.execute_batch("ROLLBACK");
+                }
+                self.is_unsure = true;
+                problem.at(&self.dir)
+            })
+        });
+        self.turnstile = turnstile;
+        result
     }
 
     fn attempt<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
-        self.connection.execute_batch("BEGIN IMMEDIATE")?;
-        if self.is_unsure {
-            self.keys = Keys::load(&self.connection)?;
-            self.is_unsure = false;
-        }
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.look_around()?;
         let value = work(self)?;
-        self.connection.execute_batch("COMMIT")?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(value)
+    }
+
+    /// Learns what other connections have written since the last transaction.
+    fn look_around(&mut self) -> Result<(), Problem> {
+        let data_version: i64 =
+            self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))?;
+        if data_version == self.data_version && !self.is_unsure {
+            return Ok(());
+        }
+        // Another process may even have moved the tables.
+        schema::check_version(&self.dir, &self.connection)?;
+        self.keys = Keys::load(&self.connection)?;
+        self.data_version = data_version;
+        self.is_unsure = false;
+        Ok(())
     }
 
     /// The key of a project by name; creates it if need be.

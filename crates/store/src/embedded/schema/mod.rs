@@ -73,7 +73,7 @@ fn version(connection: &Connection) -> rusqlite::Result<u32> {
 }
 
 /// Refuses files of newer versions and of other programs, without touching them.
-fn check_version(dir: &Path, connection: &Connection) -> Result<u32, Error> {
+pub(crate) fn check_version(dir: &Path, connection: &Connection) -> Result<u32, Error> {
     let failed = |source| Error::of_database(dir, source);
     let found = version(connection).map_err(failed)?;
     if found > FORMAT {

@@ -98,9 +98,7 @@ impl From<StoreError> for ApiError {
             StoreError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, text),
             StoreError::Conflict(_) => Self::conflict(text),
             // What ends by itself, or when somebody frees space: the client keeps its data and repeats.
-            StoreError::Busy { .. }
-            | StoreError::Full { .. }
-            | StoreError::Closed => {
+            StoreError::Busy { .. } | StoreError::Full { .. } | StoreError::Closed => {
                 tracing::warn!(error = %text, "the store cannot answer now");
                 Self::overloaded("the store cannot answer now; repeat the request")
             }

@@ -298,7 +298,8 @@ fn attachment(name: &str, value: &Value) -> Option<Attachment> {
 
 /// Usage of this very run. Only model and embedding runs have tokens of their
 /// own: what the API shows on others is the sum of their children. A cost
-/// that any run states itself is kept.
+/// that any run states itself is kept, but for chains that hand on the message
+/// of a model with its usage: the SDKs copy that into their metadata.
 fn run_usage(
     fields: &Map<String, Value>,
     kind: Option<RunKind>,
@@ -306,6 +307,10 @@ fn run_usage(
     metadata: &Map<String, Value>,
 ) -> Option<Usage> {
     if !matches!(kind, None | Some(RunKind::Llm | RunKind::Embedding)) {
+        let hands_on = outputs.is_some_and(|outputs| usage::find(outputs, &Map::new()).is_some());
+        if kind == Some(RunKind::Chain) && hands_on {
+            return None;
+        }
         let stated_cost = metadata.get("usage_metadata").and_then(usage::parse)?.stated_cost?;
         return Some(Usage { stated_cost: Some(stated_cost), ..Usage::default() });
     }

@@ -214,9 +214,9 @@ def test_an_interrupt_is_no_error_and_the_thread_goes_on(project, thread):
     wait_for_all_tracers()
     first, second = runs(project, is_root=True)
     assert (first["status"], second["status"]) == ("success", "success")
-    node = next(run for run in runs(project) if run["name"] == "confirm")
-    assert node["status"] in ("interrupted", "success")
-    said = conversation(project, thread)
-    assert said[0] == ("user", "Delete everything")
-    assert said[-1] == ("assistant", "You said yes.")
-    assert len(said) == 2
+    # What the graph asked is nowhere but in the text of an exception, and not part of the conversation.
+    assert conversation(project, thread) == [
+        ("user", "Delete everything"),
+        ("user", "yes"),
+        ("assistant", "You said yes."),
+    ]

@@ -1,6 +1,8 @@
 """The OpenAI and Anthropic clients in LangSmith's wrappers, over a stand-in API: words, tokens, money."""
 
 import json
+import pathlib
+import subprocess
 from decimal import Decimal
 
 import anthropic
@@ -305,3 +307,14 @@ def test_what_claude_refuses_is_an_error(claude, client, project, thread, extra)
         )
     run = the_run(client, project)
     assert (run["status"], "asked to fail" in run["error"]) == ("error", True)
+
+
+def test_the_wrapper_in_javascript_is_the_same(stand_in, project, thread):
+    app = pathlib.Path(__file__).parent / "app.mjs"
+    subprocess.run(["node", str(app), stand_in.url, project, thread], check=True, timeout=100)
+    first, second = runs(project)
+    check_usage(first, prompt=6, completion=5, cached=3)
+    # The whole chat is asked again: 3 + 3 + 5 + 1 words.
+    check_usage(second, prompt=12, completion=3, cached=3)
+    assert second["first_token_time"] is not None
+    assert conversation(project, thread) == [*SAID, ("user", "Goodbye"), ("assistant", "You said: Goodbye")]

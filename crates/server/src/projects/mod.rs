@@ -117,11 +117,11 @@ impl CreateProject {
     }
 }
 
-/// Entries that say something.
+/// Entries that say something. The JavaScript SDK sends `{}` for what it was not given.
 fn given<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
     fields
         .into_iter()
-        .filter(|(_, value)| !value.is_null())
+        .filter(|(_, value)| !value.is_null() && value.as_object().is_none_or(|map| !map.is_empty()))
         .map(|(key, value)| (key.to_owned(), value))
         .collect()
 }

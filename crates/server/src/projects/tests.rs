@@ -55,6 +55,8 @@ async fn a_name_that_is_taken_is_a_conflict_unless_the_client_means_to_update() 
     let updated = server.post("/sessions?upsert=True", body).await.ok();
     assert_eq!((&updated["id"], &updated["description"]), (&first["id"], &json!("one")));
     assert_eq!(updated["extra"]["metadata"]["k"], 1);
+    let again = server.post("/sessions?upsert=true", json!({ "name": "p", "extra": {} })).await.ok();
+    assert_eq!(again["extra"]["metadata"]["k"], 1);
 }
 
 #[tokio::test]

@@ -72,6 +72,15 @@ fn only_model_runs_have_tokens_of_their_own() {
 }
 
 #[test]
+fn a_chain_that_hands_on_the_answer_of_a_model_costs_nothing_itself() {
+    let usage = json!({"input_tokens": 1, "output_tokens": 2, "total_cost": 0.25});
+    let patch =
+        one(json!({"id": ROOT, "run_type": "chain", "extra": {"metadata": {"usage_metadata": usage}},
+        "outputs": {"role": "assistant", "content": "hi", "usage_metadata": usage}}));
+    assert_eq!(patch.usage, None);
+}
+
+#[test]
 fn the_first_new_token_gives_the_time_to_it() {
     let patch = one(json!({"id": ROOT, "run_type": "llm", "events": [
         {"name": "start", "time": "2026-01-01T00:00:00Z"}, {"name": "new_token", "time": "2026-01-01T00:00:01Z"},

@@ -121,7 +121,7 @@ pub(crate) struct Analysis {
     /// How many categories, from the finest level up, such as 40,8 [default: as many as there are]
     #[arg(long, value_name = "COUNTS", value_delimiter = ',')]
     pub(crate) hierarchy: Vec<usize>,
-    /// File with the top categories: JSON {"name": "description", …} or lines `name: description`
+    /// File with the top categories, of requests or of failures: JSON {"name": "description", …} or lines `name: description`
     #[arg(long, value_name = "FILE")]
     pub(crate) categories: Option<PathBuf>,
     /// Name of the report

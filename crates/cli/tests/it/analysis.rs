@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Place, histories, shuffled, threads};
 
@@ -86,7 +86,13 @@ fn reports_follow_the_published_schema() {
     let schema: Value = serde_json::from_slice(&std::fs::read(file).expect(file)).expect("JSON");
     let schema = jsonschema::validator_for(&schema).expect("a schema");
     let place = place();
-    for flags in ["", "--focus errors", "--sample 50 --sample-by metadata:channel", "--hierarchy 5,2"] {
+    for flags in [
+        "",
+        "--focus errors",
+        "--focus errors --hierarchy 3,2",
+        "--sample 50 --sample-by metadata:channel",
+        "--hierarchy 5,2",
+    ] {
         let report = report(&place, flags);
         let problems: Vec<String> = schema
             .iter_errors(&report)
@@ -192,6 +198,107 @@ fn categories_can_be_given_and_are_filled() {
         .collect();
     assert!(tops.contains("Orders") && tops.contains("Home"), "{tops:?}");
     assert!(tops.is_subset(&BTreeSet::from(["Account access", "Home", "Orders", "Other"])), "{tops:?}");
+}
+
+/// Histories of agents whose tools fail in several ways, and some that do not fail.
+fn failing(count: usize) -> Vec<String> {
+    let ways = [
+        ("issue_refund", "amount is not a valid number"),
+        ("issue_refund", "the card was declined by the bank"),
+        ("track_parcel", "upstream timed out after 30 s"),
+        ("send_invoice", "recipient address was rejected"),
+        ("lookup", "table orders has no such column"),
+    ];
+    let said = |index: usize| {
+        let (tool, error) = ways[index % 7 % ways.len()];
+        let has_failed = index % 7 < ways.len();
+        let result = if has_failed { format!("Error: {error}") } else { "fine".into() };
+        let mut answer = json!({"role": "tool", "tool_call_id": "c1", "name": tool, "content": result});
+        if has_failed {
+            answer["error"] = error.into();
+        }
+        json!({"id": format!("f-{index:04}"), "messages": [
+            {"role": "user", "content": format!("please do number {index}")},
+            {"role": "assistant", "content": null, "tool_calls": [
+                {"id": "c1", "type": "function", "function": {"name": tool, "arguments": "{}"}}]},
+            answer,
+            {"role": "assistant", "content": if has_failed { "Sorry, that did not work." } else { "Done." }},
+        ]})
+        .to_string()
+    };
+    (0..count).map(said).collect()
+}
+
+/// The report of the error lens over failing agents, checked against its own numbers and the schema.
+fn failure_report(place: &Place, flags: &str) -> Value {
+    let report = place.assay(&format!("report failing.jsonl --focus errors --no-files --json {flags}")).ok();
+    place.write("failing.json", &report.stdout);
+    place.assay("insights verify failing.json").ok();
+    report.json()
+}
+
+#[test]
+fn levels_can_be_asked_for_in_the_error_lens() {
+    let place = Place::new();
+    place.write("failing.jsonl", failing(140).join("\n"));
+    place.write("shuffled.jsonl", shuffled(&failing(140)).join("\n"));
+    let shape = |flags: &str| {
+        let report = failure_report(&place, flags);
+        let kinds = |level: u64| {
+            let found = nodes(&report).iter().filter(|node| node["kind"] == "discovered");
+            found.filter(|node| node["level"] == level).count()
+        };
+        (kinds(0), kinds(1))
+    };
+    assert_eq!(shape(""), (5, 4), "five causes in four tools");
+    assert_eq!(shape("--hierarchy 4,3"), (4, 2), "a group of one group is that group");
+    assert_eq!(shape("--hierarchy 40,8"), (5, 4), "no more than there are");
+    let report = failure_report(&place, "--hierarchy 1");
+    let mixed = nodes(&report).iter().find(|node| node["kind"] == "discovered").expect("a category");
+    assert!(mixed["name"].as_str().is_some_and(|name| name.starts_with("Tool errors: ")), "{mixed}");
+    let words = mixed["description"].as_str().expect("a description");
+    assert!(words.contains("different tools") && words.contains("“issue_refund: amount"), "{words}");
+
+    let flags = "--focus errors --no-files --json --hierarchy 4,3 --project p";
+    let one = place.assay(&format!("report failing.jsonl {flags} --threads 1")).ok();
+    let two = place.assay(&format!("report shuffled.jsonl {flags} --threads 2")).ok();
+    assert!(one.stdout == two.stdout, "levels depend on the order of the input");
+}
+
+#[test]
+fn categories_can_be_given_to_the_error_lens() {
+    let place = Place::new();
+    place.write("failing.jsonl", failing(140).join("\n"));
+    place.write(
+        "categories.json",
+        r#"{"Payments": "refunds, cards, amounts and banks", "Timeouts": "an upstream service did not answer in time", "Cooking": "recipes"}"#,
+    );
+    let report = failure_report(&place, "--categories categories.json");
+    let mut tops: Vec<(&str, &str, u64)> = nodes(&report)
+        .iter()
+        .filter(|node| node["parent"].is_null())
+        .map(|node| {
+            let threads = node["statistics"]["threads"].as_u64().expect("a number");
+            (node["name"].as_str().expect("a name"), node["kind"].as_str().expect("a kind"), threads)
+        })
+        .collect();
+    tops.sort_unstable();
+    assert_eq!(
+        tops,
+        [
+            ("No failure shows", "healthy", 40),
+            ("Other", "other", 40),
+            ("Payments", "predefined", 40),
+            ("Timeouts", "predefined", 20)
+        ]
+    );
+    let below = nodes(&report).iter().filter(|node| node["kind"] == "discovered").count();
+    assert_eq!(below, 3, "what failed is still found inside");
+    for one in report["assignments"].as_array().expect("assignments") {
+        assert_eq!(one["path"][0] == "Other", one["reason"].is_string(), "{one}");
+    }
+    let fewer = failure_report(&place, "--categories categories.json --hierarchy 2");
+    assert_eq!(nodes(&fewer).iter().filter(|node| node["kind"] == "predefined").count(), 2);
 }
 
 #[test]

@@ -159,6 +159,50 @@ fn prefix_length(words: usize) -> usize {
     words - (words as f64 * ALIKE).ceil() as usize + 1
 }
 
+/// Share of words that two signatures have in common, 0 to 1.
+pub(super) fn alike(a: &str, b: &str) -> f64 {
+    likeness(&words_of(a), &words_of(b))
+}
+
+/// The words of many signatures, to be compared quickly.
+pub(super) struct Likeness {
+    /// Numbers of words, rising.
+    words: Vec<Vec<u32>>,
+}
+
+impl Likeness {
+    pub(super) fn between<'a>(signatures: impl Iterator<Item = &'a str>) -> Self {
+        let mut numbers: HashMap<String, u32> = HashMap::new();
+        let words = signatures.map(|signature| {
+            let words = words_of(signature).into_iter();
+            let mut words: Vec<u32> = words
+                .map(|word| {
+                    let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
+                    *numbers.entry(word).or_insert(next)
+                })
+                .collect();
+            words.sort_unstable();
+            words
+        });
+        Self { words: words.collect() }
+    }
+
+    /// Share of words that two of them have in common, 0 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "small counts")]
+    pub(super) fn of(&self, a: usize, b: usize) -> f32 {
+        let (a, b) = (&self.words[a], &self.words[b]);
+        let (mut i, mut j, mut shared) = (0, 0, 0);
+        while i < a.len() && j < b.len() {
+            match a[i].cmp(&b[j]) {
+                std::cmp::Ordering::Less => i += 1,
+                std::cmp::Ordering::Greater => j += 1,
+                std::cmp::Ordering::Equal => (i, j, shared) = (i + 1, j + 1, shared + 1),
+            }
+        }
+        shared as f32 / (a.len() + b.len() - shared) as f32
+    }
+}
+
 #[expect(clippy::cast_precision_loss, reason = "small counts")]
 fn likeness(a: &[String], b: &[String]) -> f64 {
     let shared = a.iter().filter(|word| b.contains(word)).count();

@@ -1,8 +1,13 @@
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use assay_domain::ThreadId;
 
+mod given;
+mod levels;
+
 use super::*;
+use crate::grouping::Node;
+use crate::summary::FailureKind;
 
 fn failure(kind: FailureKind, tool: Option<&str>, signature: &str) -> Failure {
     Failure {
@@ -48,7 +53,7 @@ fn outline(grouping: &Grouping) -> Vec<String> {
 #[track_caller]
 fn check(groups: &[(usize, Option<Failure>)], expected: &[&str]) {
     let summaries = summaries(groups);
-    let grouping = group(&summaries.iter().collect::<Vec<_>>());
+    let grouping = group(&summaries.iter().collect::<Vec<_>>(), &Shape::Automatic);
     assert_eq!(outline(&grouping), expected);
 }
 
@@ -146,7 +151,7 @@ fn rare_causes_are_pooled_with_a_reason() {
     }
     check(&groups, &["Tool errors: db 14", "  db: table is locked 9", "  Other errors of db 5"]);
     let summaries = summaries(&groups);
-    let grouping = group(&summaries.iter().collect::<Vec<_>>());
+    let grouping = group(&summaries.iter().collect::<Vec<_>>(), &Shape::Automatic);
     assert_eq!(grouping.members[13].reason.as_deref(), Some("fewer than 3 threads fail this way"));
     assert_eq!(grouping.nodes[2].kind, CategoryKind::Other);
 }
@@ -177,7 +182,7 @@ fn the_tree_does_not_depend_on_the_order_of_threads() {
     let mut shuffled: Vec<&Summary> = summaries.iter().collect();
     shuffled.sort_by_key(|summary| crate::failures::steps::hash(&summary.thread.0));
     let straight: Vec<&Summary> = summaries.iter().collect();
-    let (one, two) = (group(&straight), group(&shuffled));
+    let (one, two) = (group(&straight, &Shape::Automatic), group(&shuffled, &Shape::Automatic));
     assert_eq!(one.nodes, two.nodes);
     for (index, summary) in shuffled.iter().enumerate() {
         let original =
@@ -210,7 +215,7 @@ fn names_are_short_and_unique_among_siblings() {
         ));
     }
     let summaries = summaries(&groups);
-    let grouping = group(&summaries.iter().collect::<Vec<_>>());
+    let grouping = group(&summaries.iter().collect::<Vec<_>>(), &Shape::Automatic);
     for parent in std::iter::once(None).chain((0..grouping.nodes.len()).map(Some)) {
         let names: Vec<&str> =
             grouping.children(parent).filter_map(|node| grouping.nodes[node].name.as_deref()).collect();
@@ -222,9 +227,9 @@ fn names_are_short_and_unique_among_siblings() {
 
 #[test]
 fn confidences_are_shares_and_every_thread_is_somewhere() {
-    assert!(group(&[]).nodes.is_empty());
+    assert!(group(&[], &Shape::Automatic).nodes.is_empty());
     let summaries = summaries(&[(3, None), (3, Some(tool("db", "locked"))), (1, Some(tool("db", "")))]);
-    let grouping = group(&summaries.iter().collect::<Vec<_>>());
+    let grouping = group(&summaries.iter().collect::<Vec<_>>(), &Shape::Automatic);
     assert_eq!(grouping.members.len(), summaries.len());
     assert!(
         grouping
@@ -240,6 +245,6 @@ fn a_hundred_thousand_different_templates_are_merged_quickly() {
         .map(|n| (1, Some(tool("db", &format!("w{} x{} y{} failed again", n, n % 977, n % 89)))))
         .collect();
     let summaries = summaries(&groups);
-    let grouping = group(&summaries.iter().collect::<Vec<_>>());
+    let grouping = group(&summaries.iter().collect::<Vec<_>>(), &Shape::Automatic);
     assert_eq!(grouping.members.len(), 100_000);
 }

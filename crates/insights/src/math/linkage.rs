@@ -31,8 +31,30 @@ pub struct Merge {
 /// `weights` say how much each row counts (Ward only). Memory: `4 * rows^2` bytes.
 #[must_use]
 pub fn agglomerate(x: &Matrix, weights: &[f32], criterion: Criterion) -> Vec<Merge> {
-    let n = x.rows;
-    let mut distance = distances(x, weights, criterion);
+    from_distances(distances(x, weights, criterion), weights, criterion)
+}
+
+/// The merges of things that have a dissimilarity but no vectors: Ward's tree over
+/// `weights`, where `far(a, b)` takes the place of the squared distance.
+///
+/// Light things merge before heavy ones that are as far apart.
+#[must_use]
+pub fn agglomerate_by(far: impl Fn(usize, usize) -> f32, weights: &[f32]) -> Vec<Merge> {
+    let n = weights.len();
+    let mut distance = vec![0.0; n * n];
+    for a in 0..n {
+        for b in a + 1..n {
+            let (wa, wb) = (weights[a], weights[b]);
+            let between = 2.0 * wa * wb / (wa + wb) * far(a, b);
+            distance[a * n + b] = between;
+            distance[b * n + a] = between;
+        }
+    }
+    from_distances(distance, weights, Criterion::Ward)
+}
+
+fn from_distances(mut distance: Vec<f32>, weights: &[f32], criterion: Criterion) -> Vec<Merge> {
+    let n = weights.len();
     let mut weight: Vec<f32> = match criterion {
         Criterion::Ward => weights.to_vec(),
         Criterion::Average => vec![1.0; n],
@@ -194,6 +216,14 @@ mod tests {
     fn equal_rows_are_no_trouble() {
         let x = fan(&[0.5; 6]);
         assert_eq!(agglomerate(&x, &[1.0; 6], Criterion::Ward).len(), 5);
+    }
+
+    #[test]
+    fn light_things_merge_before_heavy_ones() {
+        let merges = agglomerate_by(|_, _| 1.0, &[9.0, 1.0, 8.0, 1.0]);
+        assert_eq!(cut(4, &merges, 3), [0, 1, 2, 1]);
+        let far = |a: usize, b: usize| if a + b == 1 { 0.01 } else { 1.0 };
+        assert_eq!(cut(4, &agglomerate_by(far, &[9.0, 8.0, 1.0, 1.0]), 3), [0, 0, 1, 2]);
     }
 
     #[test]

@@ -268,7 +268,7 @@ async fn feedbacks(
 #[utoipa::path(get, path = "/public/{share_token}/messages", tag = "public", params(("share_token" = Uuid, Path)),
     responses((status = 200, description = "`messages` in order")))]
 async fn conversation(State(app): State<App>, Path(token): Path<String>) -> ApiResult<Response> {
-    let transcript = match open(&app, &token).await? {
+    match open(&app, &token).await? {
         Shared::Thread { id, project } => {
             let thread = app.store.read_threads(project, &[id]).await?.pop();
             let thread = thread.ok_or_else(|| ApiError::not_found("the shared thread"))?;
@@ -279,6 +279,5 @@ async fn conversation(State(app): State<App>, Path(token): Path<String>) -> ApiR
             let found = found.ok_or_else(|| ApiError::not_found("the shared run"))?;
             render::json(move || messages::of(&assay_transcript::of_trace(&found))).await
         }
-    };
-    transcript
+    }
 }

@@ -241,7 +241,9 @@ fn each_run(
     for scope in scopes {
         let text = match query.runs.is_root {
             Some(true) => {
-                format!("SELECT {ROOT_FACTS}, {group} FROM runs CROSS JOIN traces AS whole ON whole.key = runs.trace")
+                format!(
+                    "SELECT {ROOT_FACTS}, {group} FROM runs CROSS JOIN traces AS whole ON whole.key = runs.trace"
+                )
             }
             _ => format!("SELECT {FACTS}, {group} FROM runs"),
         };

@@ -80,6 +80,9 @@ pub fn runs_add_up(store: &impl Runs) {
     assert_eq!((tools.runs, tools.error_rate, tools.total_cost, tools.cost_p50), (1, Some(1.0), None, None));
     let trace = of(RunQuery { trace: Some(TraceId::from_name("open")), limit: 1, ..RunQuery::default() });
     assert_eq!((trace.runs, trace.error_rate, trace.feedback["good"].mean), (1, None, Some(0.0)));
+    let roots = of(RunQuery { is_root: Some(true), ..RunQuery::default() });
+    assert_eq!((roots.runs, roots.total_tokens, roots.total_tokens_p50), (2, 100, Some(100.0)));
+    assert_eq!(text(roots.total_cost).as_deref(), Some("0.12"));
     let filtered = RunQuery { filter: Filter::parse("gt(latency, 5)").ok(), ..RunQuery::default() };
     assert_eq!(
         (of(filtered).runs, of(RunQuery::new(ProjectId::from_name("none")))),
@@ -112,7 +115,9 @@ pub fn runs_add_up_by_group(store: &impl Runs) {
     assert!(groups[1].1.feedback.is_empty());
 }
 
+/// The threads of all pages, as many as are counted.
 fn thread_ids(store: &impl Runs, query: &ThreadPage) -> String {
+    let count = block_on(store.thread_count(query)).expect("a count");
     let mut query = query.clone();
     let mut ids = Vec::new();
     loop {
@@ -120,9 +125,11 @@ fn thread_ids(store: &impl Runs, query: &ThreadPage) -> String {
         ids.extend(page.items.into_iter().map(|row| row.id.0));
         match page.next {
             Some(next) => query.cursor = Some(next),
-            None => return ids.join(" "),
+            None => break,
         }
     }
+    assert_eq!(count, ids.len() as u64, "{query:?}");
+    ids.join(" ")
 }
 
 pub fn threads_come_by_their_last_activity(store: &impl Runs) {

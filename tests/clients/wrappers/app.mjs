@@ -18,7 +18,8 @@ const messages = [
   { role: "system", content: "You are terse." },
   { role: "user", content: "Hello there friend" },
 ];
-const answer = await openai.chat.completions.create({ model, messages });
+// A copy: the SDK serializes what it was given when it sends it, which is later.
+const answer = await openai.chat.completions.create({ model, messages: [...messages] });
 messages.push({ role: "assistant", content: answer.choices[0].message.content });
 messages.push({ role: "user", content: "Goodbye" });
 const stream = await openai.chat.completions.create({

@@ -8,6 +8,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assay-wire", &["assay-domain", "assay-transcript"]),
     ("assay-store", &["assay-domain"]),
     ("assay-llm", &["assay-domain"]),
+    ("assay-redact", &["assay-domain"]),
     ("assay-insights", &["assay-domain", "assay-transcript", "assay-store", "assay-llm"]),
     ("assay-ui", &["assay-domain", "assay-transcript"]),
     ("assay-server", &["assay-domain", "assay-transcript", "assay-wire", "assay-store"]),

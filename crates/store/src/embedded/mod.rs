@@ -51,6 +51,7 @@ use uuid::Uuid;
 pub use doctor::{Finding, Level, doctor};
 use reader::Readers;
 use schema::Access;
+pub(crate) use search::text as searchable;
 use writer::{Command, Reply, Writer};
 
 use crate::filter::sql::searches;

@@ -89,7 +89,7 @@ fn index(connection: &Connection, run: &Unindexed) -> rusqlite::Result<()> {
 }
 
 /// The beginning of all words in a value, in order.
-fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     let mut out = String::new();
     collect(value, &mut out);
     out

@@ -11,6 +11,7 @@
 //! Start with [`Filter::parse`], then `meaning`.
 
 mod document;
+mod holds;
 mod lexer;
 mod meaning;
 mod pairing;
@@ -43,6 +44,19 @@ impl Filter {
         let call = parser::parse(source)?;
         let expression = meaning::of(source, &call)?;
         Ok(Self { expression, source: source.to_owned() })
+    }
+
+    /// Whether it holds of a run at hand, as far as the run itself tells:
+    /// conditions on feedback do not.
+    #[must_use]
+    pub fn holds(&self, run: &assay_domain::Run) -> bool {
+        holds::holds(&self.expression, run)
+    }
+
+    /// Whether it asks for feedback, which a run at hand does not have.
+    #[must_use]
+    pub fn asks_feedback(&self) -> bool {
+        holds::asks_feedback(&self.expression)
     }
 }
 

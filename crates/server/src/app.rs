@@ -11,7 +11,9 @@ use chrono::Utc;
 use http::HeaderMap;
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::ingest;
+use crate::metrics::Metrics;
 use crate::workspace::Vault;
 
 /// The backend. Handlers call it through the traits of `assay_store` only.
@@ -34,6 +36,13 @@ pub struct Config {
     pub body_timeout: Duration,
     /// So long may open requests take to end once the server stops.
     pub drain: Duration,
+    /// Whether requests without a key may do everything, whoever can reach the
+    /// server. Without this, that holds on loopback alone, until there is a key.
+    pub allow_anonymous: bool,
+    /// Host names of this server beside that of `public_url`, for requests without a key.
+    pub allowed_hosts: Vec<String>,
+    /// So many entries the audit log keeps.
+    pub audit_entries: usize,
 }
 
 impl Default for Config {
@@ -46,6 +55,9 @@ impl Default for Config {
             max_unpacked: 128 << 20,
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
+            allow_anonymous: false,
+            allowed_hosts: Vec::new(),
+            audit_entries: 10_000,
         }
     }
 }
@@ -64,6 +76,8 @@ pub struct Inner {
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) vault: Vault,
     pub(crate) ingest: ingest::Doors,
+    pub(crate) access: Access,
+    pub(crate) metrics: Metrics,
 }
 
 impl App {
@@ -71,7 +85,10 @@ impl App {
     pub fn new(store: Store, config: Config) -> Self {
         let vault = Vault::new(store.dir());
         let changing = tokio::sync::Mutex::default();
-        Self(Arc::new(Inner { store, config, changing, vault, ingest: ingest::Doors::default() }))
+        let ingest = ingest::Doors::default();
+        let metrics = Metrics::new(|registry| ingest.counters.register(registry));
+        let access = Access::default();
+        Self(Arc::new(Inner { store, config, changing, vault, ingest, access, metrics }))
     }
 
     /// The present moment. The only clock of the server.

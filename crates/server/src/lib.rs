@@ -8,7 +8,9 @@
 //!
 //! Start with [`serve`], then `router`.
 
+pub mod access;
 mod app;
+mod background;
 mod body;
 mod bootstrap;
 mod error;
@@ -17,6 +19,8 @@ mod feedback;
 mod fields;
 mod filters;
 mod ingest;
+mod metrics;
+mod observe;
 mod path;
 mod projects;
 mod render;
@@ -31,5 +35,6 @@ mod views;
 mod workspace;
 
 pub use app::{App, Config};
+pub use observe::log_panics;
 pub use serve::{Bound, ServeError, bind};
 pub use workspace::VaultError;

@@ -6,6 +6,7 @@
 
 use axum::Json;
 use axum::extract::Request;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use tower::Layer as _;
@@ -13,11 +14,14 @@ use tower::util::MapRequestLayer;
 use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::access;
 use crate::app::App;
 use crate::bootstrap;
 use crate::error::ApiError;
 use crate::feedback;
 use crate::ingest;
+use crate::metrics;
+use crate::observe;
 use crate::path;
 use crate::projects;
 use crate::runs;
@@ -38,6 +42,8 @@ fn resources() -> OpenApiRouter<App> {
         .merge(threads::routes())
         .merge(v2::routes())
         .merge(views::routes())
+        .merge(access::routes())
+        .merge(metrics::routes())
 }
 
 fn document() -> OpenApi {
@@ -66,6 +72,9 @@ pub fn service(
         .route("/openapi.json", axum::routing::get(move || async move { document }))
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
+        // The last is the outermost.
+        .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app);
     // Around the router, not inside: it must see the canonical path.
     MapRequestLayer::new(path::canonical).layer(router)

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
 use crate::app::{App, Config};
-use crate::{projects, router};
+use crate::{access, background, projects, router};
 
 /// So long may a client take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -27,6 +27,11 @@ pub enum ServeError {
     Listen { address: SocketAddr, source: io::Error },
     #[error("cannot prepare the store: {0}")]
     Store(#[from] assay_store::Error),
+    #[error(
+        "will not listen on {address} without keys: others can reach it; make a key with `assay keys create`, \
+         listen on 127.0.0.1, or say --allow-anonymous if everybody who reaches it may read and delete everything"
+    )]
+    NoKeys { address: SocketAddr },
 }
 
 /// A server that has its sockets and answers once it [runs](Bound::run).
@@ -36,9 +41,16 @@ pub struct Bound {
 }
 
 /// Takes the sockets of the configuration, and makes the project every workspace has.
+///
+/// Refuses addresses that others can reach where no key was ever made, unless
+/// the configuration allows anonymous requests.
 pub async fn bind(app: App) -> Result<Bound, ServeError> {
     projects::ensure_default(&app).await?;
     let address = app.config.listen;
+    app.access.keys.load(&app.store).await?;
+    if app.access.keys.is_empty() && !access::is_private(&app.config) && !app.config.allow_anonymous {
+        return Err(ServeError::NoKeys { address });
+    }
     let http = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
     Ok(Bound { app, http })
 }
@@ -58,6 +70,7 @@ impl Bound {
     /// Answers requests until `stop` resolves, then lets open ones end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
+        let background = background::Tasks::start(self.app.clone());
         let service = router::service(self.app.clone());
         let mut stop = std::pin::pin!(stop);
         loop {
@@ -81,6 +94,7 @@ impl Bound {
                 tracing::warn!("requests were still open when the time for draining ended");
             }
         }
+        background.end().await;
     }
 }
 

@@ -49,7 +49,7 @@ impl Filter {
     /// Whether it holds of a run at hand, as far as the run itself tells:
     /// conditions on feedback do not.
     #[must_use]
-    pub fn holds(&self, run: &assay_domain::Run) -> bool {
+    pub fn holds_of(&self, run: &assay_domain::Run) -> bool {
         holds::holds(&self.expression, run)
     }
 

@@ -157,7 +157,7 @@ fn selected(filter: &str) -> Vec<usize> {
 fn held(filter: &Filter) -> Vec<usize> {
     let holds = |(number, case): (usize, &Case)| {
         let run = Run { thread: Some(case.thread.as_str().into()), ..case.run.clone() };
-        filter.holds(&run).then_some(number)
+        filter.holds_of(&run).then_some(number)
     };
     corpus().cases.iter().enumerate().filter_map(holds).collect()
 }

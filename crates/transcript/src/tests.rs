@@ -517,7 +517,8 @@ fn remembering(second: u32, before: &[Value], question: &str, answer: &str) -> T
 fn the_memory_of_a_graph_is_not_said_again() {
     let mut before = Vec::new();
     let mut traces = Vec::new();
-    for (turn, (question, answer)) in [("Hi", "Hello"), ("Hi", "Hello"), ("Bye", "Hello")].iter().enumerate() {
+    for (turn, (question, answer)) in [("Hi", "Hello"), ("Hi", "Hello"), ("Bye", "Hello")].iter().enumerate()
+    {
         traces.push(remembering(turn as u32 * 10, &before, question, answer));
         before.extend([say("user", question), say("assistant", answer)]);
     }

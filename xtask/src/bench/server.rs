@@ -133,12 +133,15 @@ fn taken_in(bench: &Bench, figures: &Figures, name: &str, at_least: f64, command
     ]
 }
 
+/// Asks; the number says which of several subjects to ask about.
+type Ask = Box<dyn Fn(&Server, usize) -> Result<()>>;
+
 /// One question, asked again and again.
 struct Question {
     name: &'static str,
     /// Milliseconds.
     at_most: f64,
-    ask: Box<dyn Fn(&Server, usize) -> Result<()>>,
+    ask: Ask,
 }
 
 /// Answers over a million runs, while more are coming in.

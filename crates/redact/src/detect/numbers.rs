@@ -53,7 +53,7 @@ fn gap(bytes: &[u8]) -> usize {
 
 /// Whether a number may begin here: not in the middle of a word or of another number.
 fn begins(text: &str, at: usize) -> bool {
-    let before = text[..at].as_bytes();
+    let before = &text.as_bytes()[..at];
     match before {
         [.., sign] if super::is_word(*sign) => false,
         [.., digit, b'-' | b'.' | b'/' | b'+' | b'_' | b':'] => !digit.is_ascii_alphanumeric(),
@@ -62,7 +62,7 @@ fn begins(text: &str, at: usize) -> bool {
 }
 
 fn ends(text: &str, at: usize) -> bool {
-    match text[at..].as_bytes() {
+    match &text.as_bytes()[at..] {
         [sign, ..] if super::is_word(*sign) => false,
         [b'-' | b'.' | b'/' | b'_' | b':' | b'%', next, ..] => !next.is_ascii_alphanumeric(),
         [b'%', ..] => false,
@@ -112,11 +112,11 @@ fn is_card_in(text: &str, groups: &[Group]) -> bool {
 
 /// Letters may stand beside a card number (`card4111…`), digits may not.
 fn begins_digits(text: &str, at: usize) -> bool {
-    !matches!(text[..at].as_bytes(), [.., b'0'..=b'9'] | [.., b'0'..=b'9', b'.'])
+    !matches!(&text.as_bytes()[..at], [.., b'0'..=b'9'] | [.., b'0'..=b'9', b'.'])
 }
 
 fn ends_digits(text: &str, at: usize) -> bool {
-    !matches!(text[at..].as_bytes(), [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..])
+    !matches!(&text.as_bytes()[at..], [b'0'..=b'9', ..] | [b'.', b'0'..=b'9', ..])
 }
 
 /// Issuer, length and check digit of a payment card.

@@ -56,7 +56,7 @@ pub(crate) struct Caller {
 /// Whether requests need a key now.
 pub(crate) async fn asks_for_keys(app: &App) -> ApiResult<bool> {
     app.access.keys.load(&app.store).await?;
-    Ok(!app.config.allow_anonymous && !(app.access.keys.is_empty() && is_private(&app.config)))
+    Ok(!(app.config.allow_anonymous || app.access.keys.is_empty() && is_private(&app.config)))
 }
 
 /// Whether only programs of this machine reach the server.

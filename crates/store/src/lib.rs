@@ -32,9 +32,9 @@ pub use embedded::{EmbeddedStore, Finding, Level, doctor};
 pub use error::Error;
 pub use filter::{Document, Filter, FilterError};
 pub use model::{
-    Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackQuery, FeedbackStats, Grouping, Key, NewProject,
-    Order, Page, Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow, RunStats,
-    StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow, TraceTotals, blob_key, blob_of,
+    Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackQuery, FeedbackStats, Grouping, Key,
+    NewProject, Order, Page, Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow,
+    RunStats, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow, TraceTotals, blob_key, blob_of,
     blob_reference,
 };
 pub use wait::block_on;

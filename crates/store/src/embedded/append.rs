@@ -117,8 +117,12 @@ fn update(
         // Of a damaged payload, what the columns know is kept.
         _ => query::salvaged(&writer.connection, id)?,
     };
+    // What a run costs is computed when that from which it follows is said, and not again.
+    let prices =
+        run.pieces.iter().any(|piece| piece.sets_cost && is_news(piece.mark())).then(|| writer.prices.now());
     appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run));
-    let Assembled { columns, body, attachments } = assemble(record, id, &writer.prices).map_err(damaged)?;
+    let Assembled { columns, body, attachments } =
+        assemble(record, id, prices.as_deref()).map_err(damaged)?;
     if before.as_ref() == Some(&body) {
         appended.unchanged_runs += 1;
     } else {

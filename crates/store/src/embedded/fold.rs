@@ -25,12 +25,15 @@ pub(crate) struct Piece {
     pub(crate) digest: [u8; 32],
     /// Whether it brings attachments.
     pub(crate) has_files: bool,
+    /// Whether the cost of its run may follow from it.
+    pub(crate) sets_cost: bool,
 }
 
 impl Piece {
     pub(crate) fn of(patch: &RunPatch) -> Self {
         let mut piece = Self::new(patch.is_creation, format::part_json(patch));
         piece.has_files = !patch.attachments.is_empty();
+        piece.sets_cost = sets_cost(patch);
         piece
     }
 
@@ -38,12 +41,22 @@ impl Piece {
         let mut hasher = Sha256::new();
         hasher.update([u8::from(is_creation)]);
         hasher.update(json.as_bytes());
-        Self { is_creation, json, digest: hasher.finalize().into(), has_files: false }
+        Self { is_creation, json, digest: hasher.finalize().into(), has_files: false, sets_cost: true }
     }
 
     pub(crate) fn mark(&self) -> &[u8] {
         &self.digest[..SEEN]
     }
+}
+
+/// Whether a patch says something of usage, model, provider or the time that prices depend on.
+fn sets_cost(patch: &RunPatch) -> bool {
+    let says = |map: &Option<Map<String, Value>>, key| map.as_ref().is_some_and(|map| map.contains_key(key));
+    patch.usage.is_some()
+        || patch.start_time.is_some()
+        || says(&patch.metadata, "ls_model_name")
+        || says(&patch.metadata, "ls_provider")
+        || says(&patch.extra, "invocation_params")
 }
 
 /// Whether a piece with this mark has been folded before.

@@ -9,6 +9,7 @@
 //! Start with [`EmbeddedStore::open`], then `append`.
 
 mod append;
+mod backup;
 mod blobs;
 mod catalog;
 mod columns;
@@ -17,6 +18,8 @@ mod doctor;
 mod feedback;
 mod fold;
 mod functions;
+mod gate;
+mod meter;
 mod prepare;
 mod projects;
 mod query;
@@ -37,7 +40,7 @@ mod writer;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use assay_domain::{
@@ -49,6 +52,8 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 pub use doctor::{Finding, Level, doctor};
+use gate::{Alarm, Gate, Limits, Room};
+use meter::Meter;
 use reader::Readers;
 use schema::Access;
 pub(crate) use search::text as searchable;
@@ -56,13 +61,14 @@ use writer::{Command, Reply, Writer};
 
 use crate::filter::sql::searches;
 use crate::{
-    Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats, Filter, Key, Memo,
-    NewProject, Page, Project, ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery, RunRow,
-    RunStats, Runs, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow,
+    Activity, Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats, Filter, Key,
+    Memo, NewProject, Page, Project, ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery,
+    RunRow, RunStats, Runs, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow,
 };
 
-/// So many batches wait at each of the two stations before callers have to.
-const QUEUE: usize = 8;
+/// So many batches, and so many other jobs, wait at each station before callers have to.
+/// What batches take in memory is bounded by `gate`.
+const QUEUE: usize = 256;
 
 /// A store in a directory. Copies share it; it closes with the last of them.
 #[derive(Clone)]
@@ -82,8 +88,28 @@ struct Inner {
 }
 
 struct Writing {
-    appends: mpsc::Sender<(Batch, Reply<Appended>)>,
+    appends: mpsc::Sender<Arrival>,
     commands: mpsc::Sender<Command>,
+    gate: Gate,
+    alarm: Arc<Alarm>,
+    meter: Arc<Meter>,
+    prices: Arc<Prices>,
+}
+
+/// A batch before the first station.
+struct Arrival {
+    batch: Batch,
+    reply: Reply<Appended>,
+    room: Room,
+}
+
+/// What tokens cost at present.
+pub(crate) struct Prices(RwLock<Arc<PriceTable>>);
+
+impl Prices {
+    pub(crate) fn now(&self) -> Arc<PriceTable> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl EmbeddedStore {
@@ -95,7 +121,7 @@ impl EmbeddedStore {
     pub fn open(dir: impl AsRef<Path>, prices: PriceTable) -> Result<Self, Error> {
         let dir = dir.as_ref();
         fs_err::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
-        Self::start(dir, Access::Durable, prices, None)
+        Self::start(dir, Access::Durable, prices, None, Limits::default())
     }
 
     /// Opens a store that exists, for reading alone; other processes may be
@@ -106,7 +132,7 @@ impl EmbeddedStore {
             return Err(Error::NotFound(format!("store at {dir:?}")));
         }
         schema::upgrade(dir)?;
-        Self::start(dir, Access::Read, PriceTable::default(), None)
+        Self::start(dir, Access::Read, PriceTable::default(), None, Limits::default())
     }
 
     /// Opens an empty store that vanishes with its last copy.
@@ -116,7 +142,7 @@ impl EmbeddedStore {
             .tempdir()
             .map_err(|source| io("create", &std::env::temp_dir(), source))?;
         let dir = temporary.path().to_owned();
-        Self::start(&dir, Access::Temporary, prices, Some(temporary))
+        Self::start(&dir, Access::Temporary, prices, Some(temporary), Limits::default())
     }
 
     fn start(
@@ -124,18 +150,25 @@ impl EmbeddedStore {
         access: Access,
         prices: PriceTable,
         temporary: Option<TempDir>,
+        limits: Limits,
     ) -> Result<Self, Error> {
         let mut threads = Vec::new();
         let mut writing = None;
         if access != Access::Read {
-            let prices = Arc::new(prices);
-            let writer = Writer::open(dir, access, Arc::clone(&prices))?;
+            let prices = Arc::new(Prices(RwLock::new(Arc::new(prices))));
+            let meter = Arc::new(Meter::default());
+            let writer = Writer::open(dir, access, Arc::clone(&prices), Arc::clone(&meter))?;
             let (appends, batches) = mpsc::channel(QUEUE);
             let (commands, queue) = mpsc::channel(QUEUE);
+            let alarm = Arc::new(Alarm::default());
+            let gate = Gate::new(Arc::clone(&alarm), limits);
             let to_writer = commands.clone();
-            threads.push(spawn(dir, "assay-prepare", move || prepare_all(batches, &to_writer, &prices))?);
+            let present = Arc::clone(&prices);
+            threads.push(spawn(dir, "assay-prepare", move || prepare_all(batches, &to_writer, &present))?);
             threads.push(spawn(dir, "assay-write", move || writer.work(queue))?);
-            writing = Some(Writing { appends, commands });
+            let ringing = Arc::clone(&alarm);
+            threads.push(spawn(dir, "assay-alarm", move || ringing.work())?);
+            writing = Some(Writing { appends, commands, gate, alarm, meter, prices });
         }
         let (readers, reading) = Readers::start(dir)?;
         threads.extend(reading);
@@ -173,6 +206,46 @@ impl EmbeddedStore {
     pub async fn catch_up(&self) -> Result<(), Error> {
         while self.write(search::catch_up).await? {}
         Ok(())
+    }
+
+    /// Replaces what tokens cost, for runs that arrive from now on; what
+    /// others cost is not computed again.
+    pub fn set_prices(&self, prices: PriceTable) -> Result<(), Error> {
+        *self.writing()?.prices.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(prices);
+        Ok(())
+    }
+
+    /// Copies the store into one file, as it is at one moment of this call,
+    /// while it is being used; how large the file is. It is checked and on
+    /// disk when this returns.
+    ///
+    /// [`Error::Conflict`] where there is such a file already.
+    pub async fn backup(&self, to: &Path) -> Result<u64, Error> {
+        let (dir, to) = (self.inner.dir.clone(), to.to_owned());
+        let (reply, answer) = oneshot::channel();
+        // On a thread of its own, so that nobody waits for it; it ends with the copy.
+        spawn(&self.inner.dir, "assay-backup", move || {
+            let _ = reply.send(backup::backup(&dir, &to));
+        })?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    /// Makes a store out of a backup, in a directory that has none.
+    pub fn restore(backup: &Path, dir: &Path) -> Result<u64, Error> {
+        backup::restore(backup, dir)
+    }
+
+    /// What the store has done since it was opened, and how large it is. Cheap to ask.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        let size = |name: &str| fs_err::metadata(self.inner.dir.join(name)).map_or(0, |file| file.len());
+        let writing = self.inner.writing.as_ref();
+        Activity {
+            waiting_bytes: writing.map_or(0, |writing| writing.gate.taken() as u64),
+            file_bytes: size(schema::FILE),
+            log_bytes: size(&format!("{}-wal", schema::FILE)),
+            ..writing.map(|writing| writing.meter.read()).unwrap_or_default()
+        }
     }
 
     fn readers(&self) -> Result<&Readers, Error> {
@@ -227,13 +300,9 @@ fn spawn(dir: &Path, name: &str, work: impl FnOnce() + Send + 'static) -> Result
 }
 
 /// The first station: everything that needs no database.
-fn prepare_all(
-    mut batches: mpsc::Receiver<(Batch, Reply<Appended>)>,
-    writer: &mpsc::Sender<Command>,
-    prices: &PriceTable,
-) {
-    while let Some((batch, reply)) = batches.blocking_recv() {
-        let command = Command::Append(prepare::prepare(batch, prices), reply);
+fn prepare_all(mut batches: mpsc::Receiver<Arrival>, writer: &mpsc::Sender<Command>, prices: &Prices) {
+    while let Some(Arrival { batch, reply, room }) = batches.blocking_recv() {
+        let command = Command::Append(prepare::prepare(batch, &prices.now()), reply, room);
         if writer.blocking_send(command).is_err() {
             break;
         }
@@ -243,7 +312,9 @@ fn prepare_all(
 impl Drop for Inner {
     fn drop(&mut self) {
         self.readers = None;
-        self.writing = None;
+        if let Some(writing) = self.writing.take() {
+            writing.alarm.close();
+        }
         let threads = std::mem::take(self.threads.get_mut().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
             // One that panicked has said so already.
@@ -258,8 +329,16 @@ fn io(action: &'static str, dir: &Path, source: std::io::Error) -> Error {
 
 impl Runs for EmbeddedStore {
     async fn append(&self, batch: Batch) -> Result<Appended, Error> {
+        let writing = self.writing()?;
+        let bytes = gate::weight(&batch);
+        let Some((room, place)) = writing.gate.enter(bytes, writing.appends.reserve()).await else {
+            writing.meter.refused();
+            return Err(Error::Busy { dir: self.inner.dir.clone() });
+        };
         let (reply, answer) = oneshot::channel();
-        self.writing()?.appends.send((batch, reply)).await.map_err(|_| Error::Closed)?;
+        let place = place.map_err(|_| Error::Closed)?;
+        writing.meter.arrived();
+        place.send(Arrival { batch, reply, room });
         answer.await.map_err(|_| Error::Closed)?
     }
 

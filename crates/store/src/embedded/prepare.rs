@@ -104,7 +104,7 @@ fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
         pieces.push(piece);
     }
     let Assembled { columns, body, attachments } =
-        assemble(record, id, prices).expect("what was just written can be read");
+        assemble(record, id, Some(prices)).expect("what was just written can be read");
     PreparedRun { project, pieces, columns, seen, body, is_conflicting, attachments }
 }
 
@@ -136,12 +136,14 @@ pub(crate) struct Assembled {
     pub(crate) attachments: Vec<Attachment>,
 }
 
-/// Columns and packed body of a record.
-pub(crate) fn assemble(record: Record, id: RunId, prices: &PriceTable) -> Result<Assembled, String> {
+/// Columns and packed body of a record; without prices, its cost stays.
+pub(crate) fn assemble(record: Record, id: RunId, prices: Option<&PriceTable>) -> Result<Assembled, String> {
     let creation = record.creation.clone();
     let updates = record.updates.as_ref().map(format::part_json);
     let mut run = fold::fold(record, id, NOWHERE)?;
-    fold::price(&mut run, prices);
+    if let Some(prices) = prices {
+        fold::price(&mut run, prices);
+    }
     let body = format::encode(creation.as_deref(), updates.as_deref(), run.cost.as_ref());
     Ok(Assembled { columns: Columns::of(&run), body, attachments: run.attachments })
 }

@@ -264,3 +264,99 @@ fn nothing_of_a_deleted_answer_stays_on_disk() {
     assert!(!holds(b"what the vector gives away"));
     assert!(!holds(&[1; 32]), "the key says whether a text was there");
 }
+
+#[test]
+fn a_backup_holds_one_moment_of_a_store_in_use() {
+    let (dir, elsewhere) = (scratch(), scratch());
+    let store = open(dir.path()).expect("a store");
+    block_on(store.append(numbered(0..500))).expect("appended");
+    let file = elsewhere.path().join("copy.db");
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                block_on(store.append(numbered(500 + round * 10..510 + round * 10))).expect("appended");
+                if is_done.load(std::sync::atomic::Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        let size = block_on(store.backup(&file)).expect("a copy");
+        is_done.store(true, std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(size, std::fs::metadata(&file).expect("a file").len());
+    });
+    assert_eq!(std::fs::read_dir(elsewhere.path()).expect("a directory").count(), 1);
+    assert!(matches!(block_on(store.backup(&file)), Err(Error::Conflict(_))));
+
+    let other = elsewhere.path().join("other");
+    EmbeddedStore::restore(&file, &other).expect("restored");
+    assert!(matches!(EmbeddedStore::restore(&file, &other), Err(Error::Conflict(_))));
+    let restored = open(&other).expect("a store");
+    let runs = count(&restored);
+    assert!((500..=count(&store)).contains(&runs) && runs.is_multiple_of(10), "{runs} runs");
+    assert!(doctor(&other).iter().all(|finding| finding.level != Level::Problem));
+    block_on(restored.append(numbered(0..2_000))).expect("appended");
+    assert_eq!(count(&restored), 2_000);
+}
+
+#[test]
+fn what_is_no_backup_is_not_restored() {
+    let dir = scratch();
+    let (file, to) = (dir.path().join("file"), dir.path().join("to"));
+    assert!(matches!(EmbeddedStore::restore(&file, &to), Err(Error::NotFound(_))));
+    let mut whole = dir.path().to_owned();
+    whole.push("whole");
+    block_on(open(&whole).expect("a store").append(numbered(0..500))).expect("appended");
+    let copy = dir.path().join("copy");
+    block_on(open(&whole).expect("a store").backup(&copy)).expect("a copy");
+    let bytes = std::fs::read(&copy).expect("a file");
+    for bad in [&b""[..], b"text", &bytes[..bytes.len() / 2]] {
+        std::fs::write(&file, bad).expect("written");
+        assert!(EmbeddedStore::restore(&file, &to).is_err());
+        assert_eq!(std::fs::read_dir(&to).expect("a directory").count(), 0);
+    }
+}
+
+#[test]
+fn a_store_that_cannot_keep_up_says_so() {
+    let dir = scratch();
+    let limits = Limits { bytes: 1 << 20, patience: std::time::Duration::from_millis(50) };
+    let store = EmbeddedStore::start(dir.path(), Access::Durable, PriceTable::default(), None, limits);
+    let store = store.expect("a store");
+    let turnstile = turn::Turnstile::open(dir.path()).expect("files");
+    // Another process writes and does not come to an end.
+    let turn = turnstile.enter(dir.path()).expect("a turn");
+    let answers: Vec<Result<Appended, Error>> = thread::scope(|scope| {
+        let append = |part: usize| {
+            let store = &store;
+            scope.spawn(move || block_on(store.append(numbered(part * 400..part * 400 + 400))))
+        };
+        let appends: Vec<_> = (0..8).map(append).collect();
+        while store.activity().refused_batches < 4 {
+            thread::yield_now();
+        }
+        assert!(store.activity().waiting_bytes <= 1 << 20);
+        drop(turn);
+        appends.into_iter().map(|append| append.join().expect("no panic")).collect()
+    });
+    let taken = answers.iter().filter(|answer| answer.is_ok()).count();
+    assert!((1..=4).contains(&taken), "{taken} of 8");
+    let refused = answers.iter().filter_map(|answer| answer.as_ref().err());
+    assert!(refused.into_iter().all(|error| matches!(error, Error::Busy { .. }) && error.is_retryable()));
+    // All of what was acknowledged is there, and what was refused can come again.
+    assert_eq!(count(&store), 400 * taken as u64);
+    block_on(store.append(numbered(0..3_200))).expect("appended");
+    assert_eq!(count(&store), 3_200);
+}
+
+#[test]
+fn activity_is_counted() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    block_on(store.append(numbered(0..10))).expect("appended");
+    block_on(store.append(numbered(5..15))).expect("appended");
+    let activity = store.activity();
+    assert_eq!((activity.batches, activity.commits, activity.waiting_batches), (2, 2, 0));
+    assert_eq!((activity.new_runs, activity.unchanged_runs, activity.changed_runs), (15, 5, 0));
+    assert_eq!((activity.waiting_bytes, activity.failed_batches), (0, 0));
+    assert!(activity.bytes > 1_000 && activity.file_bytes + activity.log_bytes > activity.bytes);
+}

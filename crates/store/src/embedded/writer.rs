@@ -8,13 +8,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use assay_domain::PriceTable;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
+use super::Prices;
 use super::append;
 use super::feedback;
+use super::gate::Room;
+use super::meter::Meter;
 use super::prepare::Prepared;
 use super::projects;
 use super::reader::Problem;
@@ -30,16 +33,25 @@ const GROUP_BATCHES: usize = 64;
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, Error>>;
 
 pub(crate) enum Command {
-    Append(Prepared, Reply<Appended>),
+    Append(Prepared, Reply<Appended>, Room),
     /// Anything else; it sees to its own transaction and its own reply.
     Job(Box<dyn FnOnce(&mut Writer) + Send>),
+}
+
+/// A batch that waits for its commit.
+struct Waiting {
+    prepared: Prepared,
+    reply: Reply<Appended>,
+    /// What it takes of the memory that batches may take.
+    room: Room,
 }
 
 /// What the writing thread owns.
 pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) dir: PathBuf,
-    pub(crate) prices: Arc<PriceTable>,
+    pub(crate) prices: Arc<Prices>,
+    meter: Arc<Meter>,
     pub(crate) keys: Keys,
     /// After a failure `keys` may speak of what was taken back.
     is_unsure: bool,
@@ -77,7 +89,12 @@ impl Keys {
 }
 
 impl Writer {
-    pub(crate) fn open(dir: &Path, access: Access, prices: Arc<PriceTable>) -> Result<Self, Error> {
+    pub(crate) fn open(
+        dir: &Path,
+        access: Access,
+        prices: Arc<Prices>,
+        meter: Arc<Meter>,
+    ) -> Result<Self, Error> {
         let turnstile = match access {
             Access::Durable => Some(Turnstile::open(dir)?),
             _ => None,
@@ -94,6 +111,7 @@ impl Writer {
             connection,
             dir: dir.to_owned(),
             prices,
+            meter,
             keys,
             is_unsure: true,
             data_version: 0,
@@ -109,9 +127,9 @@ impl Writer {
             let mut next = Some(command);
             loop {
                 match next.take() {
-                    Some(Command::Append(prepared, reply)) => {
+                    Some(Command::Append(prepared, reply, room)) => {
                         bytes += prepared.bytes;
-                        group.push((prepared, reply));
+                        group.push(Waiting { prepared, reply, room });
                         if bytes >= GROUP_BYTES || group.len() >= GROUP_BATCHES {
                             break;
                         }
@@ -129,43 +147,50 @@ impl Writer {
         }
     }
 
-    fn commit(&mut self, mut group: Vec<(Prepared, Reply<Appended>)>) {
+    fn commit(&mut self, mut group: Vec<Waiting>) {
         if group.is_empty() {
             return;
         }
-        let together = self.append_all(group.iter().map(|(prepared, _)| prepared));
-        match together {
+        match self.append_all(&group) {
             Ok(appended) => {
-                for ((_, reply), appended) in group.into_iter().zip(appended) {
-                    // Who no longer waits does not need the answer.
-                    let _ = reply.send(Ok(appended));
+                for (waiting, appended) in group.into_iter().zip(appended) {
+                    self.answer(waiting, Ok(appended));
                 }
             }
             Err(error) if group.len() == 1 => {
-                if let Some((_, reply)) = group.pop() {
-                    let _ = reply.send(Err(error));
+                if let Some(waiting) = group.pop() {
+                    self.answer(waiting, Err(error));
                 }
             }
             Err(_) => {
-                for (prepared, reply) in group {
-                    let alone = self.append_all([&prepared].into_iter());
-                    let _ = reply.send(alone.map(|appended| appended.into_iter().sum_up()));
+                for waiting in group {
+                    let alone = self.append_all(std::slice::from_ref(&waiting));
+                    self.answer(waiting, alone.map(|appended| appended.into_iter().sum_up()));
                 }
             }
         }
     }
 
-    fn append_all<'a>(
-        &mut self,
-        batches: impl Iterator<Item = &'a Prepared>,
-    ) -> Result<Vec<Appended>, Error> {
-        self.transact(|writer| {
+    fn answer(&self, waiting: Waiting, appended: Result<Appended, Error>) {
+        let Waiting { prepared, reply, room } = waiting;
+        self.meter.answered(appended.as_ref().ok().copied());
+        // Whoever has an answer takes no room any more.
+        drop((prepared, room));
+        // Who no longer waits does not need the answer.
+        let _ = reply.send(appended);
+    }
+
+    fn append_all(&mut self, group: &[Waiting]) -> Result<Vec<Appended>, Error> {
+        let start = Instant::now();
+        let appended = self.transact(|writer| {
             let mut traces = Traces::default();
-            let appended =
-                batches.map(|batch| append::apply(writer, &mut traces, batch)).collect::<Result<_, _>>()?;
+            let batches = group.iter().map(|waiting| append::apply(writer, &mut traces, &waiting.prepared));
+            let appended = batches.collect::<Result<_, _>>()?;
             traces.settle(&writer.connection)?;
             Ok(appended)
-        })
+        })?;
+        self.meter.committed(group.iter().map(|waiting| waiting.prepared.bytes).sum(), start.elapsed());
+        Ok(appended)
     }
 
     /// All of the work, durably, or none of it.

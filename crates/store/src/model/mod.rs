@@ -1,5 +1,6 @@
 //! What goes into a store and comes out of it, besides the domain's own types.
 
+mod activity;
 mod feedback;
 mod records;
 mod stats;
@@ -13,6 +14,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::Filter;
+pub use activity::Activity;
 pub use feedback::FeedbackQuery;
 pub use records::{Change, Record, RecordQuery};
 pub use stats::{FeedbackStats, Grouping, RunStats, StatsQuery};

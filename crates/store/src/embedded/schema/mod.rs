@@ -68,7 +68,7 @@ pub(crate) fn upgrade(dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-fn version(connection: &Connection) -> rusqlite::Result<u32> {
+pub(crate) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 

@@ -36,11 +36,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let start = Instant::now();
         let server = Server::start(&binary, &environment.log(&format!("{}.server", suite.name)))?;
         let result = suite.run(&environment, &server);
+        let faults = server.faults();
         let ended = server.stop();
         let mut verdict = result.with_context(|| format!("suite {}", suite.name))?;
         verdict.seconds = start.elapsed().as_secs_f64();
-        if let Err(error) = ended {
+        for error in faults.as_ref().err().into_iter().chain(ended.as_ref().err()) {
             verdict.failed.push(("the server".into(), format!("{error:#}")));
+        }
+        for fault in faults.into_iter().flatten() {
+            verdict.failed.push(("the server counts no fault of its own".into(), fault));
         }
         eprint!("{}", verdict.failures());
         verdicts.push(verdict);

@@ -58,6 +58,12 @@ impl Server {
         self.grpc.as_deref()
     }
 
+    /// What the server itself counts as its own faults: answers of 500 and above, and panics.
+    pub(crate) fn faults(&self) -> Result<Vec<String>> {
+        let text = ureq::get(format!("{}/metrics", self.url)).call()?.body_mut().read_to_string()?;
+        Ok(faults_in(&text))
+    }
+
     /// Asks the server to end. Fails if it had ended before, or does not end well.
     pub(crate) fn stop(mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
@@ -94,4 +100,28 @@ fn lines_of(pipe: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String>
         }
     });
     receiver
+}
+
+/// The counters of faults in a text of metrics that have counted anything.
+fn faults_in(metrics: &str) -> Vec<String> {
+    let is_fault = |line: &&str| {
+        (line.starts_with("assay_requests_total{") && line.contains("status=\"5"))
+            || line.starts_with("assay_panics_total")
+    };
+    metrics.lines().filter(is_fault).filter(|line| !line.ends_with(" 0")).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_of_500_and_above_and_panics_are_faults() {
+        let metrics = "assay_requests_total{method=\"GET\",path=\"/a\",status=\"200\"} 7\n\
+             assay_requests_total{method=\"GET\",path=\"/a\",status=\"503\"} 1\n\
+             assay_panics_total 0\n";
+        let fault = "assay_requests_total{method=\"GET\",path=\"/a\",status=\"503\"} 1";
+        assert_eq!(faults_in(metrics), [fault]);
+        assert_eq!(faults_in("assay_panics_total 2"), ["assay_panics_total 2"]);
+    }
 }

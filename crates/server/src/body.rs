@@ -1,7 +1,6 @@
 //! Request bodies: read whole, unpacked, never larger than allowed.
 
 use std::io::Read;
-use std::time::Duration;
 
 use axum::extract::Request;
 use bytes::{Bytes, BytesMut};
@@ -16,11 +15,16 @@ use crate::error::{ApiError, ApiResult};
 /// 413 if it is too large before or after unpacking, 408 if the client pauses
 /// too long, 415 for another encoding, 400 if it is cut short or damaged.
 pub(crate) async fn read(request: Request, app: &App) -> ApiResult<Bytes> {
-    let encoding =
-        request.headers().get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_owned());
-    let packed = collect(request, app.config.max_body, app.config.body_timeout).await?;
+    let encoding = request.headers().get(header::CONTENT_ENCODING);
+    let encoding = encoding.map(|value| value.to_str().unwrap_or("?").to_owned());
+    let packed = collect(request, app).await?;
+    unpacked(packed, encoding.as_deref(), app).await
+}
+
+/// Undoes an encoding. Fails as [`read`] does.
+pub(crate) async fn unpacked(packed: Bytes, encoding: Option<&str>, app: &App) -> ApiResult<Bytes> {
     let limit = app.config.max_unpacked;
-    match encoding.as_deref().map(str::trim) {
+    match encoding.map(str::trim) {
         None | Some("" | "identity") => Ok(packed),
         Some(encoding @ ("gzip" | "x-gzip" | "deflate" | "zstd")) => {
             let encoding = encoding.to_owned();
@@ -35,7 +39,9 @@ pub(crate) async fn read(request: Request, app: &App) -> ApiResult<Bytes> {
     }
 }
 
-async fn collect(request: Request, limit: usize, pause: Duration) -> ApiResult<Bytes> {
+/// Reads a body as it comes. Fails as [`read`] does.
+pub(crate) async fn collect(request: Request, app: &App) -> ApiResult<Bytes> {
+    let (limit, pause) = (app.config.max_body, app.config.body_timeout);
     let mut body = request.into_body();
     let mut first: Option<Bytes> = None;
     let mut all = BytesMut::new();

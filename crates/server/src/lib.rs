@@ -21,6 +21,7 @@ mod filters;
 mod ingest;
 mod metrics;
 mod observe;
+mod otlp;
 mod path;
 mod projects;
 mod render;

@@ -28,7 +28,7 @@ fn canonical_path(path: &str) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let rest: &[&str] = match segments.as_slice() {
         // What exporters use that add their own suffix to a bare host.
-        ["v1", "traces"] => return "/otel/v1/traces".to_owned(),
+        ["v1", signal @ ("traces" | "logs" | "metrics")] => return format!("/otel/v1/{signal}"),
         ["api", "v1", rest @ ..] | ["api", rest @ ..] | ["v1", rest @ ..] => rest,
         all => all,
     };
@@ -55,6 +55,7 @@ mod tests {
             ("/api/v1/otel/v1/traces", "/otel/v1/traces"),
             ("/v1/otel/v1/traces", "/otel/v1/traces"),
             ("/v1/traces", "/otel/v1/traces"),
+            ("/v1/logs", "/otel/v1/logs"),
             ("/", "/"),
         ] {
             assert_eq!(canonical_path(given), expected, "{given}");

@@ -22,6 +22,7 @@ use crate::feedback;
 use crate::ingest;
 use crate::metrics;
 use crate::observe;
+use crate::otlp;
 use crate::path;
 use crate::projects;
 use crate::runs;
@@ -44,6 +45,7 @@ fn resources() -> OpenApiRouter<App> {
         .merge(views::routes())
         .merge(access::routes())
         .merge(metrics::routes())
+        .merge(otlp::routes())
 }
 
 fn document() -> OpenApi {
@@ -78,6 +80,15 @@ pub fn service(
         .with_state(app);
     // Around the router, not inside: it must see the canonical path.
     MapRequestLayer::new(path::canonical).layer(router)
+}
+
+/// The service of the port for OTLP over gRPC.
+pub fn grpc(
+    app: App,
+) -> impl tower::Service<Request, Response = Response, Error = std::convert::Infallible, Future: Send> + Clone + Send
+{
+    let observe = from_fn_with_state(app.clone(), observe::observe);
+    otlp::grpc::routes().fallback(otlp::grpc::unknown).layer(observe).with_state(app)
 }
 
 async fn unknown(request: Request) -> Response {

@@ -1,5 +1,6 @@
 //! Sockets: accepting, timing out, draining.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Config};
@@ -21,10 +23,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error(
-        "cannot listen on {address}: {source}; choose another address with --listen, or stop what uses it"
-    )]
-    Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot listen on {address}: {source}; choose another address with {flag}, or stop what uses it")]
+    Listen { address: SocketAddr, flag: &'static str, source: io::Error },
     #[error("cannot prepare the store: {0}")]
     Store(#[from] assay_store::Error),
     #[error(
@@ -38,6 +38,7 @@ pub enum ServeError {
 pub struct Bound {
     app: App,
     http: TcpListener,
+    grpc: Option<TcpListener>,
 }
 
 /// Takes the sockets of the configuration, and makes the project every workspace has.
@@ -46,19 +47,32 @@ pub struct Bound {
 /// the configuration allows anonymous requests.
 pub async fn bind(app: App) -> Result<Bound, ServeError> {
     projects::ensure_default(&app).await?;
-    let address = app.config.listen;
     app.access.keys.load(&app.store).await?;
     if app.access.keys.is_empty() && !access::is_private(&app.config) && !app.config.allow_anonymous {
-        return Err(ServeError::NoKeys { address });
+        return Err(ServeError::NoKeys { address: app.config.listen });
     }
-    let http = TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })?;
-    Ok(Bound { app, http })
+    let http = listen("--listen", app.config.listen).await?;
+    let grpc = match app.config.grpc {
+        Some(address) => Some(listen("--grpc", address).await?),
+        None => None,
+    };
+    Ok(Bound { app, http, grpc })
+}
+
+async fn listen(flag: &'static str, address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, flag, source })
 }
 
 impl Bound {
     /// Where HTTP is served; useful where the port was 0.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.http.local_addr()
+    }
+
+    /// Where OTLP over gRPC is taken, if it is.
+    #[must_use]
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref()?.local_addr().ok()
     }
 
     /// The configuration in force.
@@ -71,23 +85,18 @@ impl Bound {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let background = background::Tasks::start(self.app.clone());
-        let service = router::service(self.app.clone());
-        let mut stop = std::pin::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                accepted = self.http.accept() => accepted,
-                () = &mut stop => break,
-            };
-            match accepted {
-                Ok((stream, _)) => converse(stream, service.clone(), &graceful),
-                // Too many open files, or a client that gave up: the next one may fare better.
-                Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
+        let stopped = CancellationToken::new();
+        let http = accept_all(self.http, router::service(self.app.clone()), &graceful, &stopped);
+        let grpc = async {
+            if let Some(grpc) = self.grpc {
+                accept_all(grpc, router::grpc(self.app.clone()), &graceful, &stopped).await;
             }
-        }
-        drop(self.http);
+        };
+        let stop = async {
+            stop.await;
+            stopped.cancel();
+        };
+        tokio::join!(http, grpc, stop);
         tokio::select! {
             () = graceful.shutdown() => {}
             () = tokio::time::sleep(self.app.config.drain) => {
@@ -95,6 +104,35 @@ impl Bound {
             }
         }
         background.end().await;
+    }
+}
+
+/// Takes connections until `stopped`.
+async fn accept_all<S>(
+    listener: TcpListener,
+    service: S,
+    graceful: &GracefulShutdown,
+    stopped: &CancellationToken,
+) where
+    S: tower::Service<axum::extract::Request, Response = axum::response::Response, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped.cancelled() => return,
+        };
+        match accepted {
+            Ok((stream, _)) => converse(stream, service.clone(), graceful),
+            // Too many open files, or a client that gave up: the next one may fare better.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 

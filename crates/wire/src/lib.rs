@@ -38,7 +38,7 @@ pub struct Decoded {
     /// Projects that runs name by id. It counts more than a name.
     pub projects: HashMap<RunId, ProjectId>,
     /// Contents of the attachments that came along, by their SHA-256.
-    pub blobs: Vec<([u8; 32], Vec<u8>)>,
+    pub blobs: Vec<Blob>,
     /// Records that could not be read. They are skipped, never guessed at.
     pub rejected: Vec<Rejected>,
     /// Records that could be read only after their text was mended.
@@ -53,6 +53,15 @@ pub struct Rejected {
     pub location: String,
     /// Lowercase, names the thing: `unknown run_type "agent"`.
     pub reason: String,
+}
+
+/// Content that came with a run, by its SHA-256.
+type Blob = ([u8; 32], Vec<u8>);
+
+/// An attachment and its content as the store keeps them.
+fn attach(name: String, mime_type: Option<String>, content: Vec<u8>) -> (Attachment, Blob) {
+    let key: [u8; 32] = sha2::Sha256::digest(&content).into();
+    (Attachment::in_store(name, mime_type, key, content.len()), (key, content))
 }
 
 impl Decoded {
@@ -78,14 +87,6 @@ impl Decoded {
         self.blobs.extend(blobs);
         self.rejected.extend(rejected);
         self.repaired += repaired;
-    }
-
-    /// Keeps the content of an attachment.
-    fn attach(&mut self, name: String, mime_type: Option<String>, content: Vec<u8>) -> Attachment {
-        let key: [u8; 32] = sha2::Sha256::digest(&content).into();
-        let attachment = Attachment::in_store(name, mime_type, key, content.len());
-        self.blobs.push((key, content));
-        attachment
     }
 
     #[must_use]

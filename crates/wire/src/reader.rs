@@ -53,6 +53,7 @@ pub struct Reader {
     splitter: Splitter<Unpacked>,
     has_started: bool,
     records: usize,
+    max_protobuf: usize,
 }
 
 impl Reader {
@@ -75,7 +76,13 @@ impl Reader {
             splitter: Splitter::new(unpacked, MAX_RECORD),
             has_started: false,
             records: 0,
+            max_protobuf: MAX_PROTOBUF,
         })
+    }
+
+    /// Takes protobuf files up to so many bytes, instead of [`MAX_PROTOBUF`].
+    pub fn set_max_protobuf(&mut self, bytes: usize) {
+        self.max_protobuf = bytes;
     }
 
     /// How many records were met so far, readable or not.
@@ -135,11 +142,11 @@ impl Reader {
         self.records += 1;
         let whole = self
             .splitter
-            .rest(MAX_PROTOBUF)
+            .rest(self.max_protobuf)
             .map_err(|source| Error::Io { file: self.file.clone(), source })?;
         match whole {
             Some(bytes) => Ok(otel::decode_protobuf(&bytes, &self.file)),
-            None => Err(Error::TooLarge { file: self.file.clone(), limit: MAX_PROTOBUF }),
+            None => Err(Error::TooLarge { file: self.file.clone(), limit: self.max_protobuf }),
         }
     }
 

@@ -31,6 +31,7 @@ const FAMILIES: &[(&str, Area)] = &[
     ("/traces", Runs),
     ("/threads", Runs),
     ("/otel", Runs),
+    ("/import", Runs),
     ("/sessions", Projects),
     ("/v2/sessions", Projects),
     ("/projects", Projects),
@@ -67,6 +68,8 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("POST", "/runs/batch", Need::Permission(Permission(Runs, Create))),
     ("POST", "/runs/multipart", Need::Permission(Permission(Runs, Create))),
     ("POST", "/otel/v1/traces", Need::Permission(Permission(Runs, Create))),
+    ("POST", "/otel/v1/logs", Need::Permission(Permission(Runs, Create))),
+    ("POST", "/otel/v1/metrics", Need::Permission(Permission(Runs, Create))),
     ("PATCH", "/runs/{}", Need::Permission(Permission(Runs, Create))),
     // Taking examples out changes their dataset; so do runs and their queue.
     ("DELETE", "/examples", Need::Permission(Permission(Datasets, Update))),

@@ -78,7 +78,7 @@ impl Counters {
     }
 
     #[cfg(test)]
-    pub(super) fn of(&self, door: Door) -> [u64; 4] {
+    pub(crate) fn of(&self, door: Door) -> [u64; 4] {
         let way = Way { door };
         [&self.requests, &self.runs, &self.feedback, &self.rejected]
             .map(|family| family.get_or_create(&way).get())

@@ -8,8 +8,10 @@
 //! 404: clients would stop sending (contract 0.6).
 
 mod accept;
+pub(crate) mod attachments;
 mod counters;
 mod derive;
+mod import;
 #[cfg(test)]
 mod tests;
 
@@ -38,9 +40,11 @@ const AT_ONCE: usize = 16 << 10;
 const LISTED: usize = 100;
 
 /// What the doors share.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Doors {
     pub(crate) counters: Counters,
+    pub(crate) linking: attachments::Linking,
+    pub(crate) room: import::Room,
 }
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -49,6 +53,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(patch_run))
         .routes(routes!(post_batch))
         .routes(routes!(post_multipart))
+        .merge(attachments::routes())
+        .merge(import::routes())
 }
 
 /// Creates one run.

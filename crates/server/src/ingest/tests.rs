@@ -195,3 +195,52 @@ async fn what_cannot_be_unpacked_or_taken_apart_is_a_bad_request() {
     }
     send("multipart/form-data; boundary=b", Some("br"), b"x").await.refused(415);
 }
+
+#[tokio::test]
+async fn an_attachment_is_read_back_without_a_key_through_the_address_on_its_run() {
+    let server = Server::new();
+    let parts = [
+        (format!("post.{RUN}"), json!({"id": RUN, "name": "m", "run_type": "llm"}).to_string()),
+        (format!("attachment.{RUN}.a.txt"), "hello".to_owned()),
+        (format!("attachment.{CHILD}.b"), "first".to_owned()),
+    ];
+    form(&server, Some("zstd"), &parts).await.ok();
+    // The run of the second comes later, with another file and with a newer one of the same name.
+    let parts = [
+        (format!("post.{CHILD}"), json!({"id": CHILD, "name": "n", "run_type": "llm"}).to_string()),
+        (format!("attachment.{CHILD}.c"), "other".to_owned()),
+    ];
+    form(&server, None, &parts).await.ok();
+    let read = async |run: &str, name: &str| {
+        let urls = server.get(&format!("/runs/{run}")).await.ok()["s3_urls"].clone();
+        let file = &urls[format!("attachment.{name}")];
+        assert_eq!(file["mime_type"], "application/json");
+        let url = file["presigned_url"].as_str().expect("an address");
+        let answer = server.get(url.strip_prefix("http://127.0.0.1:1984").expect("our own address")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.headers["content-type"].as_bytes()),
+            (200, &b"application/json"[..])
+        );
+        answer.text()
+    };
+    assert_eq!(read(RUN, "a.txt").await, "hello");
+    assert_eq!(read(CHILD, "b").await, "first");
+    assert_eq!(read(CHILD, "c").await, "other");
+    assert!(server.get(&format!("/runs/{RUN}")).await.ok().get("attachments").is_none());
+}
+
+#[tokio::test]
+async fn a_project_may_be_named_by_its_id_but_must_exist() {
+    let server = Server::new();
+    let project = server.post("/sessions", json!({"name": "mine"})).await.ok()["id"].clone();
+    let body = json!({"post": [
+        {"id": RUN, "name": "x", "run_type": "llm", "session_id": project, "session_name": "other"},
+        {"id": CHILD, "name": "x", "run_type": "llm", "session_id": CHILD}]});
+    let said = server.post("/runs/batch", body).await.ok();
+    assert_eq!(run(&server, RUN).await.project.to_string(), project.as_str().expect("an id"));
+    assert_eq!(said["rejected_count"], 1);
+    let reason = said["rejected"][0]["reason"].as_str().expect("a reason");
+    assert_eq!(reason, format!("run {CHILD}: no project has the id {CHILD}; create it with POST /sessions"));
+    let body = json!({"id": CHILD, "name": "x", "run_type": "llm", "session_id": CHILD});
+    server.post("/runs", body).await.refused(422);
+}

@@ -12,6 +12,7 @@ use super::share;
 use super::v1::Select;
 use crate::app::{App, WORKSPACE};
 use crate::error::ApiResult;
+use crate::ingest::attachments::{self, Links};
 
 /// A run as answers show it, in whatever shape.
 pub(crate) struct Shown {
@@ -25,6 +26,8 @@ pub(crate) struct Shown {
     pub(crate) reference_dataset: Option<Uuid>,
     /// How the client reaches this server.
     pub(crate) base_url: String,
+    /// Only where it has attachments.
+    pub(crate) links: Option<Links>,
 }
 
 /// What has to be fetched besides the runs.
@@ -55,12 +58,15 @@ pub(crate) async fn gather(
     let mut feedback = if needs.feedback { app.store.feedback_stats(&ids).await? } else { HashMap::new() };
     let shares = if needs.share { share_tokens(app, &ids).await? } else { HashMap::new() };
     let datasets = datasets(app, &runs).await?;
+    let has_files = runs.iter().any(|stored| !stored.run.attachments.is_empty());
+    let links = if has_files { Some(attachments::links(app).await?) } else { None };
     let shown = runs.into_iter().zip(places).map(|(stored, place)| Shown {
         place,
         feedback: feedback.remove(&stored.run.id).unwrap_or_default(),
         share_token: shares.get(&stored.run.id).copied(),
         reference_dataset: datasets.get(&stored.run.project).copied(),
         base_url: base_url.to_owned(),
+        links: links.clone(),
         stored,
     });
     Ok(shown.collect())
@@ -153,9 +159,7 @@ impl Shown {
     /// Attachments by name: where to fetch each without a key, and what type it is of.
     pub(crate) fn attachments(&self) -> Vec<(&str, String, Option<&str>)> {
         let all = self.stored.run.attachments.iter();
-        let link = |attachment: &assay_domain::run::Attachment| {
-            attachment.reference.starts_with("http").then(|| attachment.reference.clone())
-        };
+        let link = |attachment| self.links.as_ref()?.url(&self.base_url, attachment);
         all.filter_map(|a| Some((a.name.as_str(), link(a)?, a.mime_type.as_deref()))).collect()
     }
 

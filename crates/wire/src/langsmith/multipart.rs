@@ -145,7 +145,8 @@ fn attachment(part: &Part, rest: &str, runs: &mut Runs, decoded: &mut Decoded) {
     if runs.lost.contains(&id) {
         return decoded.reject(shown(&part.name), format!("run {id} was not accepted"));
     }
-    let attachment = decoded.attach(name.to_owned(), part.mime_type(), part.content.to_vec());
+    let (attachment, blob) = crate::attach(name.to_owned(), part.mime_type(), part.content.to_vec());
+    decoded.blobs.push(blob);
     let position = *runs.latest.entry(id).or_insert_with(|| {
         decoded.patches.push(RunPatch { id, ..RunPatch::default() });
         decoded.patches.len() - 1

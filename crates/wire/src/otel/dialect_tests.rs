@@ -350,6 +350,22 @@ fn langsmith_attributes_state_run_fields() {
 }
 
 #[test]
+fn files_inside_spans_are_kept_with_their_content() {
+    let project = "33c08c32-435c-4788-b973-b5bee4a31f87";
+    let attributes = json!({
+        "langsmith.trace.session_id": project,
+        "langsmith.attachments": "[{\"name\": \"a\", \"content\": \"aGk\"}, {\"name\": \"b\", \"content\": \"?\"}]",
+    });
+    let request = request(vec![span("eee19b7ec3c1b174", "", "step", attributes)]);
+    let decoded = crate::otel::decode_json(&request, "");
+    let run = &decoded.patches[0];
+    let key = run.attachments[0].key().expect("a key");
+    assert_eq!(decoded.blobs, [(key, b"hi".to_vec())]);
+    assert_eq!(run.attachments[1].reference, "span:b");
+    assert_eq!(decoded.projects.get(&run.id).map(ToString::to_string).as_deref(), Some(project));
+}
+
+#[test]
 fn langfuse_observations_are_read() {
     let run = run(json!({
         "langfuse.observation.type": "generation",

@@ -6,9 +6,11 @@
 //! together. Spans arrive whole, child first, in any number of requests: every
 //! id follows from the span alone, so trees join whatever came in which request.
 //! Messages are put into the common chat shape by [`messages`]; reading them as
-//! a conversation is the `transcript` crate's business.
+//! a conversation is the `transcript` crate's business. What a server says to
+//! exporters is in [`export`].
 
 mod conventions;
+pub mod export;
 mod ids;
 mod json;
 mod messages;
@@ -79,7 +81,10 @@ impl Spans {
             };
         }
         let places = ids::places(&spans);
-        let patches = spans.into_iter().zip(places).map(|(span, place)| patch::of(span, place)).collect();
-        Decoded { patches, rejected, ..Decoded::default() }
+        let mut decoded = Decoded { rejected, ..Decoded::default() };
+        for (span, place) in spans.into_iter().zip(places) {
+            patch::add(span, place, &mut decoded);
+        }
+        decoded
     }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::conventions::{self, Fields, Payload};
 use super::ids::Place;
 use super::span::{Event, Reader, Span, Status, hex};
-use crate::usage;
+use crate::{Decoded, usage};
 
 /// Longer values are no attribute to filter by.
 const MAX_METADATA_CHARS: usize = 200;
@@ -30,7 +30,8 @@ const READ_EVENTS: [&str; 10] = [
     "llm.content.completion.chunk",
 ];
 
-pub(super) fn of(span: Span, place: Place) -> RunPatch {
+/// Adds the run that a span is.
+pub(super) fn add(span: Span, place: Place, decoded: &mut Decoded) {
     let reader = Reader::new(&span.attributes);
     let mut fields = conventions::read(&span, &reader);
     let kind = fields.kind.or(fields.likely_kind).unwrap_or(RunKind::Chain);
@@ -40,7 +41,9 @@ pub(super) fn of(span: Span, place: Place) -> RunPatch {
     let metadata = metadata(&span, &mut fields, &reader);
     let extra = extra(&span, &mut fields, &reader, of_subtree);
     let inputs = inputs(fields.inputs.take(), fields.system);
-    RunPatch {
+    decoded.projects.extend(fields.project_id.map(|project| (place.id, project)));
+    decoded.blobs.append(&mut fields.blobs);
+    decoded.patches.push(RunPatch {
         id: place.id,
         is_creation: true,
         project_name: fields.project,
@@ -64,7 +67,7 @@ pub(super) fn of(span: Span, place: Place) -> RunPatch {
         reference_example: fields.reference_example,
         attachments: fields.attachments,
         usage,
-    }
+    });
 }
 
 fn is_read(event: &Event) -> bool {

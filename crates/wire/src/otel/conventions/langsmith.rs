@@ -3,16 +3,26 @@
 
 use assay_domain::RunKind;
 use assay_domain::run::Attachment;
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::{Fields, tags};
 use crate::otel::span::{Reader, Span, parsed};
-use crate::usage;
+use crate::{Blob, usage};
+
+/// With or without padding: exporters do either.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 pub(super) fn read(_: &Span, reader: &Reader) -> Fields {
     let mut fields = Fields {
         name: reader.text("langsmith.trace.name").map(str::to_owned),
         project: reader.text("langsmith.trace.session_name").map(str::to_owned),
+        project_id: reader.text("langsmith.trace.session_id").and_then(|id| id.trim().parse().ok()),
         // Documented: a word that is no run type means chain.
         kind: reader.text("langsmith.span.kind").map(|word| RunKind::parse(word).unwrap_or_default()),
         tags: reader.get("langsmith.span.tags").map(tags).unwrap_or_default(),
@@ -41,7 +51,10 @@ pub(super) fn read(_: &Span, reader: &Reader) -> Fields {
         }
     }
     if let Some(Value::Array(list)) = reader.parsed("langsmith.attachments") {
-        fields.attachments = list.iter().enumerate().filter_map(attachment).collect();
+        for (attachment, blob) in list.iter().enumerate().filter_map(attachment) {
+            fields.attachments.push(attachment);
+            fields.blobs.extend(blob);
+        }
     }
     // Read by `ids`, and marked as read here.
     for key in ["trace.id", "span.id", "span.parent_id", "span.dotted_order", "is_root"] {
@@ -50,18 +63,20 @@ pub(super) fn read(_: &Span, reader: &Reader) -> Fields {
     fields
 }
 
-/// The bytes came inside the span; what is kept is that they were there, and how many.
-fn attachment((n, value): (usize, &Value)) -> Option<Attachment> {
+/// `{"name", "content": base64, "mime_type"}`. Of content that cannot be read,
+/// what is kept is that it was there, and roughly how many bytes.
+fn attachment((n, value): (usize, &Value)) -> Option<(Attachment, Option<Blob>)> {
     let map = value.as_object()?;
     let name =
         map.get("name").and_then(Value::as_str).map_or_else(|| format!("attachment-{n}"), str::to_owned);
-    let size = map.get("content").and_then(Value::as_str).map(|base64| base64.len() as u64 / 4 * 3);
-    Some(Attachment {
-        reference: format!("span:{name}"),
-        name,
-        mime_type: map.get("mime_type").and_then(Value::as_str).map(str::to_owned),
-        size,
-    })
+    let mime_type = map.get("mime_type").and_then(Value::as_str).map(str::to_owned);
+    let content = map.get("content").and_then(Value::as_str);
+    if let Some(content) = content.and_then(|content| BASE64.decode(content.trim()).ok()) {
+        let (attachment, blob) = crate::attach(name, mime_type, content);
+        return Some((attachment, Some(blob)));
+    }
+    let size = content.map(|base64| base64.len() as u64 / 4 * 3);
+    Some((Attachment { reference: format!("span:{name}"), name, mime_type, size }, None))
 }
 
 fn text(value: Option<&Value>) -> Option<String> {

@@ -26,11 +26,12 @@ mod vercel_ai;
 use std::collections::HashSet;
 
 use assay_domain::run::Attachment;
-use assay_domain::{RunKind, Time, Usage};
+use assay_domain::{ProjectId, RunKind, Time, Usage};
 use serde_json::{Map, Value, json};
 
 use super::messages;
 use super::span::{Reader, Span};
+use crate::Blob;
 
 type Dialect = fn(&Span, &Reader) -> Fields;
 
@@ -50,6 +51,8 @@ const DIALECTS: [Dialect; 7] = [
 pub(super) struct Fields {
     pub name: Option<String>,
     pub project: Option<String>,
+    /// A project by its id, which counts more than a name.
+    pub project_id: Option<ProjectId>,
     /// What the span says it is.
     pub kind: Option<RunKind>,
     /// What it must be, going by what else it carries.
@@ -66,6 +69,8 @@ pub(super) struct Fields {
     pub thread: Option<String>,
     pub reference_example: Option<String>,
     pub attachments: Vec<Attachment>,
+    /// Contents of attachments.
+    pub blobs: Vec<Blob>,
     pub tags: Vec<String>,
     pub metadata: Map<String, Value>,
     pub invocation: Map<String, Value>,
@@ -139,6 +144,7 @@ impl Fields {
         let Self {
             name,
             project,
+            project_id,
             kind,
             likely_kind,
             inputs,
@@ -152,6 +158,7 @@ impl Fields {
             thread,
             reference_example,
             attachments,
+            blobs,
             tags,
             metadata,
             invocation,
@@ -159,6 +166,7 @@ impl Fields {
         } = later;
         fill(&mut self.name, name);
         fill(&mut self.project, project);
+        fill(&mut self.project_id, project_id);
         fill(&mut self.kind, kind);
         fill(&mut self.likely_kind, likely_kind);
         fill_payload(&mut self.inputs, inputs);
@@ -174,6 +182,7 @@ impl Fields {
         fill(&mut self.thread, thread);
         fill(&mut self.reference_example, reference_example);
         self.attachments.extend(attachments);
+        self.blobs.extend(blobs);
         let known: HashSet<String> = self.tags.iter().cloned().collect();
         self.tags.extend(tags.into_iter().filter(|tag| !known.contains(tag)));
         fill_map(&mut self.metadata, metadata);

@@ -288,7 +288,7 @@ impl Run {
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         let invocation = self.extra.get("invocation_params");
-        let asked = ["model", "model_name", "model_id", "deployment_name"]
+        let asked = ["model", "model_name", "model_id", "model_path", "endpoint_name", "deployment_name"]
             .into_iter()
             .find_map(|key| invocation?.get(key)?.as_str());
         text(&self.metadata, "ls_model_name").or(asked).filter(|model| !model.is_empty())

@@ -1,7 +1,8 @@
 //! Tokens and stated costs of a model call, in any provider's shape.
 //!
 //! Looks where clients put them, in a fixed order, and stops at the first hit:
-//! outputs, then metadata, then the response metadata of the last message.
+//! what somebody put down as the usage of the run (in its outputs, on its
+//! messages, in its metadata), then what the provider's answer says.
 //! What a token costs is [`crate::prices`]' business.
 
 use std::collections::BTreeMap;
@@ -14,53 +15,58 @@ use serde_json::{Map, Value};
 /// The usage of a run, from its outputs and its metadata. `None` where nobody says.
 #[must_use]
 pub fn find(outputs: &Value, metadata: &Map<String, Value>) -> Option<Usage> {
-    let stated = in_outputs(outputs)
+    let stated = in_outputs(outputs, &STATED)
         .or_else(|| metadata.get("usage_metadata").and_then(parse))
+        .or_else(|| in_outputs(outputs, &ANSWERED))
         .or_else(|| metadata.get("usage").and_then(parse));
     stated.filter(|usage| *usage != Usage::default())
 }
 
-/// Where outputs carry usage: at the top, in a wrapped response, on a message.
-fn in_outputs(outputs: &Value) -> Option<Usage> {
-    at_top(outputs)
-        .or_else(|| ["output", "response", "outputs"].into_iter().find_map(|key| at_top(outputs.get(key)?)))
-        .or_else(|| on_generations(outputs))
-        .or_else(|| on_messages(outputs.get("messages")?))
-        .or_else(|| on_messages(outputs.get("output")?))
-        .or_else(|| on_message(outputs))
-        .or_else(|| on_message(outputs.get("message")?))
+/// Under these names clients and frameworks put down what a call used.
+const STATED: [&str; 3] = ["usage_metadata", "token_usage", "tokenUsage"];
+/// Under these names the answers of providers say it.
+const ANSWERED: [&str; 3] = ["usage", "usageMetadata", "metrics"];
+
+/// Where outputs carry usage under one of these names: at the top, in a wrapped response, on a message.
+fn in_outputs(outputs: &Value, names: &[&str]) -> Option<Usage> {
+    let wrapped = ["output", "response", "outputs"];
+    at_top(outputs, names)
+        .or_else(|| wrapped.into_iter().find_map(|key| at_top(outputs.get(key)?, names)))
+        .or_else(|| on_generations(outputs, names))
+        .or_else(|| on_messages(outputs.get("messages")?, names))
+        .or_else(|| on_messages(outputs.get("output")?, names))
+        .or_else(|| on_message(outputs, names))
+        .or_else(|| on_message(outputs.get("message")?, names))
 }
 
-fn at_top(value: &Value) -> Option<Usage> {
-    const PLACES: [&str; 6] =
-        ["usage_metadata", "usage", "usageMetadata", "token_usage", "tokenUsage", "metrics"];
+fn at_top(value: &Value, names: &[&str]) -> Option<Usage> {
     let object = value.as_object()?;
-    PLACES.into_iter().find_map(|key| object.get(key).and_then(parse)).or_else(|| {
+    names.iter().find_map(|key| object.get(*key).and_then(parse)).or_else(|| {
         let llm = object.get("llm_output").or(object.get("llmOutput"))?.as_object()?;
-        PLACES.into_iter().chain(["estimatedTokenUsage"]).find_map(|key| llm.get(key).and_then(parse))
+        names.iter().chain(&["estimatedTokenUsage"]).find_map(|key| llm.get(*key).and_then(parse))
     })
 }
 
 /// LangChain: `generations[..][..].message.kwargs.usage_metadata`, added up over prompts.
-fn on_generations(outputs: &Value) -> Option<Usage> {
+fn on_generations(outputs: &Value, names: &[&str]) -> Option<Usage> {
     let mut total: Option<Usage> = None;
     for item in outputs.get("generations")?.as_array()? {
         let generation = item.as_array().map_or(Some(item), |inner| inner.first());
         let Some(message) = generation.and_then(|generation| generation.get("message")) else { continue };
-        if let Some(usage) = on_message(message) {
+        if let Some(usage) = on_message(message, names) {
             *total.get_or_insert_default() += &usage;
         }
     }
     total
 }
 
-fn on_messages(messages: &Value) -> Option<Usage> {
-    on_message(messages.as_array()?.last()?)
+fn on_messages(messages: &Value, names: &[&str]) -> Option<Usage> {
+    on_message(messages.as_array()?.last()?, names)
 }
 
-fn on_message(message: &Value) -> Option<Usage> {
+fn on_message(message: &Value, names: &[&str]) -> Option<Usage> {
     let fields = message.get("kwargs").unwrap_or(message);
-    at_top(fields).or_else(|| at_top(fields.get("response_metadata")?))
+    at_top(fields, names).or_else(|| at_top(fields.get("response_metadata")?, names))
 }
 
 /// Reads one usage object of any provider; `None` if it names no count and no cost.
@@ -259,18 +265,21 @@ fn cost(fields: &Map<String, Value>) -> Option<Cost> {
         let map = fields.get(name).and_then(Value::as_object).into_iter().flatten();
         map.filter_map(|(class, cost)| Some((class_name(class), decimal(cost)?))).collect()
     };
-    let (input, output, total) = (money("input_cost"), money("output_cost"), money("total_cost"));
+    let (input_details, output_details) = (by_class("input_cost_details"), by_class("output_cost_details"));
+    // Classes with nothing beside them are all there is.
+    let sum = |details: &BTreeMap<String, Decimal>| -> Option<Decimal> {
+        let all = details.values().fold(Decimal::ZERO, |sum, cost| sum.saturating_add(*cost));
+        (!details.is_empty()).then_some(all)
+    };
+    let input = money("input_cost").or_else(|| sum(&input_details));
+    let output = money("output_cost").or_else(|| sum(&output_details));
+    let total = money("total_cost");
     if input.is_none() && output.is_none() && total.is_none() {
         return None;
     }
     let (input, output) = (input.unwrap_or_default(), output.unwrap_or_default());
-    Some(Cost {
-        total: total.unwrap_or_else(|| input.saturating_add(output)),
-        input,
-        output,
-        input_details: by_class("input_cost_details"),
-        output_details: by_class("output_cost_details"),
-    })
+    let total = total.unwrap_or_else(|| input.saturating_add(output));
+    Some(Cost { input, output, total, input_details, output_details })
 }
 
 /// An exact decimal from a JSON number or text: the digits count, not the double.
@@ -363,6 +372,32 @@ mod tests {
         );
         assert_eq!(cost.input_details["foo"].to_string(), "0.0000002");
         assert_eq!(usage.input_details["foo"], 2);
+    }
+
+    #[test]
+    fn what_somebody_put_down_counts_before_what_the_provider_answered() {
+        let answered = json!({"usage": {"prompt_tokens": 1, "completion_tokens": 1}});
+        let metadata = json!({"usage_metadata": {"input_tokens": 5, "output_tokens": 6}});
+        let metadata = metadata.as_object().expect("an object");
+        let tokens =
+            |outputs: &Value| find(outputs, metadata).map(|usage| (usage.input_tokens, usage.output_tokens));
+        assert_eq!(tokens(&answered), Some((5, 6)));
+        let both =
+            json!({"usage": answered["usage"], "usage_metadata": {"input_tokens": 7, "output_tokens": 8}});
+        assert_eq!(tokens(&both), Some((7, 8)));
+        let usage = json!({"usage_metadata": {"input_tokens": 9, "output_tokens": 9}});
+        assert_eq!(tokens(&json!({"messages": [{"content": "x"}, usage]})), Some((9, 9)));
+        assert_eq!(find(&answered, &Map::new()).map(|usage| usage.input_tokens), Some(1));
+    }
+
+    #[test]
+    fn costs_may_be_stated_by_class_alone() {
+        let usage = json!({"input_tokens": 3, "output_tokens": 1, "input_cost_details": {"audio": 1e-7, "text": 2e-7}});
+        let cost = parse(&usage).and_then(|usage| usage.stated_cost).expect("a cost");
+        assert_eq!(
+            (cost.input.to_string(), cost.total.to_string()),
+            ("0.0000003".into(), "0.0000003".into())
+        );
     }
 
     #[test]

@@ -30,7 +30,7 @@ use uuid::Uuid;
 
 pub use embedded::{EmbeddedStore, Finding, Level, doctor};
 pub use error::Error;
-pub use filter::{Document, Filter, FilterError};
+pub use filter::{Filter, FilterError};
 pub use model::{
     Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackQuery, FeedbackStats, Grouping, Key,
     NewProject, Order, Page, Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow,

@@ -208,6 +208,12 @@ impl EmbeddedStore {
         Ok(())
     }
 
+    /// What tokens cost. Of a store for reading: nothing is known.
+    #[must_use]
+    pub fn prices(&self) -> Arc<PriceTable> {
+        self.writing().map_or_else(|_| Arc::default(), |writing| writing.prices.now())
+    }
+
     /// Replaces what tokens cost, for runs that arrive from now on; what
     /// others cost is not computed again.
     pub fn set_prices(&self, prices: PriceTable) -> Result<(), Error> {

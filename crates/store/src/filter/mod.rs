@@ -10,7 +10,6 @@
 //!
 //! Start with [`Filter::parse`], then `meaning`.
 
-mod document;
 mod holds;
 mod lexer;
 mod meaning;
@@ -23,7 +22,6 @@ mod tests;
 
 use std::fmt;
 
-pub use document::Document;
 pub(crate) use meaning::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
 pub(crate) use test::{Scalar, Test};
 

@@ -59,9 +59,15 @@ pub(crate) struct Serve {
     /// Address and port; port 0 takes any free one
     #[arg(long, env = "ASSAY_LISTEN", default_value = "127.0.0.1:1984", value_name = "ADDRESS")]
     pub(crate) listen: std::net::SocketAddr,
+    /// Where to take OTLP over gRPC, such as 127.0.0.1:4317; nowhere if absent
+    #[arg(long, env = "ASSAY_GRPC", value_name = "ADDRESS")]
+    pub(crate) grpc: Option<std::net::SocketAddr>,
     /// How clients reach the server, for links; the host they ask for where absent
     #[arg(long, env = "ASSAY_PUBLIC_URL", value_name = "URL")]
     pub(crate) public_url: Option<String>,
+    /// Serve everybody who reaches the address, without keys
+    #[arg(long, env = "ASSAY_ALLOW_ANONYMOUS")]
+    pub(crate) allow_anonymous: bool,
     /// Prices of models that go before the built-in ones (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use assay_domain::Time;
+use assay_domain::{PriceTable, Time};
 use assay_store::EmbeddedStore;
 use chrono::Utc;
 use http::HeaderMap;
@@ -75,6 +75,8 @@ pub struct Inner {
     /// Held by whoever reads a document in order to write it changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) vault: Vault,
+    /// What tokens cost where the price map says nothing.
+    pub(crate) base_prices: Arc<PriceTable>,
     pub(crate) ingest: ingest::Doors,
     pub(crate) access: Access,
     pub(crate) metrics: Metrics,
@@ -84,11 +86,12 @@ impl App {
     #[must_use]
     pub fn new(store: Store, config: Config) -> Self {
         let vault = Vault::new(store.dir());
+        let base_prices = store.prices();
         let changing = tokio::sync::Mutex::default();
         let ingest = ingest::Doors::default();
         let metrics = Metrics::new(|registry| ingest.counters.register(registry));
         let access = Access::default();
-        Self(Arc::new(Inner { store, config, changing, vault, ingest, access, metrics }))
+        Self(Arc::new(Inner { store, config, changing, vault, base_prices, ingest, access, metrics }))
     }
 
     /// The present moment. The only clock of the server.

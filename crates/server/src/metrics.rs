@@ -44,11 +44,6 @@ struct Reason {
     status: u16,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Rule {
-    rule: String,
-}
-
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The counters of a server.
@@ -60,8 +55,6 @@ pub(crate) struct Metrics {
     refusals: Family<Reason, Counter>,
     panics: Counter,
     waiting: Gauge,
-    redactions: Family<Rule, Counter>,
-    dropped: Family<Rule, Counter>,
     last_commit: Seconds,
     size: Gauge,
     memory: Gauge,
@@ -82,8 +75,6 @@ impl Metrics {
             refusals: Family::default(),
             panics: Counter::default(),
             waiting: Gauge::default(),
-            redactions: Family::default(),
-            dropped: Family::default(),
             last_commit: Gauge::default(),
             size: Gauge::default(),
             memory: Gauge::default(),
@@ -102,8 +93,6 @@ impl Metrics {
         all.register("requests_refused", "Requests without the right key, by status", self.refusals.clone());
         all.register("panics", "Requests that ended in a bug of the server", self.panics.clone());
         all.register("appends_waiting", "Batches that wait for the store", self.waiting.clone());
-        all.register("redactions", "Values replaced at the door, by rule", self.redactions.clone());
-        all.register("runs_dropped", "Runs that a rule or sampling kept out, by rule", self.dropped.clone());
         let help = "When the store last acknowledged a batch, in seconds of the epoch";
         all.register("last_commit_timestamp_seconds", help, self.last_commit.clone());
         all.register_with_unit("store_size", "Files of the store", Unit::Bytes, self.size.clone());
@@ -131,15 +120,6 @@ impl Metrics {
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
-    }
-
-    /// Runs that a rule kept out, or `sampling`.
-    pub(crate) fn dropped(&self, rule: &str, runs: usize) {
-        self.dropped.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(runs as u64);
-    }
-
-    pub(crate) fn redacted(&self, rule: &str, values: u64) {
-        self.redactions.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(values);
     }
 
     /// A batch goes to the store; it waits until the answer is dropped.

@@ -17,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::access;
 use crate::app::App;
 use crate::bootstrap;
+use crate::datasets;
 use crate::error::ApiError;
 use crate::feedback;
 use crate::ingest;
@@ -24,7 +25,9 @@ use crate::metrics;
 use crate::observe;
 use crate::otlp;
 use crate::path;
+use crate::prices;
 use crate::projects;
+use crate::queues;
 use crate::runs;
 use crate::threads;
 use crate::v2;
@@ -37,6 +40,9 @@ fn resources() -> OpenApiRouter<App> {
         .merge(bootstrap::routes())
         .merge(feedback::routes())
         .merge(workspace::routes())
+        .merge(datasets::routes())
+        .merge(queues::routes())
+        .merge(prices::routes())
         .merge(ingest::routes())
         .merge(projects::routes())
         .merge(runs::routes())

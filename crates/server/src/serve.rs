@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Config};
-use crate::{access, background, projects, router};
+use crate::{access, background, prices, projects, router};
 
 /// So long may a client take for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
@@ -28,8 +28,8 @@ pub enum ServeError {
     #[error("cannot prepare the store: {0}")]
     Store(#[from] assay_store::Error),
     #[error(
-        "will not listen on {address} without keys: others can reach it; make a key with `assay keys create`, \
-         listen on 127.0.0.1, or say --allow-anonymous if everybody who reaches it may read and delete everything"
+        "will not listen on {address} without keys: others can reach it; listen on 127.0.0.1 and make \
+         a key there with POST /api-keys, or say --allow-anonymous if everybody who reaches it may read and delete everything"
     )]
     NoKeys { address: SocketAddr },
 }
@@ -47,6 +47,7 @@ pub struct Bound {
 /// the configuration allows anonymous requests.
 pub async fn bind(app: App) -> Result<Bound, ServeError> {
     projects::ensure_default(&app).await?;
+    prices::load(&app).await?;
     app.access.keys.load(&app.store).await?;
     if app.access.keys.is_empty() && !access::is_private(&app.config) && !app.config.allow_anonymous {
         return Err(ServeError::NoKeys { address: app.config.listen });

@@ -533,7 +533,7 @@ fn what_a_person_replies_to_an_interrupted_graph_is_said() {
     let asked = say("user", "Delete everything");
     let done = say("assistant", "Deleted.");
     let command = json!({"input": {"graph": null, "update": null, "resume": "yes", "goto": []}});
-    let first = trace(vec![run("graph", RunKind::Chain, 0, list(&[asked.clone()]), json!({}))]);
+    let first = trace(vec![run("graph", RunKind::Chain, 0, list(std::slice::from_ref(&asked)), json!({}))]);
     let second = trace(vec![run("graph", RunKind::Chain, 10, command, list(&[asked, done]))]);
     assert_eq!(
         lines(&of_thread(&thread(vec![first, second])).messages),

@@ -11,10 +11,19 @@ use crate::{Outcome, data, output};
 pub(crate) fn run(args: Serve) -> anyhow::Result<Outcome> {
     log();
     let store = data::open(&args.data.data, args.prices.as_deref())?;
-    let config = Config { listen: args.listen, public_url: args.public_url, ..Config::default() };
+    let config = Config {
+        listen: args.listen,
+        grpc: args.grpc,
+        public_url: args.public_url,
+        allow_anonymous: args.allow_anonymous,
+        ..Config::default()
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let server = assay_server::bind(App::new(store, config)).await?;
+        if let Some(address) = server.grpc_address() {
+            output::print(&format!("listening on grpc://{address}"))?;
+        }
         announce(server.address()?)?;
         server.run(stopped()).await;
         anyhow::Ok(())

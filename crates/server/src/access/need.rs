@@ -34,6 +34,7 @@ const FAMILIES: &[(&str, Area)] = &[
     ("/import", Runs),
     ("/sessions", Projects),
     ("/v2/sessions", Projects),
+    ("/v2/datasets", Datasets),
     ("/projects", Projects),
     ("/sessions/{}/insights/configs", Rules),
     ("/feedback", Feedback),
@@ -78,6 +79,7 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("POST", "/annotation-queues/{}/runs/delete", Need::Permission(Permission(Queues, Update))),
     ("POST", "/sessions/{}/views", Need::Permission(Permission(Projects, Create))),
     ("POST", "/sessions/{}/insights", Need::Permission(Permission(Rules, Create))),
+    ("POST", "/v2/datasets/{}/experiment-runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs/delta", Need::Permission(Permission(Datasets, Read))),
     // Keys and what was done with them are not for everybody who reads.

@@ -57,8 +57,13 @@ pub(crate) async fn accept(app: &App, arrival: Arrival<'_>, mut decoded: Decoded
 }
 
 async fn append(app: &App, batch: Batch) -> ApiResult<Appended> {
+    let _waiting = app.metrics.appending();
     match tokio::time::timeout(PATIENCE, app.store.append(batch)).await {
-        Ok(appended) => Ok(appended?),
+        Ok(appended) => {
+            let appended = appended?;
+            app.metrics.committed(app.now());
+            Ok(appended)
+        }
         Err(_) => {
             tracing::warn!(seconds = PATIENCE.as_secs(), "the store did not take a batch in time");
             Err(ApiError::overloaded("the store does not keep up; repeat the request"))

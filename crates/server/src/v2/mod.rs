@@ -4,6 +4,7 @@
 //! `{"items", "next_cursor"}`, refusals are problem objects. The queries are
 //! those of v1: only the words differ.
 
+mod experiments;
 mod page;
 mod problem;
 mod public;
@@ -36,4 +37,5 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(share::create_thread, share::read_thread, share::delete_thread))
         .routes(routes!(public::query))
         .routes(routes!(public::retrieve))
+        .routes(routes!(experiments::query))
 }

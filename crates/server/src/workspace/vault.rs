@@ -81,13 +81,7 @@ impl Vault {
     }
 
     fn seal_now(&self, name: &str, value: &str) -> Result<Sealed, VaultError> {
-        let cipher = match self.cipher() {
-            Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                make_key(&self.0.file)?;
-                self.cipher()?
-            }
-            found => found?,
-        };
+        let cipher = self.cipher_or_new()?;
         let nonce = XNonce::generate();
         let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
         let sealed = cipher.encrypt(&nonce, payload).map_err(|_| VaultError::Damaged(name.to_owned()))?;
@@ -102,6 +96,16 @@ impl Vault {
         let payload = Payload { msg: &bytes, aad: name.as_bytes() };
         let value = self.cipher()?.decrypt(&nonce, payload).map_err(|_| damaged())?;
         String::from_utf8(value).map_err(|_| damaged())
+    }
+
+    fn cipher_or_new(&self) -> Result<&XChaCha20Poly1305, VaultError> {
+        match self.cipher() {
+            Err(VaultError::File { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                make_key(&self.0.file)?;
+                self.cipher()
+            }
+            found => found,
+        }
     }
 
     fn cipher(&self) -> Result<&XChaCha20Poly1305, VaultError> {

@@ -1,5 +1,6 @@
 //! `assay serve`: the store as a server that real clients talk to.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 
 use assay_server::{App, Config};
@@ -46,7 +47,9 @@ fn log() {
     let filter =
         EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,assay_server=info"));
     // Fails only where a subscriber is set already, which then does the job.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let is_terminal = std::io::stderr().is_terminal();
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_terminal);
+    let _ = lines.with_writer(std::io::stderr).try_init();
 }
 
 /// Resolves at Ctrl-C or a polite request to end; a second one ends at once.

@@ -6,6 +6,7 @@ mod load;
 mod model;
 mod process;
 mod quality;
+mod random;
 mod test;
 mod tidy;
 

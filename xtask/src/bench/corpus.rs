@@ -8,6 +8,8 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use crate::random::Random;
+
 /// One trace is so many runs.
 pub(super) const RUNS_PER_TRACE: u64 = 3;
 
@@ -91,22 +93,7 @@ fn compact(clock: &str) -> String {
     clock.chars().filter(|c| !matches!(c, '-' | ':' | '.')).collect()
 }
 
-/// SplitMix64 (Steele, Lea & Flood 2014).
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
     /// Ids of one trace come from its number alone; the generator starts there.
     fn uuid(&mut self) -> String {
         let (high, low) = (self.next(), self.next());

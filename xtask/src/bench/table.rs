@@ -110,7 +110,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row]) -> String {
         "# Benchmarks\n\nMade by `cargo xtask bench --store`; `cargo xtask bench NAME --quick` repeats one of them on a small input.\n\
          Machines differ: the ratio beside a figure compares it with another figure of the same machine.\n\
          Peak memory is the largest resident size of the process.\n\nMachine: {machine}.\n\n{}\n## What was timed\n\n{commands}\n\
-         `ingest` and `large` read generated LangSmith runs of about a kilobyte, three to a trace. `clinc` (23,700 threads) and\n\
+         `import` and `large` read generated LangSmith runs of about a kilobyte, three to a trace. `clinc` (23,700 threads) and\n\
          `bfcl` (23,800 traces of two runs) are public sets without their labels. `growth` reads what `assay demo --size N`\n\
          makes. Reports are timed from file to files: decoding, storing, analysing, writing page, text and tables.\n",
         of(rows)

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::random::Random;
+
 /// What is sent, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -45,27 +47,6 @@ impl Kind {
     }
 }
 
-/// Numbers that look random and repeat for the same seed (SplitMix64, Steele et al. 2014).
-pub(crate) struct Numbers(u64);
-
-impl Numbers {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-}
-
 const WORDS: [&str; 24] = [
     "order", "refund", "please", "cancel", "the", "invoice", "address", "change", "my", "delivery", "was",
     "late", "payment", "card", "declined", "account", "where", "is", "package", "help", "with", "password",
@@ -81,7 +62,7 @@ pub(crate) struct Sent {
 
 /// Makes bodies for one connection.
 pub(crate) struct Bodies {
-    numbers: Numbers,
+    numbers: Random,
     project: String,
     /// Microseconds since 1970 at the first run.
     start: u64,
@@ -90,7 +71,7 @@ pub(crate) struct Bodies {
 
 impl Bodies {
     pub(crate) fn new(seed: u64, project: &str, start_micros: u64) -> Self {
-        Self { numbers: Numbers::new(seed), project: project.to_owned(), start: start_micros, count: 0 }
+        Self { numbers: Random(seed), project: project.to_owned(), start: start_micros, count: 0 }
     }
 
     /// New runs, each the root of its own trace.

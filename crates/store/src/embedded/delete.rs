@@ -2,8 +2,9 @@
 //!
 //! What is deleted is overwritten on disk, and so are the answers remembered
 //! about texts of the project: their keys do not tell which text they are
-//! about, and they can be had again. Words of deleted runs leave the full-text index at once
-//! for searches, and its pages when `search` next cleans up.
+//! about, and they can be had again. Searches stop finding deleted runs at
+//! once; single words of them, without their order, stay in the pages of the
+//! full-text index until SQLite merges its segments.
 
 use std::collections::BTreeSet;
 

@@ -3,20 +3,27 @@
 //! A request made here passes everything that a real one passes (prefixes,
 //! access, limits), over a store that goes away with the [`Server`].
 
+use std::convert::Infallible;
+use std::sync::Mutex;
+
 use assay_domain::PriceTable;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+use tower::util::BoxCloneService;
 
 use crate::app::{App, Config};
 use crate::router;
 
 pub(crate) struct Server {
     pub(crate) app: App,
+    /// Made once: that takes longer than most requests.
+    service: Mutex<BoxCloneService<Request, Response, Infallible>>,
 }
 
 /// What came back.
@@ -35,7 +42,9 @@ impl Server {
 
     pub(crate) fn with(config: Config) -> Self {
         let store = assay_store::EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
-        Self { app: App::new(store, config) }
+        let app = App::new(store, config);
+        let service = Mutex::new(BoxCloneService::new(router::service(app.clone())));
+        Self { app, service }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -59,7 +68,8 @@ impl Server {
     }
 
     pub(crate) async fn send(&self, request: Request) -> Answer {
-        let answered = router::service(self.app.clone()).oneshot(request).await;
+        let service = self.service.lock().expect("nobody fails while holding it").clone();
+        let answered = service.oneshot(request).await;
         let response = answered.unwrap_or_else(|never| match never {});
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a whole answer").to_bytes();

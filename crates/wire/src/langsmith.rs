@@ -203,7 +203,8 @@ fn parent(
 }
 
 /// The project that stands for an agent's address, `lrn:agents/{id}/environments/{name}`.
-fn project_of_address(address: &str) -> String {
+#[must_use]
+pub fn project_of_address(address: &str) -> String {
     let path = address.strip_prefix("lrn:").unwrap_or(address);
     match path.split('/').collect::<Vec<_>>().as_slice() {
         ["agents", agent, "environments", environment] => project_of_agent(agent, Some(environment)),

@@ -31,7 +31,7 @@ pub(super) async fn resolve(State(app): State<App>, params: Params) -> ApiResult
     Ok(Json(json!({ "session_id": project.id })))
 }
 
-/// The project whose name is the agent's address.
+/// The project to which the runs of an agent go.
 async fn agent(app: &App, params: &Params) -> ApiResult<Option<Project>> {
     let id = required(params, "id")?;
     let environment = required(params, "environment")?.to_ascii_lowercase();
@@ -39,7 +39,8 @@ async fn agent(app: &App, params: &Params) -> ApiResult<Option<Project>> {
         let advice = "expected LOCAL, DEVELOPMENT, STAGING or PRODUCTION";
         return Err(ApiError::invalid(&["query", "environment"], advice));
     }
-    Ok(app.store.project(&format!("lrn:agents/{id}/environments/{environment}")).await?)
+    let address = format!("lrn:agents/{id}/environments/{environment}");
+    Ok(app.store.project(&assay_wire::langsmith::project_of_address(&address)).await?)
 }
 
 async fn experiment(app: &App, id: &str) -> ApiResult<Option<Project>> {

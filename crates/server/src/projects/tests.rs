@@ -170,7 +170,7 @@ async fn metadata_values_come_with_the_most_frequent_first() {
 async fn an_address_leads_to_its_project() {
     let server = three().await;
     server
-        .post("/sessions", json!({ "name": "lrn:agents/support/environments/production", "id": id(50) }))
+        .post("/sessions", json!({ "name": "support/production", "id": id(50) }))
         .await
         .ok();
     let resolve = async |query: &str| server.get(&format!("/sessions/resolutions?{query}")).await;

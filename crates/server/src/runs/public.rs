@@ -110,7 +110,7 @@ impl Shared {
             let items: Vec<Shown> = shown.into_iter().filter(|shown| self.holds(shown)).collect();
             // A page without runs would look like the last one.
             if !items.is_empty() || page.next.is_none() {
-                return Ok(Page { items, next: page.next });
+                return Ok(Page { items, first: page.first, next: page.next });
             }
             query.cursor = page.next;
         }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use assay_domain::{ProjectId, RunId, RunKind, TraceId};
-use assay_store::{Filter, Order, RunQuery, Runs as _};
+use assay_store::{Filter, Order, Page, RunQuery, Runs as _, StoredRun};
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use http::HeaderMap;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -139,24 +139,74 @@ pub(crate) fn kind(name: &str) -> ApiResult<RunKind> {
 
 /// One page of runs.
 #[utoipa::path(post, path = "/runs/query", tag = "runs", request_body = RunsBody,
-    responses((status = 200, description = "`runs`, and `cursors.next` unless this is the last page"),
+    responses((status = 200, description = "`runs`, and as `cursors` the pages beside this one"),
         (status = 400, description = "a filter cannot be understood; `detail` says where")))]
 pub(super) async fn query(
     State(app): State<App>,
     headers: HeaderMap,
     Body(body): Body<RunsBody>,
 ) -> ApiResult<Response> {
-    let query = body.query()?;
+    let (query, cursor) = (body.query()?, Cursor::read(body.cursor.as_deref()));
     let select = Select::of(body.select);
-    let page = app.store.stored_runs(&query).await?;
-    let next = page.next.filter(|_| body.skip_pagination != Some(true));
-    let base_url = app.base_url(&headers);
-    let shown = shown::gather(&app, page.items, Needs::of(&select), &base_url).await?;
+    let page = app.store.stored_runs(&cursor.aim(query)).await?;
+    let (items, cursors) = cursor.turn(page);
+    let shown = shown::gather(&app, items, Needs::of(&select), &app.base_url(&headers)).await?;
     render::json(move || {
         let runs: Vec<Value> = shown.into_iter().map(|run| v1::json(run, &select)).collect();
-        json!({ "runs": runs, "cursors": { "next": next, "prev": null }, "search_cursors": null, "parsed_query": null })
+        let cursors = if body.skip_pagination == Some(true) { Cursors::default() } else { cursors };
+        json!({ "runs": runs, "cursors": cursors, "search_cursors": null, "parsed_query": null })
     })
     .await
+}
+
+/// Where a page lies: at the beginning, after a place, or before one.
+enum Cursor<'a> {
+    Start,
+    After(&'a str),
+    Before(&'a str),
+}
+
+/// Begins the cursor of a page before a place.
+const BACK: char = '<';
+
+/// The pages beside a page.
+#[derive(Default, Serialize)]
+struct Cursors {
+    next: Option<String>,
+    prev: Option<String>,
+}
+
+impl<'a> Cursor<'a> {
+    fn read(given: Option<&'a str>) -> Self {
+        match given {
+            None | Some("") => Self::Start,
+            Some(place) => place.strip_prefix(BACK).map_or(Self::After(place), Self::Before),
+        }
+    }
+
+    /// The query for the page here. What lies before a place is read backwards from it.
+    fn aim(&self, query: RunQuery) -> RunQuery {
+        let Self::Before(place) = self else { return query };
+        let order = match query.order {
+            Order::NewestFirst => Order::OldestFirst,
+            Order::OldestFirst => Order::NewestFirst,
+        };
+        RunQuery { order, cursor: Some((*place).to_owned()), ..query }
+    }
+
+    /// The runs of the page in the order asked for, and the pages beside it.
+    fn turn(&self, page: Page<StoredRun>) -> (Vec<StoredRun>, Cursors) {
+        let Page { mut items, first, next } = page;
+        let back = |place: String| format!("{BACK}{place}");
+        match self {
+            Self::Start => (items, Cursors { next, prev: None }),
+            Self::After(_) => (items, Cursors { next, prev: first.map(back) }),
+            Self::Before(_) => {
+                items.reverse();
+                (items, Cursors { next: first, prev: next.map(back) })
+            }
+        }
+    }
 }
 
 /// How many runs pass, at this moment.

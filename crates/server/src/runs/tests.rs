@@ -274,6 +274,34 @@ async fn pages_hold_every_run_once_and_are_never_longer_than_a_hundred() {
 }
 
 #[tokio::test]
+async fn pages_are_walked_back_as_they_were_walked_forth() {
+    let server = Server::new();
+    let runs: Vec<Value> = (100..125).map(|n| run(n, None, (n % 7) as u32, json!({}))).collect();
+    server.keep(json!(runs));
+    for order in ["asc", "desc"] {
+        let ask = async |cursor: &Value| {
+            let body = json!({ "limit": 10, "select": ["id"], "order": order, "cursor": cursor });
+            server.post("/runs/query", body).await
+        };
+        let mut forth = vec![ask(&Value::Null).await];
+        while let cursor @ Value::String(_) = forth[forth.len() - 1].ok()["cursors"]["next"].clone() {
+            forth.push(ask(&cursor).await);
+        }
+        assert_eq!(forth.len(), 3);
+        assert_eq!(forth[0].ok()["cursors"]["prev"], Value::Null);
+        let mut back = vec![forth.pop().expect("the last page")];
+        while let cursor @ Value::String(_) = back[0].ok()["cursors"]["prev"].clone() {
+            back.insert(0, ask(&cursor).await);
+        }
+        let pages: Vec<_> = back.iter().map(ids).collect();
+        assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 5]);
+        assert_eq!(pages[..2], forth.iter().map(ids).collect::<Vec<_>>());
+        // From there the way leads forth again.
+        assert_eq!(ids(&ask(&back[0].ok()["cursors"]["next"]).await), pages[1]);
+    }
+}
+
+#[tokio::test]
 async fn a_bad_filter_is_refused_with_the_place_of_the_mistake() {
     let server = Server::new();
     let answer = server.post("/runs/query", json!({ "trace_filter": "eq(status, )" })).await;

@@ -64,14 +64,14 @@ fn whole_run(row: &Row<'_>) -> rusqlite::Result<Run> {
 }
 
 pub(crate) fn runs(connection: &Connection, query: &RunQuery) -> Result<Page<RunRow>, Problem> {
-    let Keys { keys, next } = select::page(connection, query)?;
+    let Keys { keys, first, next } = select::page(connection, query)?;
     let mut statement =
         connection.prepare_cached(&format!("SELECT {ROW} FROM {ROW_TABLES} WHERE runs.key = ?"))?;
     let mut items = Vec::with_capacity(keys.len());
     for key in keys {
         items.push(statement.query_row([key], columns::read_row)?);
     }
-    Ok(Page { items, next })
+    Ok(Page { items, first, next })
 }
 
 const STORED: &str = "payloads.body, runs.thread, traces.thread, traces.runs, traces.start, traces.end, \
@@ -79,7 +79,7 @@ const STORED: &str = "payloads.body, runs.thread, traces.thread, traces.runs, tr
      traces.total_cost, (SELECT root.id FROM runs AS root WHERE root.key = traces.root)";
 
 pub(crate) fn stored_runs(connection: &Connection, query: &RunQuery) -> Result<Page<StoredRun>, Problem> {
-    let Keys { keys, next } = select::page(connection, query)?;
+    let Keys { keys, first, next } = select::page(connection, query)?;
     let sql = format!(
         "SELECT {ROW}, {STORED} FROM {ROW_TABLES} LEFT JOIN payloads ON payloads.run = runs.key \
          WHERE runs.key = ?"
@@ -89,7 +89,7 @@ pub(crate) fn stored_runs(connection: &Connection, query: &RunQuery) -> Result<P
     for key in keys {
         items.push(statement.query_row([key], read_stored)?);
     }
-    Ok(Page { items, next })
+    Ok(Page { items, first, next })
 }
 
 pub(crate) fn stored_run(connection: &Connection, id: RunId) -> Result<Option<StoredRun>, Problem> {

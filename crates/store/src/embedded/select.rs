@@ -23,6 +23,7 @@ const MAX_IDS: usize = 10_000;
 /// Keys of runs in order, and where the next page begins.
 pub(crate) struct Keys {
     pub(crate) keys: Vec<i64>,
+    pub(crate) first: Option<String>,
     pub(crate) next: Option<String>,
 }
 
@@ -58,8 +59,10 @@ pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Pr
     }
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|(moment, key)| format!("{moment}.{key}"));
-    Ok(Keys { keys: found.into_iter().map(|(_, key)| key).collect(), next })
+    let place = |(moment, key): &(i64, i64)| format!("{moment}.{key}");
+    let first = found.first().map(place);
+    let next = found.last().filter(|_| has_more).map(place);
+    Ok(Keys { keys: found.into_iter().map(|(_, key)| key).collect(), first, next })
 }
 
 pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Problem> {

@@ -28,7 +28,7 @@ struct Found {
 
 pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<ThreadRow>, Problem> {
     let Some(project) = projects::key_of(connection, query.project)? else {
-        return Ok(Page { items: Vec::new(), next: None });
+        return Ok(Page { items: Vec::new(), first: None, next: None });
     };
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
@@ -39,14 +39,16 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     }
     let has_more = found.len() > limit;
     found.truncate(limit);
-    let next = found.last().filter(|_| has_more).map(|last| format!("{}.{}", last.activity, last.key));
+    let place = |found: &Found| format!("{}.{}", found.activity, found.key);
+    let first = found.first().map(place);
+    let next = found.last().filter(|_| has_more).map(place);
     let has_feedback =
         connection.prepare_cached("SELECT 1 FROM feedback WHERE project = ? LIMIT 1")?.exists([project])?;
     let items = found
         .into_iter()
         .map(|found| row(connection, project, found.thread, has_feedback))
         .collect::<Result<_, _>>()?;
-    Ok(Page { items, next })
+    Ok(Page { items, first, next })
 }
 
 /// How many threads there are on all pages.

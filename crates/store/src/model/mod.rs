@@ -114,6 +114,8 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
     pub items: Vec<T>,
+    /// The place of the first item: the query in the other order goes back from here.
+    pub first: Option<String>,
     /// Where the next page begins; `None` on the last page.
     pub next: Option<String>,
 }

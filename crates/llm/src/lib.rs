@@ -1,16 +1,30 @@
 //! Speaks to models, so that nothing else has to.
 //!
-//! Today that means one thing: turning texts into vectors. [`Embed`] is what a
-//! caller asks for; [`MiniLm`] answers it inside the process, without network
-//! or key, from weights that are part of the binary.
+//! Two things are asked of models. Texts become vectors: [`Embed`], answered by
+//! [`MiniLm`] inside the process, without network or key, from weights that are
+//! part of the binary. Questions get answers: [`Chat`], with [`Request`] and
+//! [`Answer`] as the words; start at `chat.rs`. A [`Provider`] reaches a model
+//! over HTTP (OpenAI, Anthropic, anything compatible); a [`Script`] plays one.
 //!
-//! This crate keeps nothing: a caller that wants to remember vectors by
-//! content does so itself, under [`Embed::name`]. Start at `embed.rs`.
+//! This crate keeps nothing and reads no environment but the proxy variables:
+//! keys are handed in as [`Secret`]s. No connection is opened unless somebody
+//! made a `Provider` and asked it.
 
+pub mod chat;
 mod embed;
 mod error;
+mod http;
 pub mod minilm;
+mod providers;
+mod script;
+mod secret;
+mod structured;
+pub mod tokens;
 
+pub use chat::{Answer, Chat, Exchange, Finish, Message, Request, Schema, Speaker};
 pub use embed::{CHUNK, Embed, Progress};
 pub use error::Error;
 pub use minilm::MiniLm;
+pub use providers::{Api, KeyHeader, Provider, Settings};
+pub use script::{Line, Script};
+pub use secret::Secret;

@@ -1,0 +1,229 @@
+//! Who answers over HTTP: one file per API, and what they share.
+//!
+//! A [`Provider`] is an address, a key and one of the [`Api`]s. `openai`,
+//! `responses` and `anthropic` are pure functions from [`Request`] to JSON and
+//! back; `compatible` knows how servers that only resemble OpenAI differ, and
+//! learns it from their complaints; `failure` reads what went wrong. A provider
+//! asks once: retries, limits, money and memory are [`crate::Asker`]'s.
+
+mod anthropic;
+mod compatible;
+mod failure;
+mod hints;
+mod openai;
+mod responses;
+mod settings;
+
+use std::path::Path;
+
+use assay_domain::Usage;
+use http::HeaderMap;
+use serde_json::Value;
+use url::Url;
+
+pub use settings::{Api, KeyHeader, Settings};
+
+use crate::chat::{Answer, Answering, Exchange, Exchanged, Finish, Hints, Request};
+use crate::http::{Http, Reply, header};
+use crate::{Error, Secret, tokens};
+use compatible::{Fits, Quirks};
+
+/// A model provider at an address. Making one opens no connection.
+#[derive(Debug)]
+pub struct Provider {
+    name: String,
+    api: Api,
+    place: String,
+    url: Url,
+    key: Option<Secret>,
+    http: Http,
+    fits: Fits,
+}
+
+impl Provider {
+    /// # Errors
+    /// [`Error::Configuration`], where the settings cannot work.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let Settings { name, api, base_url, key, key_header, headers, api_version, timeout, proxy, ca_file } =
+            settings;
+        let url = settings::endpoint(&base_url, api.path(), api_version.as_deref())?;
+        let place = settings::place(&name, &base_url)?;
+        let mut map = HeaderMap::new();
+        if let Some(key) = &key {
+            let (header_name, text) = match key_header {
+                KeyHeader::Bearer => ("authorization", Secret::new(format!("Bearer {}", key.expose()))),
+                KeyHeader::ApiKey => ("api-key", key.clone()),
+                KeyHeader::XApiKey => ("x-api-key", key.clone()),
+            };
+            map.extend([header(header_name, &text)?]);
+        }
+        if api == Api::Anthropic {
+            map.extend([header("anthropic-version", &Secret::new(anthropic::VERSION))?]);
+        }
+        for (name, value) in &headers {
+            map.extend([header(name, value)?]);
+        }
+        let http = Http::new(&url, map, timeout, proxy.as_ref(), ca_file.as_deref().map(Path::new))?;
+        Ok(Self { name, api, place, url, key, http, fits: Fits::new(api) })
+    }
+
+    /// One request and what came of it, again only where the server said which
+    /// parameter it does not know: such a request was not processed.
+    async fn ask(&self, request: &Request) -> Exchanged {
+        if let Err(error) = check(request) {
+            return Exchanged { answer: Err(error), hints: Hints::default() };
+        }
+        loop {
+            let quirks = self.fits.of(&request.model);
+            let exchanged = self.ask_once(request, quirks).await;
+            if let Err(error) = &exchanged.answer
+                && self.fits.learn(&request.model, quirks, request, error)
+            {
+                continue;
+            }
+            return exchanged;
+        }
+    }
+
+    async fn ask_once(&self, request: &Request, quirks: Quirks) -> Exchanged {
+        let body = match self.api {
+            Api::OpenAi | Api::Compatible => openai::encode(request, quirks),
+            Api::Responses => responses::encode(request, quirks),
+            Api::Anthropic => anthropic::encode(request, quirks),
+        };
+        let reply = match self.http.post(&self.url, body.to_string().into_bytes()).await {
+            Ok(reply) => reply,
+            Err(broken) => {
+                return Exchanged { answer: Err(self.unavailable(broken)), hints: Hints::default() };
+            }
+        };
+        let hints = hints::read(&reply.headers);
+        Exchanged { answer: self.read(request, &reply, &hints), hints }
+    }
+
+    fn unavailable(&self, broken: crate::http::Broken) -> Error {
+        Error::Unavailable {
+            place: self.place.clone(),
+            cause: broken.cause,
+            maybe_billed: broken.maybe_arrived,
+        }
+    }
+
+    fn read(&self, request: &Request, reply: &Reply, hints: &Hints) -> Result<Answer, Error> {
+        let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
+        let stated = body.as_ref().and_then(failure::stated_inside);
+        if !reply.status.is_success() || stated.is_some() {
+            let status = stated.unwrap_or(reply.status.as_u16());
+            return Err(failure::read(
+                &self.place,
+                self.key.as_ref(),
+                status,
+                body.as_ref(),
+                &reply.body,
+                hints,
+            ));
+        }
+        let decoded = body.as_ref().and_then(|body| match self.api {
+            Api::OpenAi | Api::Compatible => openai::decode(body),
+            Api::Responses => responses::decode(body),
+            Api::Anthropic => anthropic::decode(body),
+        });
+        let Some(raw) = decoded else {
+            let cause = format!("its answer is not of the form of {}", self.api.words());
+            return Err(Error::Unavailable { place: self.place.clone(), cause, maybe_billed: true });
+        };
+        Ok(raw.into_answer(request))
+    }
+}
+
+impl Exchange for Provider {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn place(&self) -> &str {
+        &self.place
+    }
+
+    fn exchange<'a>(&'a self, request: &'a Request) -> Answering<'a, Exchanged> {
+        Box::pin(self.ask(request))
+    }
+}
+
+/// What can be known to be wrong before anything is sent.
+fn check(request: &Request) -> Result<(), Error> {
+    let wrong = |what: &str| Err(Error::Configuration(what.to_owned()));
+    if request.model.trim().is_empty() {
+        return wrong("the request names no model");
+    }
+    if request.messages.is_empty() {
+        return wrong("the request has no message");
+    }
+    if request.max_tokens == 0 {
+        return wrong("the request allows no tokens for the answer");
+    }
+    match &request.schema {
+        Some(schema) if schema.schema.get("type").and_then(Value::as_str) != Some("object") => {
+            wrong("the root of an answer's schema must be of type object")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What an API's answer says, before anything is checked.
+#[derive(Debug)]
+struct Raw {
+    text: String,
+    finish: Finish,
+    model: Option<String>,
+    usage: Option<Usage>,
+}
+
+impl Raw {
+    fn into_answer(self, request: &Request) -> Answer {
+        let usage_is_estimated = self.usage.is_none();
+        let usage = self.usage.unwrap_or_else(|| {
+            let (input, output) = (tokens::of_prompt(request), tokens::count(&self.text));
+            Usage {
+                input_tokens: input,
+                output_tokens: output,
+                total_tokens: input + output,
+                ..Usage::default()
+            }
+        });
+        Answer {
+            text: self.text,
+            value: None,
+            usage,
+            usage_is_estimated,
+            model: self.model.unwrap_or_else(|| request.model.clone()),
+            finish: self.finish,
+            remembered: false,
+        }
+    }
+}
+
+/// Counts of one side of a call: the total and the classes that are not zero.
+fn usage(input: (u64, &[(&str, Option<u64>)]), output: (u64, &[(&str, Option<u64>)])) -> Usage {
+    let classes = |details: &[(&str, Option<u64>)]| {
+        details
+            .iter()
+            .filter_map(|(class, count)| Some(((*class).to_owned(), count.filter(|count| *count > 0)?)))
+            .collect()
+    };
+    Usage {
+        input_tokens: input.0,
+        output_tokens: output.0,
+        total_tokens: input.0.saturating_add(output.0),
+        input_details: classes(input.1),
+        output_details: classes(output.1),
+        stated_cost: None,
+    }
+}
+
+fn number(value: &Value, pointer: &str) -> Option<u64> {
+    value.pointer(pointer)?.as_u64()
+}
+
+#[cfg(test)]
+mod tests;

@@ -51,6 +51,11 @@ impl Error {
     pub(crate) fn of_database(dir: &Path, source: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         let dir = dir.to_owned();
+        // What writing beyond a quota or a limit of the process comes to.
+        let beyond = [rusqlite::ffi::SQLITE_IOERR_WRITE, rusqlite::ffi::SQLITE_IOERR_SHMSIZE];
+        if source.sqlite_error().is_some_and(|error| beyond.contains(&error.extended_code)) {
+            return Self::Full { dir };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { dir },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { dir },

@@ -129,6 +129,7 @@ fn update(
         appended.changed_runs += 1;
     }
 
+    writer.keys.outdate(known.key);
     traces.change(&writer.connection, known.trace)?;
     let trace = traces.key(&writer.connection, known.project, columns.trace, &mut writer.keys.next_trace)?;
     traces.change(&writer.connection, trace)?;

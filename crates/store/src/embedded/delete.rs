@@ -12,6 +12,7 @@ use assay_domain::{ProjectId, Time, TraceId};
 use rusqlite::{Row, params};
 
 use super::blobs;
+use super::digest;
 use super::projects;
 use super::reader::Problem;
 use super::schema::set_setting;
@@ -86,6 +87,8 @@ pub(super) fn project(writer: &mut Writer, project: i64) -> rusqlite::Result<()>
     )?;
     let files: BTreeSet<Key> = statement.query_map([project], |row| row.get(0))?.collect::<Result<_, _>>()?;
     for sql in [
+        // Other projects in the same segments are digested anew.
+        "INSERT OR IGNORE INTO undigested SELECT segment FROM zones WHERE project = ?",
         "DELETE FROM search WHERE rowid IN (SELECT key FROM runs WHERE project = ?)",
         "DELETE FROM stale WHERE run IN (SELECT key FROM runs WHERE project = ?)",
         "DELETE FROM feedback WHERE project = ?",
@@ -98,20 +101,21 @@ pub(super) fn project(writer: &mut Writer, project: i64) -> rusqlite::Result<()>
     ] {
         connection.execute(sql, [project])?;
     }
+    digest::outdate(connection, &digest::undigested(connection)?)?;
     blobs::sweep(connection, &files)?;
     forget(writer, project)
 }
 
 /// Deletes whole traces of one project by key, inside a transaction.
-fn traces(writer: &Writer, project: i64, keys: &[i64]) -> rusqlite::Result<Deleted> {
+fn traces(writer: &mut Writer, project: i64, keys: &[i64]) -> rusqlite::Result<Deleted> {
     let mut deleted = Deleted::default();
     if keys.is_empty() {
         return Ok(deleted);
     }
-    let connection = &writer.connection;
     let mut files: BTreeSet<Key> = BTreeSet::new();
     let mut changed = Traces::default();
     for &trace in keys {
+        let connection = &writer.connection;
         let mut statement = connection.prepare_cached("SELECT key, id FROM runs WHERE trace = ?")?;
         let runs: Vec<(i64, [u8; 16])> =
             statement.query_map([trace], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
@@ -130,6 +134,7 @@ fn traces(writer: &Writer, project: i64, keys: &[i64]) -> rusqlite::Result<Delet
                 connection.prepare_cached(sql)?.execute([run])?;
             }
             deleted.feedback += execute(writer, "DELETE FROM feedback WHERE target = ?", params![id])?;
+            writer.keys.outdate(*run);
         }
         // Of the trace as a whole, whose root may never have come.
         deleted.feedback += execute(
@@ -141,7 +146,7 @@ fn traces(writer: &Writer, project: i64, keys: &[i64]) -> rusqlite::Result<Delet
         deleted.traces += 1;
         changed.change(connection, trace)?;
     }
-    changed.settle(&writer.connection)?;
+    writer.settle(changed)?;
     blobs::sweep(&writer.connection, &files)?;
     forget(writer, project)?;
     Ok(deleted)

@@ -14,6 +14,7 @@ mod blobs;
 mod catalog;
 mod columns;
 mod delete;
+mod digest;
 mod doctor;
 mod feedback;
 mod fold;
@@ -206,6 +207,17 @@ impl EmbeddedStore {
     pub async fn catch_up(&self) -> Result<(), Error> {
         while self.write(search::catch_up).await? {}
         Ok(())
+    }
+
+    /// Does a portion of what makes questions quick and can wait: digests of
+    /// runs that changed, then the full-text index. Whether there was any; for
+    /// quiet moments.
+    pub async fn tidy(&self) -> Result<bool, Error> {
+        if self.write(digest::tidy).await? {
+            return Ok(true);
+        }
+        let is_behind = self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await?;
+        Ok(is_behind && self.write(search::catch_up).await?)
     }
 
     /// What tokens cost. Of a store for reading: nothing is known.

@@ -1,4 +1,4 @@
-//! The full-text index, brought up to date when somebody searches.
+//! The full-text index, brought up to date in quiet moments and when somebody searches.
 //!
 //! Appending leaves it alone: runs with a key above `indexed_up_to`, and those
 //! listed in `stale`, are read, taken apart and indexed in portions, each in
@@ -14,7 +14,7 @@ use super::writer::Writer;
 use crate::{Error, format};
 
 /// So many runs at a time, so that appends need not wait long.
-const PORTION: i64 = 1_000;
+const PORTION: i64 = 500;
 /// So much text of inputs, and of outputs, is indexed.
 const MAX_TEXT: usize = 16 << 10;
 

@@ -8,9 +8,10 @@ use assay_domain::{ProjectId, RunId};
 use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
+use super::digest::walk;
 use super::projects;
 use super::reader::Problem;
-use crate::filter::sql::Sql;
+use crate::filter::sql::{Near, Sql};
 use crate::filter::{Column, Expression, Scalar, Test};
 use crate::{Error, Order, RunQuery};
 
@@ -19,6 +20,9 @@ const MAX_PAGE: usize = 100_000;
 const DEFAULT_PAGE: usize = 100;
 /// So many ids can be asked for at once.
 const MAX_IDS: usize = 10_000;
+
+/// So many runs are asked at once.
+pub(super) const KEYS: usize = 64;
 
 /// Keys of runs in order, and where the next page begins.
 pub(crate) struct Keys {
@@ -31,27 +35,16 @@ pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Pr
     check(query)?;
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
+    // One more than asked for tells whether there is a next page.
+    let wanted = limit + 1;
     let mut found = Vec::new();
     for scope in scopes(connection, query)? {
-        let mut sql = Sql { text: "SELECT runs.moment, runs.key FROM runs".into(), ..Sql::default() };
-        conditions(&mut sql, query, &scope);
-        if let Some((moment, key)) = cursor {
-            sql.push(match query.order {
-                Order::NewestFirst => " AND (runs.moment, runs.key) < (",
-                Order::OldestFirst => " AND (runs.moment, runs.key) > (",
-            });
-            sql.bind(moment).push(", ").bind(key).push(")");
-        }
-        sql.push(match query.order {
-            Order::NewestFirst => " ORDER BY runs.moment DESC, runs.key DESC LIMIT ",
-            Order::OldestFirst => " ORDER BY runs.moment, runs.key LIMIT ",
+        found.extend(match scope {
+            Scope::Project(project) if walk::helps(connection, query, project)? => {
+                walk::page(connection, query, project, cursor, wanted)?
+            }
+            scope => page_in(connection, query, &scope, cursor, wanted)?,
         });
-        // One more than asked for tells whether there is a next page.
-        sql.bind(i64::try_from(limit + 1).unwrap_or(i64::MAX));
-        let mut statement = connection.prepare_cached(&sql.text)?;
-        let rows =
-            statement.query_map(params_from_iter(sql.parameters), |row| Ok((row.get(0)?, row.get(1)?)))?;
-        found.extend(rows.collect::<Result<Vec<(i64, i64)>, _>>()?);
     }
     found.sort_unstable();
     if query.order == Order::NewestFirst {
@@ -65,17 +58,56 @@ pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Pr
     Ok(Keys { keys: found.into_iter().map(|(_, key)| key).collect(), first, next })
 }
 
+/// The first runs of one scope that match, as moment and key.
+pub(super) fn page_in(
+    connection: &Connection,
+    query: &RunQuery,
+    scope: &Scope,
+    cursor: Option<(i64, i64)>,
+    limit: usize,
+) -> Result<Vec<(i64, i64)>, Problem> {
+    let mut sql = Sql { text: "SELECT runs.moment, runs.key FROM runs".into(), ..Sql::default() };
+    conditions(&mut sql, query, scope);
+    if let Some((moment, key)) = cursor {
+        sql.push(match query.order {
+            Order::NewestFirst => " AND (runs.moment, runs.key) < (",
+            Order::OldestFirst => " AND (runs.moment, runs.key) > (",
+        });
+        sql.bind(moment).push(", ").bind(key).push(")");
+    }
+    sql.push(match query.order {
+        Order::NewestFirst => " ORDER BY runs.moment DESC, runs.key DESC LIMIT ",
+        Order::OldestFirst => " ORDER BY runs.moment, runs.key LIMIT ",
+    });
+    sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let rows = statement.query_map(params_from_iter(sql.parameters), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
 pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Problem> {
     check(query)?;
     let mut total = 0;
     for scope in scopes(connection, query)? {
-        let mut sql = Sql { text: "SELECT count(*) FROM runs".into(), ..Sql::default() };
-        conditions(&mut sql, query, &scope);
-        let mut statement = connection.prepare_cached(&sql.text)?;
-        let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
-        total += u64::try_from(count).unwrap_or(0);
+        let counted = match scope {
+            Scope::Project(project) => walk::count(connection, query, project)?,
+            _ => None,
+        };
+        total += match counted {
+            Some(count) => count,
+            None => count_in(connection, query, &scope)?,
+        };
     }
     Ok(total)
+}
+
+/// How many runs of one scope match.
+pub(super) fn count_in(connection: &Connection, query: &RunQuery, scope: &Scope) -> Result<u64, Problem> {
+    let mut sql = Sql { text: "SELECT count(*) FROM runs".into(), ..Sql::default() };
+    conditions(&mut sql, query, scope);
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 pub(crate) fn check(query: &RunQuery) -> Result<(), Error> {
@@ -93,9 +125,14 @@ fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {
 }
 
 /// Where one statement looks.
+#[derive(Clone, Debug)]
 pub(crate) enum Scope {
     /// The runs of a project, in order of time.
     Project(i64),
+    /// Those of a project that arrived together.
+    Range { project: i64, first: i64, last: i64 },
+    /// Those of a project among these, at most [`KEYS`].
+    Keys { project: i64, keys: Vec<i64> },
     /// Few runs, by an index on what the query names; of these projects, or of all where `None`.
     Named(Option<Vec<i64>>),
 }
@@ -144,6 +181,20 @@ pub(crate) fn conditions(sql: &mut Sql, query: &RunQuery, scope: &Scope) {
         Scope::Project(key) => {
             sql.push(" WHERE runs.project = ").bind(*key);
             ["runs.moment >= ", "runs.moment < ", "runs.moment > "]
+        }
+        Scope::Range { project, first, last } => {
+            sql.near = Near::Range(*first, *last);
+            sql.push(" WHERE runs.key BETWEEN ").bind(*first).push(" AND ").bind(*last);
+            sql.push(" AND +runs.project = ").bind(*project);
+            ["+runs.moment >= ", "+runs.moment < ", "+runs.moment > "]
+        }
+        Scope::Keys { project, keys } => {
+            sql.near = Near::Run;
+            // Always as many, so that there is one statement: naming a run twice changes nothing.
+            let last = keys.last().copied().unwrap_or_default();
+            let keys = keys.iter().copied().chain(std::iter::repeat(last)).take(KEYS);
+            sql.push(" WHERE runs.key IN (").list(keys).push(") AND +runs.project = ").bind(*project);
+            ["+runs.moment >= ", "+runs.moment < ", "+runs.moment > "]
         }
         Scope::Named(keys) => {
             sql.push(" WHERE 1");

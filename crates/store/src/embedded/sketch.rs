@@ -9,13 +9,17 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// So many numbers are kept as they are.
 const EXACT: usize = 4_096;
+/// In a part of a larger whole, so many.
+const EXACT_IN_PART: usize = 64;
 /// Bounds of neighbouring buckets are apart by this factor.
 const STEP: f64 = 1.02;
 
 /// How numbers that are not negative are distributed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Sketch {
     Exact(Vec<f64>),
     /// How many numbers are in each bucket; zeros have one of their own.
@@ -37,14 +41,45 @@ impl Sketch {
     pub(crate) fn add(&mut self, number: f64) {
         match self {
             Self::Exact(numbers) if numbers.len() < EXACT => numbers.push(number.max(0.0)),
-            Self::Exact(numbers) => {
-                let numbers = std::mem::take(numbers);
-                *self = Self::Buckets { zeros: 0, counts: BTreeMap::new(), total: 0 };
-                numbers.into_iter().for_each(|number| self.count(number));
+            Self::Exact(_) => {
+                self.spread();
                 self.count(number);
             }
             Self::Buckets { .. } => self.count(number),
         }
+    }
+
+    /// Adds all numbers of another sketch.
+    pub(crate) fn add_sketch(&mut self, other: Self) {
+        match other {
+            Self::Exact(numbers) => numbers.into_iter().for_each(|number| self.add(number)),
+            Self::Buckets { zeros, counts, total } => {
+                self.spread();
+                let Self::Buckets { zeros: all_zeros, counts: all_counts, total: whole } = self else {
+                    return;
+                };
+                *all_zeros += zeros;
+                *whole += total;
+                for (bucket, count) in counts {
+                    *all_counts.entry(bucket).or_default() += count;
+                }
+            }
+        }
+    }
+
+    /// Keeps fewer numbers as they are: what is kept of a part.
+    pub(crate) fn condense(&mut self) {
+        if matches!(self, Self::Exact(numbers) if numbers.len() > EXACT_IN_PART) {
+            self.spread();
+        }
+    }
+
+    /// From numbers as they are to buckets.
+    fn spread(&mut self) {
+        let Self::Exact(numbers) = self else { return };
+        let numbers = std::mem::take(numbers);
+        *self = Self::Buckets { zeros: 0, counts: BTreeMap::new(), total: 0 };
+        numbers.into_iter().for_each(|number| self.count(number));
     }
 
     fn count(&mut self, number: f64) {
@@ -108,6 +143,25 @@ mod tests {
         assert_eq!(sketch([]).percentile(0.5), None);
         assert_eq!(sketch([3.0]).percentile(0.99), Some(3.0));
         assert_eq!(sketch([4.0, 1.0, 2.0, 3.0]).percentile(0.5), Some(2.5));
+    }
+
+    #[test]
+    fn sketches_of_parts_add_up_to_the_sketch_of_the_whole() {
+        let number = |place: usize| (place as f64 / 1_000.0).exp();
+        let mut whole = Sketch::default();
+        for part in 0..20 {
+            let mut sketch = sketch((part * 500..(part + 1) * 500).map(number));
+            sketch.condense();
+            whole.add_sketch(sketch);
+        }
+        whole.add_sketch(sketch([0.0, number(10_000)]));
+        let at_once = sketch((0..=10_000).map(number).chain([0.0]));
+        for share in [0.0, 0.3, 0.5, 0.99, 1.0] {
+            assert_eq!(whole.percentile(share), at_once.percentile(share));
+        }
+        let mut few = sketch([1.0, 2.0]);
+        few.add_sketch(sketch([4.0]));
+        assert_eq!(few.percentile(0.5), Some(2.0));
     }
 
     #[test]

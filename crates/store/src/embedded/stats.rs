@@ -9,9 +9,12 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use rusqlite::{Connection, Row, params_from_iter};
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::columns;
+use super::digest::totals::Totals;
+use super::digest::walk::{self, Side};
 use super::feedback::{SUMMED, Sums};
 use super::reader::Problem;
 use super::select::{self, Scope};
@@ -32,10 +35,10 @@ pub(crate) struct Facts {
     pub(crate) costs: [Option<Decimal>; 3],
 }
 
-const FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, runs.input_tokens, \
+pub(super) const FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, runs.input_tokens, \
      runs.output_tokens, runs.total_tokens, runs.input_cost, runs.output_cost, runs.total_cost";
 /// The same of a root, with the tokens and costs of its whole trace.
-const ROOT_FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, \
+pub(super) const ROOT_FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.status, \
      iif(whole.root = runs.key, whole.input_tokens, runs.input_tokens), \
      iif(whole.root = runs.key, whole.output_tokens, runs.output_tokens), \
      iif(whole.root = runs.key, whole.total_tokens, runs.total_tokens), \
@@ -43,23 +46,25 @@ const ROOT_FACTS: &str = "runs.start, runs.latency, runs.first_token, runs.statu
      iif(whole.root = runs.key, whole.output_cost, runs.output_cost), \
      iif(whole.root = runs.key, whole.total_cost, runs.total_cost)";
 /// How many columns [`FACTS`] has.
-const FACTS_WIDTH: usize = 10;
+pub(super) const FACTS_WIDTH: usize = 10;
 
-fn facts(row: &Row<'_>) -> rusqlite::Result<Facts> {
-    let status = row.get_ref(3)?.as_str().unwrap_or_default();
+/// Reads [`FACTS`] from the column given on.
+pub(super) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
+    let status = row.get_ref(first + 3)?.as_str().unwrap_or_default();
+    let cost = |column: usize| columns::decimal(row, first + column);
     Ok(Facts {
-        start: row.get(0)?,
-        latency: row.get(1)?,
-        first_token: row.get(2)?,
+        start: row.get(first)?,
+        latency: row.get(first + 1)?,
+        first_token: row.get(first + 2)?,
         has_ended: status != "pending",
         has_failed: status == "error",
-        tokens: [row.get(4)?, row.get(5)?, row.get(6)?],
-        costs: [columns::decimal(row, 7)?, columns::decimal(row, 8)?, columns::decimal(row, 9)?],
+        tokens: [row.get(first + 4)?, row.get(first + 5)?, row.get(first + 6)?],
+        costs: [cost(7)?, cost(8)?, cost(9)?],
     })
 }
 
-/// A sum on its way.
-#[derive(Default)]
+/// A sum on its way. Digests keep some, without feedback.
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Sum {
     runs: u64,
     ended: u64,
@@ -72,6 +77,7 @@ pub(crate) struct Sum {
     token_sketches: [Sketch; 3],
     costs: [Option<Decimal>; 3],
     cost: Sketch,
+    #[serde(skip)]
     feedback: Sums,
 }
 
@@ -106,6 +112,53 @@ impl Sum {
         if let Some(cost) = facts.costs[2] {
             self.cost.add(rust_decimal::prelude::ToPrimitive::to_f64(&cost).unwrap_or(f64::MAX));
         }
+    }
+
+    /// Adds what other runs add up to.
+    fn add_sum(&mut self, other: Self) {
+        // Spelled out in full: a new field must not be forgotten here.
+        let Self {
+            runs,
+            ended,
+            failed,
+            streamed,
+            last_start,
+            latency,
+            first_token,
+            tokens,
+            token_sketches,
+            costs,
+            cost,
+            feedback: _,
+        } = other;
+        self.runs += runs;
+        self.ended += ended;
+        self.failed += failed;
+        self.streamed += streamed;
+        self.last_start = self.last_start.max(last_start);
+        self.latency.add_sketch(latency);
+        self.first_token.add_sketch(first_token);
+        for (sum, tokens) in self.tokens.iter_mut().zip(tokens) {
+            *sum = sum.saturating_add(tokens);
+        }
+        for (sketch, other) in self.token_sketches.iter_mut().zip(token_sketches) {
+            sketch.add_sketch(other);
+        }
+        for (sum, cost) in self.costs.iter_mut().zip(costs) {
+            if let Some(cost) = cost {
+                *sum = Some(sum.unwrap_or_default().saturating_add(cost));
+            }
+        }
+        self.cost.add_sketch(cost);
+    }
+
+    /// The same in less room, for adding to others.
+    pub(super) fn condense(mut self) -> Self {
+        let [input, output, total] = &mut self.token_sketches;
+        for sketch in [&mut self.latency, &mut self.first_token, &mut self.cost, input, output, total] {
+            sketch.condense();
+        }
+        self
     }
 
     pub(crate) fn finish(self) -> RunStats {
@@ -145,19 +198,24 @@ pub(crate) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Vec<(
     let scopes = select::scopes(connection, &query.runs)?;
     let Some(grouping) = &query.grouping else {
         let mut sum = Sum::default();
-        each_run(connection, query, &scopes, |row| {
-            sum.add(&facts(row)?);
+        let rest = add_digests(connection, query, &scopes, &mut sum)?;
+        each_run(connection, query, &rest, |row| {
+            sum.add(&facts(row, 0)?);
             Ok(())
         })?;
         each_feedback(connection, query, &scopes, |row, first| sum.feedback.add(row, first))?;
         return Ok(vec![(String::new(), sum.finish())]);
     };
-    let names = largest(connection, query, grouping, &scopes)?;
+    let mut narrowed = Vec::new();
+    for scope in scopes.iter().cloned() {
+        narrowed.extend(walk::narrow(connection, &query.runs, scope)?);
+    }
+    let names = largest(connection, query, grouping, &narrowed)?;
     let places: HashMap<&str, usize> =
         names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let mut sums: Vec<Sum> = names.iter().map(|_| Sum::default()).collect();
-    each_run(connection, query, &scopes, |row| {
-        let facts = facts(row)?;
+    each_run(connection, query, &narrowed, |row| {
+        let facts = facts(row, 0)?;
         for group in groups(grouping, row, FACTS_WIDTH)? {
             if let Some(&place) = places.get(group.as_str()) {
                 sums[place].add(&facts);
@@ -175,6 +233,30 @@ pub(crate) fn stats(connection: &Connection, query: &StatsQuery) -> Result<Vec<(
     })?;
     let sums: Vec<RunStats> = sums.into_iter().map(Sum::finish).collect();
     Ok(names.into_iter().zip(sums).collect())
+}
+
+/// Adds what digests know already; hands back where the other runs are.
+fn add_digests(
+    connection: &Connection,
+    query: &StatsQuery,
+    scopes: &[Scope],
+    sum: &mut Sum,
+) -> Result<Vec<Scope>, Problem> {
+    let mut rest = Vec::new();
+    for scope in scopes.iter().cloned() {
+        rest.extend(match (&scope, walk::summed(&query.runs)) {
+            (Scope::Project(project), Some(side)) => {
+                walk::totals(connection, &query.runs, *project, |totals: Totals| {
+                    sum.add_sum(match side {
+                        Side::Runs => totals.runs,
+                        Side::Roots => totals.roots,
+                    });
+                })?
+            }
+            _ => walk::narrow(connection, &query.runs, scope)?,
+        });
+    }
+    Ok(rest)
 }
 
 /// The groups with the most runs, the largest first, then by name.
@@ -270,7 +352,7 @@ fn each_feedback(
         // There is less feedback than runs, unless the runs are few.
         let tables = match scope {
             Scope::Project(_) => "feedback CROSS JOIN runs ON runs.id = feedback.target",
-            Scope::Named(_) => "runs CROSS JOIN feedback ON feedback.target = runs.id",
+            _ => "runs CROSS JOIN feedback ON feedback.target = runs.id",
         };
         let mut sql = Sql { text: format!("SELECT {group}, {SUMMED} FROM {tables}"), ..Sql::default() };
         select::conditions(&mut sql, &query.runs, scope);

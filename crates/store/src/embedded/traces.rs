@@ -63,16 +63,18 @@ struct Before {
     runs: i64,
     start: Option<i64>,
     end: Option<i64>,
+    root: i64,
 }
 
 impl Before {
-    /// Reads columns `thread, runs, start, end` from the one given on.
+    /// Reads columns `thread, runs, start, end, root` from the one given on.
     fn read(row: &Row<'_>, first: usize) -> rusqlite::Result<Self> {
         Ok(Self {
             thread: row.get(first)?,
             runs: row.get(first + 1)?,
             start: row.get(first + 2)?,
             end: row.get(first + 3)?,
+            root: row.get(first + 4)?,
         })
     }
 }
@@ -98,7 +100,9 @@ impl Traces {
             return Ok(touched.key);
         }
         let known: Option<(i64, Before)> = connection
-            .prepare_cached("SELECT key, thread, runs, start, end FROM traces WHERE id = ? AND project = ?")?
+            .prepare_cached(
+                "SELECT key, thread, runs, start, end, root FROM traces WHERE id = ? AND project = ?",
+            )?
             .query_row(params![id.0.as_bytes(), project], |row| Ok((row.get(0)?, Before::read(row, 1)?)))
             .optional()?;
         let is_new = known.is_none();
@@ -140,7 +144,7 @@ impl Traces {
     /// Makes sure that a trace which has a row is among those touched.
     fn load(&mut self, connection: &Connection, key: i64) -> rusqlite::Result<(i64, TraceId)> {
         let mut statement = connection
-            .prepare_cached("SELECT project, id, thread, runs, start, end FROM traces WHERE key = ?")?;
+            .prepare_cached("SELECT project, id, thread, runs, start, end, root FROM traces WHERE key = ?")?;
         let (name, before) = statement.query_row([key], |row| {
             Ok(((row.get(0)?, TraceId(columns::uuid(row, 1)?)), Before::read(row, 2)?))
         })?;
@@ -150,7 +154,9 @@ impl Traces {
     }
 
     /// Writes the rows of all changed traces, and what their projects hold.
-    pub(crate) fn settle(self, connection: &Connection) -> rusqlite::Result<()> {
+    /// Which runs stood for traces that were there before, and which do now.
+    pub(super) fn settle(self, connection: &Connection) -> rusqlite::Result<Vec<i64>> {
+        let mut roots = Vec::new();
         let mut touched: Vec<_> =
             self.touched.into_iter().filter(|(_, touched)| touched.is_changed).collect();
         touched.sort_unstable_by_key(|(_, touched)| touched.key);
@@ -161,6 +167,10 @@ impl Traces {
                 None => runs_of(connection, key)?,
             };
             let amount = amount(id, &runs);
+            if let Some(before) = &before {
+                roots.push(before.root);
+                roots.extend(amount.as_ref().map(|amount| amount.root));
+            }
             let holding = projects.entry(project).or_default();
             holding.change(connection, project, before.as_ref(), amount.as_ref(), || match &amount {
                 Some(amount) => write(connection, project, id, key, amount),
@@ -169,7 +179,8 @@ impl Traces {
                 }
             })?;
         }
-        projects.into_iter().try_for_each(|(project, holding)| holding.write(connection, project))
+        projects.into_iter().try_for_each(|(project, holding)| holding.write(connection, project))?;
+        Ok(roots)
     }
 }
 

@@ -5,7 +5,7 @@
 //! again one by one, so that one bad batch does not take others with it.
 //! Nothing is acknowledged before its commit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Prices;
 use super::append;
+use super::digest;
 use super::feedback;
 use super::gate::Room;
 use super::meter::Meter;
@@ -70,6 +71,10 @@ pub(crate) struct Keys {
     pub(crate) indexed_up_to: i64,
     /// Whether feedback may be waiting for its run.
     pub(crate) early_feedback: bool,
+    /// So many segments of runs have been digested.
+    pub(crate) digested_up_to: i64,
+    /// Segments whose digest the transaction at hand makes untrue.
+    outdated: BTreeSet<i64>,
 }
 
 impl Keys {
@@ -77,14 +82,25 @@ impl Keys {
         let last = |sql| connection.query_row(sql, [], |row| row.get::<_, Option<i64>>(0));
         let indexed_up_to = schema::setting(connection, "indexed_up_to")?;
         let last_run = last("SELECT max(key) FROM runs")?.unwrap_or(0);
+        let digested_up_to = digest::up_to(connection)?;
         Ok(Self {
             projects: HashMap::new(),
-            // Keys the index has passed are not given again.
-            next_run: last_run.max(indexed_up_to) + 1,
+            // Keys that the index or a digest has passed are not given again.
+            next_run: last_run.max(indexed_up_to).max(digested_up_to * digest::SIZE - 1) + 1,
             next_trace: last("SELECT max(key) FROM traces")?.unwrap_or(0) + 1,
             indexed_up_to,
             early_feedback: feedback::has_early(connection)?,
+            digested_up_to,
+            outdated: BTreeSet::new(),
         })
+    }
+
+    /// Takes note that a run, or what its trace amounts to, is not as it was.
+    pub(crate) fn outdate(&mut self, run: i64) {
+        let segment = digest::segment_of(run);
+        if segment < self.digested_up_to {
+            self.outdated.insert(segment);
+        }
     }
 }
 
@@ -186,7 +202,8 @@ impl Writer {
             let mut traces = Traces::default();
             let batches = group.iter().map(|waiting| append::apply(writer, &mut traces, &waiting.prepared));
             let appended = batches.collect::<Result<_, _>>()?;
-            traces.settle(&writer.connection)?;
+            writer.settle(traces)?;
+            digest::keep_up(writer)?;
             Ok(appended)
         })?;
         self.meter.committed(group.iter().map(|waiting| waiting.prepared.bytes).sum(), start.elapsed());
@@ -219,6 +236,8 @@ impl Writer {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         self.look_around()?;
         let value = work(self)?;
+        let outdated = std::mem::take(&mut self.keys.outdated);
+        digest::outdate(&self.connection, &outdated)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         Ok(value)
     }
@@ -235,6 +254,14 @@ impl Writer {
         self.keys = Keys::load(&self.connection)?;
         self.data_version = data_version;
         self.is_unsure = false;
+        Ok(())
+    }
+
+    /// Writes what changed of traces.
+    pub(crate) fn settle(&mut self, traces: Traces) -> rusqlite::Result<()> {
+        for root in traces.settle(&self.connection)? {
+            self.keys.outdate(root);
+        }
         Ok(())
     }
 

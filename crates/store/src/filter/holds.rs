@@ -55,7 +55,7 @@ pub(super) fn asks_feedback(expression: &Expression) -> bool {
 }
 
 /// What a column has of a run.
-enum Held {
+pub(crate) enum Held {
     Nothing,
     Text(String),
     Number(f64),
@@ -114,7 +114,8 @@ fn value(column: Column, run: &Run) -> Held {
     }
 }
 
-fn passes(test: &Test, held: &Held) -> bool {
+/// Whether a value passes a test.
+pub(crate) fn passes(test: &Test, held: &Held) -> bool {
     let ordered = |scalar: &Scalar, fits: fn(Ordering) -> bool| order(held, scalar).is_some_and(fits);
     match test {
         Test::Is(scalar) => order(held, scalar) == Some(Ordering::Equal),

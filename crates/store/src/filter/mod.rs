@@ -22,6 +22,7 @@ mod tests;
 
 use std::fmt;
 
+pub(crate) use holds::{Held, passes};
 pub(crate) use meaning::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
 pub(crate) use test::{Scalar, Test};
 

@@ -13,6 +13,18 @@ use super::{Column, Entries, Expression, FeedbackColumn, Scalar, SearchColumn, T
 pub(crate) struct Sql {
     pub(crate) text: String,
     pub(crate) parameters: Vec<Bound>,
+    pub(crate) near: Near,
+}
+
+/// Which runs the statement looks at, so that the full-text index need not look at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Near {
+    #[default]
+    Anywhere,
+    /// Runs with keys from the first to the last.
+    Range(i64, i64),
+    /// A few runs: each is looked up.
+    Run,
 }
 
 impl Sql {
@@ -78,16 +90,30 @@ impl Sql {
                 self.push(")");
             }
             Expression::Search(column, words) => {
-                self.push("(runs.key IN (SELECT rowid FROM search WHERE search MATCH ")
-                    .bind(match_text(*column, words))
-                    .push("))");
+                let words = match_text(*column, words);
+                match self.near {
+                    Near::Anywhere => {
+                        self.push("(runs.key IN (SELECT rowid FROM search WHERE search MATCH ").bind(words);
+                        self.push("))");
+                    }
+                    Near::Range(first, last) => {
+                        self.push("(runs.key IN (SELECT rowid FROM search WHERE search MATCH ").bind(words);
+                        self.push(" AND rowid BETWEEN ").bind(first).push(" AND ").bind(last).push("))");
+                    }
+                    Near::Run => {
+                        self.push("EXISTS (SELECT 1 FROM search WHERE search MATCH ").bind(words);
+                        self.push(" AND rowid = runs.key)");
+                    }
+                }
             }
         }
     }
 
     /// Appends the condition on the row of `runs` under another name.
     pub(crate) fn condition_on(&mut self, alias: &'static str, expression: &Expression) -> &mut Self {
-        let mut inner = Self::default();
+        // Other runs of a trace can be anywhere.
+        let near = if self.near == Near::Anywhere { Near::Anywhere } else { Near::Run };
+        let mut inner = Self { near, ..Self::default() };
         inner.condition(expression);
         // The text consists of constants of this file; what came in is bound.
         self.text.push_str(&inner.text.replace("runs.", &format!("{alias}.")));
@@ -236,7 +262,7 @@ fn bound(scalar: &Scalar) -> Bound {
 }
 
 /// The query of the index: every word quoted, so none is taken for syntax.
-fn match_text(column: Option<SearchColumn>, words: &[String]) -> String {
+pub(crate) fn match_text(column: Option<SearchColumn>, words: &[String]) -> String {
     let column = match column {
         None => "",
         Some(SearchColumn::Name) => "name : ",

@@ -100,7 +100,8 @@ impl EntryTests {
         }
     }
 
-    fn hold(&self, key: &str, value: Option<&str>) -> bool {
+    /// Whether one entry passes; a node that holds others has no value.
+    pub(crate) fn hold(&self, key: &str, value: Option<&str>) -> bool {
         self.keys.iter().all(|test| test.holds(Some(key)))
             && self.values.iter().all(|test| value.is_some() && test.holds(value))
     }

@@ -35,7 +35,8 @@ fn forward(connection: &mut Connection) -> rusqlite::Result<()> {
             transaction.pragma_update(None, "application_id", APPLICATION)?;
         }
         found @ 1..FORMAT => {
-            let steps: [fn(&Connection) -> rusqlite::Result<()>; FORMAT as usize - 1] = [from_1, from_2];
+            let steps: [fn(&Connection) -> rusqlite::Result<()>; FORMAT as usize - 1] =
+                [from_1, from_2, from_3];
             steps.into_iter().skip(found as usize - 1).try_for_each(|step| step(&transaction))?;
         }
         _ => return Ok(()),
@@ -88,6 +89,11 @@ fn from_2(connection: &Connection) -> rusqlite::Result<()> {
         connection.execute_batch(&format!("DROP TABLE old_{table}"))?;
     }
     Ok(())
+}
+
+/// Format 4: digests. They are made once the store is used.
+fn from_3(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(tables::DIGESTS)
 }
 
 const RUNS_FROM_2: &str = "INSERT INTO runs SELECT key, id, project, trace, parent, kind, status, moment, \

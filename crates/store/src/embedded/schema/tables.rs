@@ -178,6 +178,22 @@ CREATE TABLE record_blobs (
 CREATE INDEX record_blobs_by_hash ON record_blobs (hash);
 ";
 
+/// What follows from runs and answers questions about many of them; see `digest`.
+pub(super) const DIGESTS: &str = "
+CREATE TABLE digests (key INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE zones (
+    project INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    first INTEGER NOT NULL,          -- least and greatest moment
+    last INTEGER NOT NULL,
+    totals BLOB NOT NULL,
+    PRIMARY KEY (project, segment)
+) WITHOUT ROWID;
+CREATE INDEX zones_by_segment ON zones (segment);
+CREATE TABLE undigested (segment INTEGER PRIMARY KEY);
+";
+
 /// Everything, for a new store.
-pub(super) const ALL: [&str; 10] =
-    [SETTINGS, PROJECTS, TRACES, RUNS, PAYLOADS, FEEDBACK, REPORTS, MEMO, SEARCH, RECORDS];
+pub(super) const ALL: [&str; 11] =
+    [SETTINGS, PROJECTS, TRACES, RUNS, PAYLOADS, FEEDBACK, REPORTS, MEMO, SEARCH, RECORDS, DIGESTS];

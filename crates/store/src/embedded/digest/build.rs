@@ -1,0 +1,183 @@
+//! Making the digest of a segment from its runs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row, params};
+use serde_json::Value;
+
+use super::entries::Builder;
+use super::pack::{self, put_number, put_place, put_text};
+use super::segment::{HAS_ERROR, HAS_PARENT, HAS_START, NO_TEXT, NOTHING};
+use super::totals::{self, Totals};
+use super::{Part, SIZE, keys_of, place, remove};
+use crate::embedded::stats::{FACTS, FACTS_WIDTH, ROOT_FACTS, facts};
+
+/// Columns of numbers, as they follow the first few in [`SELECT`].
+const NUMBERS: [Part; 6] =
+    [Part::End, Part::FirstToken, Part::Latency, Part::InputTokens, Part::OutputTokens, Part::TotalTokens];
+const TEXTS: [Part; 4] = [Part::Status, Part::Kind, Part::Name, Part::Model];
+
+/// Key, project, moment; then flags, [`NUMBERS`], cost, [`TEXTS`], tags, metadata.
+const SELECT: &str = "runs.key, runs.project, runs.moment, runs.parent IS NOT NULL, runs.start, \
+     runs.error IS NOT NULL, runs.end, runs.first_token, runs.latency, runs.input_tokens, runs.output_tokens, \
+     runs.total_tokens, amount(runs.total_cost), runs.status, runs.kind, runs.name, runs.model, runs.tags, \
+     runs.metadata";
+const SELECT_WIDTH: usize = 19;
+
+/// Texts of one column, each distinct one once.
+struct Texts {
+    numbers: HashMap<String, u16>,
+    places: Vec<u16>,
+}
+
+/// What one project has in the segment.
+struct Zone {
+    runs: i64,
+    first: i64,
+    last: i64,
+    totals: Totals,
+}
+
+/// Digests a segment anew; inside a transaction.
+pub(super) fn build(connection: &Connection, segment: i64) -> rusqlite::Result<()> {
+    let (first, last) = keys_of(segment);
+    let size = SIZE as usize;
+    let mut numbers: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    let parts = [Part::Project, Part::Flags, Part::Moment, Part::TotalCost];
+    for part in parts.into_iter().chain(NUMBERS) {
+        numbers.insert(part.number(), vec![NOTHING; size]);
+    }
+    let mut texts = TEXTS.map(|_| Texts { numbers: HashMap::new(), places: vec![NO_TEXT; size] });
+    let (mut tags, mut metadata) = (Builder::default(), Builder::default());
+    let mut zones: BTreeMap<i64, Zone> = BTreeMap::new();
+
+    let sql = format!(
+        "SELECT {SELECT}, {FACTS}, {ROOT_FACTS} FROM runs LEFT JOIN traces AS whole ON whole.key = runs.trace \
+         WHERE runs.key BETWEEN ? AND ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([first, last])?;
+    while let Some(row) = rows.next()? {
+        let at = (number(row, 0)? - first) as usize;
+        let mut put = |part: Part, number: i64| {
+            if let Some(column) = numbers.get_mut(&part.number()) {
+                column[at] = number;
+            }
+        };
+        put(Part::Project, number(row, 1)?);
+        put(Part::Moment, number(row, 2)?);
+        put(Part::Flags, flags(row)?);
+        for (part, column) in NUMBERS.into_iter().zip(6..) {
+            put(part, number(row, column)?);
+        }
+        put(Part::TotalCost, cost(row)?);
+        for (texts, column) in texts.iter_mut().zip(13..) {
+            texts.put(at, row.get_ref(column)?);
+        }
+        add_entries(&mut tags, at, row.get_ref(17)?);
+        add_entries(&mut metadata, at, row.get_ref(18)?);
+        let zone = zones.entry(number(row, 1)?).or_insert_with(Zone::empty);
+        zone.add(row)?;
+    }
+    drop(rows);
+
+    remove(connection, segment)?;
+    let put = |part: Part, body: Vec<u8>| write(connection, place(segment, part), &body);
+    for part in parts.into_iter().chain(NUMBERS) {
+        put(part, pack::pack_numbers(&numbers[&part.number()]))?;
+    }
+    for (part, texts) in TEXTS.into_iter().zip(texts) {
+        put(part, pack::pack(&texts.finish()))?;
+    }
+    put(Part::Tags, pack::pack(&tags.finish()))?;
+    put(Part::Metadata, pack::pack(&metadata.finish()))?;
+    zones.into_iter().try_for_each(|(project, zone)| zone.write(connection, project, segment))
+}
+
+fn write(connection: &Connection, key: i64, body: &[u8]) -> rusqlite::Result<()> {
+    connection.prepare_cached("INSERT INTO digests VALUES (?, ?)")?.execute(params![key, body]).map(drop)
+}
+
+/// Nothing where it is none.
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<i64> {
+    Ok(row.get_ref(column)?.as_i64_or_null().ok().flatten().unwrap_or(NOTHING))
+}
+
+/// The bits of the cost as a float. There is but one zero: the other has the bits of nothing.
+fn cost(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let cost: Option<f64> = row.get(12)?;
+    Ok(cost.map_or(NOTHING, |cost| (cost + 0.0).to_bits().cast_signed()))
+}
+
+fn flags(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let flag = |is_set: bool, flag: i64| if is_set { flag } else { 0 };
+    Ok(flag(number(row, 3)? == 1, HAS_PARENT)
+        | flag(number(row, 4)? != NOTHING, HAS_START)
+        | flag(number(row, 5)? == 1, HAS_ERROR))
+}
+
+fn add_entries(entries: &mut Builder, at: usize, json: ValueRef<'_>) {
+    let Ok(Some(text)) = json.as_str_or_null() else { return };
+    let at = u16::try_from(at).unwrap_or(NO_TEXT);
+    match serde_json::from_str::<Value>(text) {
+        Ok(value) => entries.add(at, &value),
+        Err(_) => entries.pass(at),
+    }
+}
+
+impl Texts {
+    fn put(&mut self, at: usize, text: ValueRef<'_>) {
+        let Ok(Some(text)) = text.as_str_or_null() else { return };
+        let next = u16::try_from(self.numbers.len()).unwrap_or(NO_TEXT);
+        let number = match self.numbers.get(text) {
+            Some(&number) => number,
+            None => *self.numbers.entry(text.to_owned()).or_insert(next),
+        };
+        self.places[at] = number;
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let mut texts: Vec<(String, u16)> = self.numbers.into_iter().collect();
+        texts.sort_unstable_by_key(|(_, number)| *number);
+        let mut out = Vec::new();
+        put_number(&mut out, texts.len());
+        texts.iter().for_each(|(text, _)| put_text(&mut out, text));
+        self.places.iter().for_each(|&place| put_place(&mut out, place));
+        out
+    }
+}
+
+impl Zone {
+    fn empty() -> Self {
+        Self { runs: 0, first: i64::MAX, last: i64::MIN, totals: Totals::default() }
+    }
+
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let moment = number(row, 2)?;
+        self.runs += 1;
+        self.first = self.first.min(moment);
+        self.last = self.last.max(moment);
+        self.totals.runs.add(&facts(row, SELECT_WIDTH)?);
+        if number(row, 3)? == 0 {
+            self.totals.roots.add(&facts(row, SELECT_WIDTH + FACTS_WIDTH)?);
+        }
+        Ok(())
+    }
+
+    fn write(self, connection: &Connection, project: i64, segment: i64) -> rusqlite::Result<()> {
+        connection
+            .prepare_cached(
+                "INSERT INTO zones (project, segment, runs, first, last, totals) VALUES (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                project,
+                segment,
+                self.runs,
+                self.first,
+                self.last,
+                totals::pack(self.totals)
+            ])?;
+        Ok(())
+    }
+}

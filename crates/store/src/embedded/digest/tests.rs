@@ -1,0 +1,255 @@
+//! Digests answer as the runs themselves do, whatever happened to the runs.
+
+use assay_domain::{PriceTable, ProjectId, RunId, RunKind, RunPatch, TraceId, Usage};
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::*;
+use crate::embedded::schema::{Access, connect};
+use crate::embedded::select::{self, Scope};
+use crate::embedded::{EmbeddedStore, projects};
+use crate::{Batch, Filter, Grouping, Order, RunQuery, Runs, StatsQuery, block_on};
+
+const FILTERS: [&str; 34] = [
+    r#"eq(status, "error")"#,
+    r#"and(eq(status, "error"), gt(latency, "0.003s"))"#,
+    r#"not(eq(status, "error"))"#,
+    r#"eq(name, "run 3")"#,
+    r#"in(name, ["run 3", "run 4", "none"])"#,
+    r#"like(name, "%5")"#,
+    r#"neq(name, "run 1")"#,
+    r#"eq(run_type, "llm")"#,
+    r#"eq(model, "m1")"#,
+    r#"neq(model, "m1")"#,
+    r#"eq(is_root, true)"#,
+    r#"eq(execution_order, 2)"#,
+    r#"eq(error, null)"#,
+    r#"neq(error, null)"#,
+    r#"like(error, "%3%")"#,
+    r#"neq(error, "failed 3")"#,
+    r#"gt(start_time, "1970-01-01T00:00:40Z")"#,
+    r#"lte(end_time, "1970-01-01T00:00:40Z")"#,
+    r#"gte(total_tokens, 3)"#,
+    r#"lt(total_cost, 0.02)"#,
+    r#"has(tags, "odd")"#,
+    r#"not(has(tags, "odd"))"#,
+    r#"and(eq(metadata_key, "user"), eq(metadata_value, "u2"))"#,
+    r#"eq(metadata_key, "deep.er")"#,
+    r#"eq(metadata_key, "deep")"#,
+    r#"has(metadata, '{"user": "u1"}')"#,
+    r#"search("where")"#,
+    r#"and(search("where"), eq(metadata_key, "user"), eq(metadata_value, "u2"))"#,
+    r#"or(search("order 7"), eq(name, "run 1"))"#,
+    r#"not(search("where"))"#,
+    r#"eq(input_key, "number")"#,
+    r#"and(eq(feedback_key, "good"), gt(feedback_score, 0))"#,
+    r#"gt(first_token_latency, "0.001s")"#,
+    r#"or(eq(name, "none"), not(and(eq(run_type, "llm"), gt(latency, "0.004s"))))"#,
+];
+
+fn run(number: usize) -> RunPatch {
+    let id = |number: usize| RunId::from_name(&number.to_string());
+    let root = number - number % 3;
+    // Not in order of arrival.
+    let start = chrono::DateTime::from_timestamp_micros((number * 7_919 % 97) as i64 * 1_000_000);
+    let after = |micros| start.map(|start| start + chrono::Duration::microseconds(micros));
+    RunPatch {
+        id: id(number),
+        is_creation: true,
+        project_name: (number % 10 == 9).then(|| "other".into()),
+        trace: Some(TraceId::from(id(root))),
+        parent: (number != root).then(|| id(root)),
+        name: Some(format!("run {}", number % 6)),
+        kind: Some(if number.is_multiple_of(2) { RunKind::Chain } else { RunKind::Llm }),
+        start_time: start.filter(|_| number % 11 != 10),
+        first_token_time: after(number as i64 % 4 * 1_000).filter(|_| number.is_multiple_of(4)),
+        end_time: after(number as i64 % 8 * 1_000).filter(|_| number % 7 != 6),
+        error: number.is_multiple_of(5).then(|| format!("failed {}", number % 4)),
+        inputs: Some(json!({ "number": number, "text": if number.is_multiple_of(3) { "where" } else { "what" } })),
+        outputs: Some(json!(format!("order {number}"))),
+        tags: Some(if number % 2 == 1 { vec!["odd".into(), "x".repeat(number % 2 * 300)] } else { Vec::new() }),
+        metadata: json!({ "user": format!("u{}", number % 4), "deep": { "er": [number, "x"] }, "long": "x".repeat(number % 3 * 150) })
+            .as_object()
+            .cloned(),
+        usage: Some(Usage {
+            total_tokens: number as u64 % 5,
+            input_tokens: number as u64 % 2,
+            stated_cost: Some(assay_domain::Cost {
+                total: rust_decimal::Decimal::new(number as i64 % 4, 2),
+                ..Default::default()
+            }),
+            ..Usage::default()
+        }),
+        extra: json!({ "invocation_params": { "model": format!("m{}", number % 3) } }).as_object().cloned(),
+        ..RunPatch::default()
+    }
+}
+
+fn append(store: &EmbeddedStore, patches: Vec<RunPatch>) {
+    let batch = Batch { project: "p".into(), patches, ..Batch::default() };
+    block_on(store.append(batch)).expect("appended");
+}
+
+fn filled() -> EmbeddedStore {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    for first in (0..60).step_by(5) {
+        append(&store, (first..first + 5).map(run).collect());
+    }
+    let feedback = (0..60).step_by(6).map(|number| assay_domain::Feedback {
+        id: assay_domain::FeedbackId::from_name(&number.to_string()),
+        run: Some(RunId::from_name(&number.to_string())),
+        key: "good".into(),
+        score: Some(number as f64 - 20.0),
+        ..Default::default()
+    });
+    block_on(store.append(Batch { project: "p".into(), feedback: feedback.collect(), ..Batch::default() }))
+        .expect("appended");
+    block_on(store.catch_up()).expect("indexed");
+    while block_on(store.tidy()).expect("tidied") {}
+    store
+}
+
+fn connection(store: &EmbeddedStore) -> Connection {
+    connect(store.dir(), Access::Read).expect("a connection")
+}
+
+fn digested(store: &EmbeddedStore) -> i64 {
+    let sql = "SELECT count(DISTINCT segment) FROM zones";
+    connection(store).query_row(sql, [], |row| row.get(0)).expect("a count")
+}
+
+/// Asks with and without digests.
+#[track_caller]
+fn compare(store: &EmbeddedStore) {
+    let connection = connection(store);
+    for name in ["p", "other"] {
+        let project = ProjectId::from_name(name);
+        let Some(key) = projects::key_of(&connection, project).expect("readable") else { continue };
+        let of = |query: RunQuery| RunQuery { projects: vec![project], ..query };
+        let second = |second| chrono::DateTime::from_timestamp(second, 0);
+        let mut queries = vec![
+            of(RunQuery::default()),
+            of(RunQuery { is_root: Some(true), ..RunQuery::default() }),
+            of(RunQuery { is_root: Some(false), has_error: Some(true), ..RunQuery::default() }),
+            of(RunQuery {
+                kind: Some(RunKind::Llm),
+                start: second(20),
+                end: second(70),
+                ..RunQuery::default()
+            }),
+            of(RunQuery { start: second(20), end: second(70), ..RunQuery::default() }),
+            of(RunQuery { end: second(30), ..RunQuery::default() }),
+            of(RunQuery { trace_filter: filter(FILTERS[0]), ..RunQuery::default() }),
+            of(RunQuery {
+                tree_filter: filter(FILTERS[26]),
+                filter: filter(FILTERS[20]),
+                ..RunQuery::default()
+            }),
+        ];
+        queries.extend(FILTERS.map(|text| of(RunQuery { filter: filter(text), ..RunQuery::default() })));
+        for query in queries {
+            compare_one(store, &connection, &query, key);
+        }
+    }
+}
+
+fn filter(text: &str) -> Option<Filter> {
+    Some(Filter::parse(text).unwrap_or_else(|error| panic!("{text}: {error}")))
+}
+
+#[track_caller]
+fn compare_one(store: &EmbeddedStore, connection: &Connection, query: &RunQuery, key: i64) {
+    let plain = Scope::Project(key);
+    let count = select::count_in(connection, query, &plain).expect("a count");
+    assert_eq!(select::count(connection, query).expect("a count"), count, "{query:?}");
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let query = RunQuery { order, ..query.clone() };
+        let expected = select::page_in(connection, &query, &plain, None, 1_000).expect("a page");
+        let mut found = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = RunQuery { limit: 3, cursor: cursor.clone(), ..query.clone() };
+            let page = select::page(connection, &page).expect("a page");
+            found.extend(page.keys);
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, expected.into_iter().map(|(_, key)| key).collect::<Vec<_>>(), "{query:?}");
+    }
+    let stats = |runs, grouping| {
+        block_on(store.stats(&StatsQuery { runs, grouping, max_groups: 100 })).expect("stats")
+    };
+    // Asking for runs one by one, no digest can know the answer.
+    let sql = format!("SELECT id FROM runs WHERE project = {key}");
+    let ids = connection.prepare(&sql).and_then(|mut statement| {
+        statement.query_map([], |row| Ok(RunId(crate::embedded::columns::uuid(row, 0)?)))?.collect()
+    });
+    let one_by_one = RunQuery { ids: ids.expect("ids"), ..query.clone() };
+    assert_eq!(stats(query.clone(), None), stats(one_by_one.clone(), None), "{query:?}");
+    assert_eq!(
+        stats(query.clone(), Some(Grouping::Name)),
+        stats(one_by_one, Some(Grouping::Name)),
+        "{query:?}"
+    );
+}
+
+#[test]
+fn digests_answer_as_the_runs_do() {
+    let store = filled();
+    assert_eq!(digested(&store), 60 / SIZE);
+    compare(&store);
+}
+
+#[test]
+fn digests_go_when_a_run_of_them_changes_and_come_back() {
+    let store = filled();
+    let whole = digested(&store);
+    append(&store, vec![RunPatch { is_creation: false, error: Some("late".into()), ..run(2) }]);
+    assert!(digested(&store) < whole);
+    compare(&store);
+    // A run that comes late changes what the trace of an early one amounts to.
+    let late = RunPatch { id: RunId::from_name("late"), ..run(31) };
+    append(&store, vec![late]);
+    compare(&store);
+    append(&store, (60..90).map(run).collect());
+    while block_on(store.tidy()).expect("tidied") {}
+    let sql = "SELECT count(*) FROM undigested";
+    let left: i64 = connection(&store).query_row(sql, [], |row| row.get(0)).expect("a count");
+    assert_eq!(left, 0);
+    compare(&store);
+}
+
+#[test]
+fn nothing_deleted_is_left_in_a_digest() {
+    let store = filled();
+    let traces = [0, 9, 30].map(|number: usize| TraceId::from(RunId::from_name(&number.to_string())));
+    block_on(store.delete_traces(ProjectId::from_name("p"), &traces)).expect("deleted");
+    compare(&store);
+    block_on(crate::Catalog::delete_project(&store, "other")).expect("deleted");
+    compare(&store);
+    block_on(crate::Catalog::delete_project(&store, "p")).expect("deleted");
+    let connection = connection(&store);
+    for table in ["digests", "zones"] {
+        let sql = format!("SELECT count(*) FROM {table}");
+        assert_eq!(connection.query_row(&sql, [], |row| row.get::<_, i64>(0)), Ok(0), "{table}");
+    }
+    append(&store, (0..20).map(run).collect());
+    compare(&store);
+}
+
+#[test]
+fn a_damaged_digest_is_passed_over() {
+    let store = filled();
+    let writing = connect(store.dir(), Access::Durable).expect("a connection");
+    for damage in [
+        "UPDATE digests SET body = x'00' WHERE key % 3 = 0",
+        "UPDATE digests SET body = substr(body, 1, length(body) / 2) WHERE key % 3 = 1",
+        "UPDATE zones SET totals = x'28b52ffd'",
+        "DELETE FROM digests WHERE key % 5 = 0",
+    ] {
+        writing.execute_batch(damage).expect("damaged");
+        compare(&store);
+    }
+}

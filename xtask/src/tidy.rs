@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assay-redact", &["assay-domain"]),
     ("assay-insights", &["assay-domain", "assay-transcript", "assay-store", "assay-llm"]),
     ("assay-ui", &["assay-domain", "assay-transcript"]),
-    ("assay-server", &["assay-domain", "assay-transcript", "assay-wire", "assay-store"]),
+    ("assay-server", &["assay-domain", "assay-transcript", "assay-wire", "assay-store", "assay-redact"]),
     (
         "assay",
         &[
@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "assay-insights",
             "assay-ui",
             "assay-server",
+            "assay-redact",
         ],
     ),
     ("xtask", &["assay-llm"]),

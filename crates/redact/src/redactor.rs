@@ -44,6 +44,13 @@ impl Counts {
         }
     }
 
+    /// Adds those of another.
+    pub fn add_all(&mut self, other: &Self) {
+        for (rule, count) in &other.0 {
+            *self.0.entry(rule.clone()).or_default() += count;
+        }
+    }
+
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::retention;
 
 /// How often it is written down when keys were used.
 const SAVE_USES: Duration = Duration::from_secs(60);
@@ -35,13 +37,26 @@ impl Tasks {
 
 async fn work(app: App, stop: CancellationToken) {
     let mut save_uses = tokio::time::interval(SAVE_USES);
+    let mut expire = tokio::time::interval(app.config.retention_every);
+    expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
             _ = save_uses.tick() => save(&app).await,
+            // Each portion is whole by itself: what is left goes next time.
+            _ = expire.tick() => tokio::select! {
+                () = stop.cancelled() => break,
+                () = sweep(&app) => {}
+            },
         }
     }
     save(&app).await;
+}
+
+async fn sweep(app: &App) {
+    if let Err(error) = retention::sweep(app).await {
+        tracing::warn!(%error, "expired traces could not be deleted; it is tried again");
+    }
 }
 
 async fn save(app: &App) {

@@ -1,5 +1,8 @@
 //! What clients ask before anything else: is somebody there, and what can it do.
 
+use std::time::Duration;
+
+use assay_store::Catalog as _;
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -7,6 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::projects;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -18,6 +23,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// The version whose behaviour we match; clients decide by it what to send (contract 1.1).
 const SPEAKS: &str = "0.18.14";
+
+/// So long may the store take to say that it is there.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What this server can do. Needs no key.
 #[utoipa::path(get, path = "/info", tag = "server", responses((status = 200, description = "version, flags, limits of batches")))]
@@ -51,10 +59,15 @@ async fn ok() -> Json<Value> {
     Json(json!({ "ok": true }))
 }
 
-/// Whether the server is up.
-#[utoipa::path(get, path = "/health", tag = "server", responses((status = 200, description = "it is")))]
-async fn health() -> Json<Value> {
-    Json(json!({ "ok": true }))
+/// Whether the server is up and can read its store.
+#[utoipa::path(get, path = "/health", tag = "server",
+    responses((status = 200, description = "it can"), (status = 503, description = "the store does not answer")))]
+async fn health(State(app): State<App>) -> ApiResult<Json<Value>> {
+    let asked = tokio::time::timeout(PATIENCE, app.store.project(projects::DEFAULT)).await;
+    match asked {
+        Ok(Ok(_)) => Ok(Json(json!({ "ok": true }))),
+        _ => Err(ApiError::overloaded("the store does not answer")),
+    }
 }
 
 /// Whether the server is up.

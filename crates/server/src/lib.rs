@@ -9,10 +9,13 @@
 //! Start with [`serve`], then `router`.
 
 pub mod access;
+mod admission;
 mod app;
 mod background;
+pub mod backup;
 mod body;
 mod bootstrap;
+pub mod config;
 mod datasets;
 mod error;
 mod extract;
@@ -28,6 +31,7 @@ mod prices;
 mod projects;
 mod queues;
 mod render;
+pub mod retention;
 pub mod router;
 mod runs;
 mod serve;
@@ -38,7 +42,9 @@ mod v2;
 mod views;
 mod workspace;
 
-pub use app::{App, Config};
+pub use admission::Policy;
+pub use app::{App, WORKSPACE};
+pub use config::{Config, Settings};
 pub use observe::log_panics;
 pub use serve::{Bound, ServeError, bind};
 pub use workspace::VaultError;

@@ -44,6 +44,11 @@ struct Reason {
     status: u16,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Rule {
+    rule: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
 
 /// The counters of a server.
@@ -54,6 +59,9 @@ pub(crate) struct Metrics {
     open: Gauge,
     refusals: Family<Reason, Counter>,
     panics: Counter,
+    dropped: Family<Rule, Counter>,
+    redactions: Family<Rule, Counter>,
+    expired: Counter,
     waiting: Gauge,
     last_commit: Seconds,
     size: Gauge,
@@ -74,6 +82,9 @@ impl Metrics {
             open: Gauge::default(),
             refusals: Family::default(),
             panics: Counter::default(),
+            dropped: Family::default(),
+            redactions: Family::default(),
+            expired: Counter::default(),
             waiting: Gauge::default(),
             last_commit: Gauge::default(),
             size: Gauge::default(),
@@ -92,6 +103,14 @@ impl Metrics {
         all.register("requests_open", "Requests that are being answered", self.open.clone());
         all.register("requests_refused", "Requests without the right key, by status", self.refusals.clone());
         all.register("panics", "Requests that ended in a bug of the server", self.panics.clone());
+        let help = "Runs that sampling or a rule kept out, once per request that brought news of them";
+        all.register("runs_dropped", help, self.dropped.clone());
+        all.register(
+            "redactions",
+            "Values that were taken out before storing, by rule",
+            self.redactions.clone(),
+        );
+        all.register("traces_expired", "Traces that were deleted because of their age", self.expired.clone());
         all.register("appends_waiting", "Batches that wait for the store", self.waiting.clone());
         let help = "When the store last acknowledged a batch, in seconds of the epoch";
         all.register("last_commit_timestamp_seconds", help, self.last_commit.clone());
@@ -120,6 +139,21 @@ impl Metrics {
 
     pub(crate) fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Runs were kept out; `rule` is one of the configuration.
+    pub(crate) fn dropped(&self, rule: &str, runs: usize) {
+        self.dropped.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(runs as u64);
+    }
+
+    /// Values were taken out of runs or feedback.
+    pub(crate) fn redacted(&self, rule: &str, values: u64) {
+        self.redactions.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(values);
+    }
+
+    /// Traces were deleted because of their age.
+    pub(crate) fn expired(&self, traces: u64) {
+        self.expired.inc_by(traces);
     }
 
     /// A batch goes to the store; it waits until the answer is dropped.

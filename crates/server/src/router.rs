@@ -15,6 +15,7 @@ use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::access;
+use crate::admission;
 use crate::app::App;
 use crate::bootstrap;
 use crate::datasets;
@@ -28,6 +29,7 @@ use crate::path;
 use crate::prices;
 use crate::projects;
 use crate::queues;
+use crate::retention;
 use crate::runs;
 use crate::threads;
 use crate::v2;
@@ -50,6 +52,8 @@ fn resources() -> OpenApiRouter<App> {
         .merge(v2::routes())
         .merge(views::routes())
         .merge(access::routes())
+        .merge(admission::routes())
+        .merge(retention::routes())
         .merge(metrics::routes())
         .merge(otlp::routes())
 }

@@ -28,8 +28,8 @@ pub enum ServeError {
     #[error("cannot prepare the store: {0}")]
     Store(#[from] assay_store::Error),
     #[error(
-        "will not listen on {address} without keys: others can reach it; listen on 127.0.0.1 and make \
-         a key there with POST /api-keys, or say --allow-anonymous if everybody who reaches it may read and delete everything"
+        "will not listen on {address} without keys: others can reach it; make one with `assay key create --role admin`, \
+         or say --allow-anonymous if everybody who reaches it may read and delete everything"
     )]
     NoKeys { address: SocketAddr },
 }

@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use assay_domain::Time;
 use assay_store::{Change, Error, Record, RecordQuery, Records};
@@ -147,10 +148,18 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What other processes did to keys is known here after this time.
+const FRESH: Duration = Duration::from_secs(1);
+/// The same for keys that were never seen: so often may guesses make the server look.
+const FRESH_FOR_NEWS: Duration = Duration::from_millis(100);
+
 /// The keys of a store, in memory.
 #[derive(Default)]
 pub(crate) struct Keys {
-    is_loaded: tokio::sync::OnceCell<()>,
+    /// When they were last read from the store.
+    read_at: RwLock<Option<Instant>>,
+    /// Held by whoever reads them.
+    reading: tokio::sync::Mutex<()>,
     /// By the first bytes of their digest; those that share them are compared one by one.
     entries: RwLock<HashMap<[u8; 8], Vec<Entry>>>,
     /// Held by whoever reads a stored key and writes it back.
@@ -175,15 +184,45 @@ pub(crate) enum Checked {
 }
 
 impl Keys {
-    /// Reads the keys, at the first call.
+    /// Reads the keys, at the first call and again when what is known is old:
+    /// other processes make and revoke keys, too.
     pub(crate) async fn load(&self, store: &impl Records) -> Result<(), Error> {
-        let load = || async {
-            for key in list(store).await? {
-                self.put(key);
-            }
-            Ok(())
+        self.load_after(store, FRESH).await
+    }
+
+    async fn load_after(&self, store: &impl Records, fresh: Duration) -> Result<(), Error> {
+        let age = || self.read_at.read().map(|at| at.elapsed());
+        let is_fresh = |age: Option<Duration>| age.is_some_and(|age| age < fresh);
+        if is_fresh(age()) {
+            return Ok(());
+        }
+        // Whoever comes while another reads has to wait only where nothing is known yet, or
+        // something new may be.
+        let _alone = match (age(), self.reading.try_lock()) {
+            (_, Ok(alone)) => alone,
+            (Some(_), Err(_)) if fresh == FRESH => return Ok(()),
+            _ => self.reading.lock().await,
         };
-        self.is_loaded.get_or_try_init(load).await.copied()
+        if is_fresh(age()) {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        for key in list(store).await? {
+            self.put(key);
+        }
+        *self.read_at.write() = Some(begun);
+        Ok(())
+    }
+
+    /// Looks a key up, in the store too if it is none that was seen before.
+    pub(crate) async fn find(&self, store: &impl Records, text: &str, now: Time) -> Result<Checked, Error> {
+        match self.check(text, now) {
+            Checked::Unknown if text.starts_with(PREFIX) => {
+                self.load_after(store, FRESH_FOR_NEWS).await?;
+                Ok(self.check(text, now))
+            }
+            known => Ok(known),
+        }
     }
 
     /// Whether there never was a key.
@@ -330,6 +369,27 @@ mod tests {
         let stored = record.body.to_string();
         assert!(!stored.contains(&text[PREFIX.len() + 4..text.len() - 4]), "{stored}");
         assert!(stored.contains(&hex(&digest(&text))));
+    }
+
+    #[tokio::test]
+    async fn what_another_process_does_to_keys_is_seen() {
+        let (store, now) = (store(), Utc::now());
+        let keys = Keys::default();
+        keys.load(&store).await.expect("loaded");
+        assert!(keys.is_empty());
+        let (key, text) = create(&store, new(None), now).await.expect("made");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut checked = Checked::Unknown;
+        while checked == Checked::Unknown && Instant::now() < deadline {
+            checked = keys.find(&store, &text, now).await.expect("an answer");
+        }
+        assert!(matches!(checked, Checked::Good { .. }), "{checked:?}");
+        revoke(&store, key.id, now).await.expect("revoked");
+        while checked != Checked::Revoked && Instant::now() < deadline {
+            keys.load(&store).await.expect("loaded");
+            checked = keys.check(&text, now);
+        }
+        assert_eq!(checked, Checked::Revoked);
     }
 
     #[tokio::test]

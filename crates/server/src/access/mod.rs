@@ -69,7 +69,7 @@ pub(crate) fn is_private(config: &Config) -> bool {
 pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> ApiResult<Caller> {
     let asks = asks_for_keys(app).await?;
     let checked = match key_in(headers) {
-        Some(text) => app.access.keys.check(text, app.now()),
+        Some(text) => app.access.keys.find(&app.store, text, app.now()).await?,
         None if !asks => Checked::Unknown,
         None => {
             return Err(unauthorized("a key is needed: send it as x-api-key, or as Authorization: Bearer"));

@@ -77,6 +77,8 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("DELETE", "/examples/{}", Need::Permission(Permission(Datasets, Update))),
     ("DELETE", "/annotation-queues/{}/runs/{}", Need::Permission(Permission(Queues, Update))),
     ("POST", "/annotation-queues/{}/runs/delete", Need::Permission(Permission(Queues, Update))),
+    // Lets data be deleted.
+    ("PUT", "/sessions/{}/retention", Need::Permission(Permission(Projects, Delete))),
     ("POST", "/sessions/{}/views", Need::Permission(Permission(Projects, Create))),
     ("POST", "/sessions/{}/insights", Need::Permission(Permission(Rules, Create))),
     ("POST", "/v2/datasets/{}/experiment-runs", Need::Permission(Permission(Datasets, Read))),
@@ -194,7 +196,7 @@ mod tests {
             ("GET", "/sessions/{session_id}/views", "AEV"),
             ("PATCH", "/sessions/{session_id}/views/{view_id}", "AE"),
             ("DELETE", "/sessions/{session_id}/views/{view_id}", "A"),
-            ("PUT", "/sessions/{session_id}/retention", "AE"),
+            ("PUT", "/sessions/{session_id}/retention", "A"),
             ("POST", "/runs", "AE"),
             ("PATCH", "/runs/{run_id}", "AE"),
             ("POST", "/runs/batch", "AE"),

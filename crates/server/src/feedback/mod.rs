@@ -21,6 +21,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::configs::FeedbackConfig;
+use crate::admission;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{self, Body, stated};
@@ -150,7 +151,8 @@ fn decode(record: Value) -> ApiResult<Feedback> {
     decoded.feedback.into_iter().next().ok_or_else(|| ApiError::invalid(&["body"], nothing()))
 }
 
-async fn keep(app: &App, feedback: Feedback) -> ApiResult<Json<Value>> {
+async fn keep(app: &App, mut feedback: Feedback) -> ApiResult<Json<Value>> {
+    admission::redact_feedback(app, &mut feedback).await?;
     let answer = shape::json(&feedback);
     app.store.append(Batch { feedback: vec![feedback], ..Batch::default() }).await?;
     Ok(Json(answer))

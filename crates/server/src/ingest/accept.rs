@@ -8,6 +8,7 @@ use assay_store::{Appended, Batch, Catalog as _, Runs as _};
 use assay_wire::{Decoded, Rejected};
 
 use super::{Door, derive};
+use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 
@@ -30,6 +31,8 @@ pub(crate) struct Accepted {
     /// Distinct runs of which there was news.
     pub(crate) runs: usize,
     pub(crate) feedback: usize,
+    /// Distinct runs that a policy kept out.
+    pub(crate) dropped: usize,
     pub(crate) appended: Appended,
     pub(crate) rejected: Vec<Rejected>,
 }
@@ -51,6 +54,12 @@ pub(crate) async fn accept(app: &App, arrival: Arrival<'_>, mut decoded: Decoded
         return Ok(accepted);
     }
     let batch = Batch { project: arrival.project.to_owned(), patches, feedback, blobs };
+    let Admitted { batch, dropped } = admission::admit(app, batch).await?;
+    accepted.dropped = dropped;
+    accepted.runs = accepted.runs.saturating_sub(dropped);
+    if batch.patches.is_empty() && batch.feedback.is_empty() {
+        return Ok(accepted);
+    }
     accepted.appended = append(app, batch).await.inspect_err(|_| counters.failed(arrival.door))?;
     counters.stored(arrival.door, &accepted.appended);
     Ok(accepted)

@@ -12,6 +12,7 @@ pub(crate) mod attachments;
 mod counters;
 mod derive;
 mod import;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -58,7 +59,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Creates one run.
-#[utoipa::path(post, path = "/runs", tag = "ingest", request_body(content = Object, description = "a run"),
+#[utoipa::path(post, path = "/runs", tag = "ingest", request_body = schema::Run,
     responses((status = 202, description = "durable"), (status = 422, description = "the run has a wrong field")))]
 async fn post_run(State(app): State<App>, request: Request) -> ApiResult<Response> {
     take(&app, Door::Runs, request, langsmith::body::post).await.map_err(ApiError::for_ingest)
@@ -66,7 +67,7 @@ async fn post_run(State(app): State<App>, request: Request) -> ApiResult<Respons
 
 /// Updates one run, which may also come before its creation. Null never erases.
 #[utoipa::path(patch, path = "/runs/{run_id}", tag = "ingest", params(("run_id" = uuid::Uuid, Path)),
-    request_body(content = Object, description = "the fields of a run that are news"),
+    request_body(content = schema::Run, description = "the fields of a run that are news; the path has its id"),
     responses((status = 202, description = "durable"), (status = 422, description = "the run has a wrong field")))]
 async fn patch_run(State(app): State<App>, Path(id): Path<String>, request: Request) -> ApiResult<Response> {
     let id = extract::uuid("run_id", &id).map(RunId).map_err(ApiError::for_ingest)?;
@@ -76,7 +77,7 @@ async fn patch_run(State(app): State<App>, Path(id): Path<String>, request: Requ
 }
 
 /// Creates and updates runs: `{"post": [run...], "patch": [run...]}`.
-#[utoipa::path(post, path = "/runs/batch", tag = "ingest", request_body(content = Object, description = "lists of runs under `post` and `patch`"),
+#[utoipa::path(post, path = "/runs/batch", tag = "ingest", request_body = schema::Batch,
     responses((status = 202, description = "durable; `rejected` lists what was not taken"), (status = 422, description = "nothing could be taken")))]
 async fn post_batch(State(app): State<App>, request: Request) -> ApiResult<Response> {
     take(&app, Door::Batch, request, langsmith::body::batch).await.map_err(ApiError::for_ingest)
@@ -131,8 +132,8 @@ pub(crate) async fn decode_apart<T: Send + 'static>(
 
 /// 202 with what was done, or 422 where nothing could be.
 fn answer(accepted: &Accepted) -> ApiResult<Response> {
-    let Accepted { runs, feedback, rejected, .. } = accepted;
-    if *runs == 0 && *feedback == 0 && !rejected.is_empty() {
+    let Accepted { runs, feedback, dropped, rejected, .. } = accepted;
+    if *runs == 0 && *feedback == 0 && *dropped == 0 && !rejected.is_empty() {
         let reasons: Vec<String> = rejected.iter().take(10).map(in_words).collect();
         let more = match rejected.len().saturating_sub(reasons.len()) {
             0 => String::new(),
@@ -150,7 +151,7 @@ fn answer(accepted: &Accepted) -> ApiResult<Response> {
         count => format!("accepted, except for {count} that could not be read"),
     };
     let body = json!({
-        "message": message, "runs": runs, "feedback": feedback, "rejected_count": rejected.len(), "rejected": listed,
+        "message": message, "runs": runs, "feedback": feedback, "dropped": dropped, "rejected_count": rejected.len(), "rejected": listed,
     });
     Ok((StatusCode::ACCEPTED, Json(body)).into_response())
 }

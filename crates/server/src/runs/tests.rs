@@ -343,7 +343,7 @@ async fn the_live_count_counts_what_the_query_would_list() {
 
 #[tokio::test]
 async fn generating_a_query_says_what_is_missing() {
-    let text = Server::new().post("/runs/generate-query", json!({ "query": "slow ones" })).await.refused(501);
+    let text = Server::new().post("/runs/generate-query", json!({ "query": "slow ones" })).await.refused(422);
     assert!(text.contains("no language model"), "{text}");
 }
 

@@ -28,9 +28,9 @@ impl IntoResponse for Problem {
     }
 }
 
-/// 501: this needs something the server does not have.
+/// 422: this needs something the server does not have. No fault of the server: repeating it is of no use.
 pub(crate) fn missing(what: &str) -> Problem {
-    ApiError::new(StatusCode::NOT_IMPLEMENTED, what).into()
+    ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, what).into()
 }
 
 /// 406 where an answer is wanted as a stream of events.

@@ -93,7 +93,7 @@ async fn refusals_are_problem_objects() {
     server
         .post("/v2/runs/query", json!({ "project_ids": [project], "ai_search": "angry" }))
         .await
-        .refused(501);
+        .refused(422);
     let mut stream = json_request(Method::POST, "/v2/runs/query", &json!({ "project_ids": [project] }));
     stream.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().expect("a value"));
     server.send(stream).await.refused(406);

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(crate) use self::vault::Vault;
 pub use self::vault::VaultError;
+pub(crate) use self::vault::{FILE as KEY_FILE, Vault};
 use crate::app::{App, WORKSPACE};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{self, Body};

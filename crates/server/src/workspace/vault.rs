@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ApiError;
 
 /// The file of the key, in the data directory.
-const FILE: &str = "secrets.key";
+pub(crate) const FILE: &str = "secrets.key";
 const KEY_BYTES: usize = 32;
 
 /// A value as it is stored, in base64.

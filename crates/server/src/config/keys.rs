@@ -1,0 +1,167 @@
+//! Every key there is: one table for file, environment, checks and reference page.
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    /// An address with a port.
+    Address,
+    /// Relative to the file it stands in.
+    Path,
+    Flag,
+    /// `500`, `64KB`, `32MB`, `1GB`.
+    Size,
+    /// `500ms`, `30s`, `5m`, `12h`, `14d`, or `off` where that is possible.
+    Span,
+    Number,
+    /// In the environment separated by commas.
+    List,
+}
+
+/// A setting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Key {
+    /// As in the file: `limits.max_body`.
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// Empty where absent means something of its own.
+    pub(super) default: &'static str,
+    pub(super) about: &'static str,
+}
+
+impl Key {
+    /// The variable: `ASSAY_LIMITS_MAX_BODY`.
+    pub(super) fn variable(&self) -> String {
+        format!("ASSAY_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, about }
+}
+
+/// Scalars and lists. Tables with names of their own are in [`TABLES`].
+pub(super) const KEYS: &[Key] = &[
+    key("data", Kind::Path, "./assay-data", "Directory of the store; made if need be"),
+    key("listen", Kind::Address, "127.0.0.1:1984", "Where HTTP is served; port 0 takes any free one"),
+    key("grpc", Kind::Address, "", "Where OTLP over gRPC is taken; nowhere if absent"),
+    key(
+        "public_url",
+        Kind::Text,
+        "",
+        "How clients reach the server, for links; the host they ask for if absent",
+    ),
+    key("prices", Kind::Path, "", "Prices of models that go before the built-in ones (TOML)"),
+    key(
+        "allow_anonymous",
+        Kind::Flag,
+        "false",
+        "Answer everybody who reaches the server without a key, on any address",
+    ),
+    key(
+        "allowed_hosts",
+        Kind::List,
+        "",
+        "Names of this server beside that of `public_url`, for requests without a key",
+    ),
+    key("limits.max_body", Kind::Size, "32MB", "Largest request body as it arrives"),
+    key("limits.max_unpacked", Kind::Size, "128MB", "Largest request body after decompression"),
+    key("limits.body_timeout", Kind::Span, "30s", "So long may a client pause while it sends a body"),
+    key("limits.drain", Kind::Span, "10s", "So long may open requests take to end once the server stops"),
+    key("log.format", Kind::Text, "text", "`text` or `json`, one line per request, on standard error"),
+    key(
+        "log.level",
+        Kind::Text,
+        "warn,assay_server=info",
+        "Least level, also by module, as `RUST_LOG` has it (which goes before)",
+    ),
+    key("audit.keep", Kind::Number, "10000", "So many entries the audit log keeps"),
+    key(
+        "retention.default",
+        Kind::Span,
+        "off",
+        "How long projects without a setting of their own keep traces",
+    ),
+    key(
+        "retention.shortlived",
+        Kind::Span,
+        "off",
+        "The same for projects whose `trace_tier` is `shortlived`",
+    ),
+    key("retention.longlived", Kind::Span, "off", "The same for projects whose `trace_tier` is `longlived`"),
+    key("retention.every", Kind::Span, "10m", "How often expired traces are looked for"),
+];
+
+/// What may stand in a table whose entries are named or listed.
+#[derive(Debug)]
+pub(super) enum Shape {
+    Value,
+    Table(&'static [(&'static str, Shape)]),
+    /// Of these tables.
+    List(&'static [(&'static str, Shape)]),
+}
+
+const REDACT: &[(&str, Shape)] = &[
+    ("detectors", Shape::Value),
+    ("patterns", Shape::List(&[("name", Shape::Value), ("regex", Shape::Value)])),
+    ("paths", Shape::List(&[("path", Shape::Value), ("action", Shape::Value)])),
+    ("style", Shape::Value),
+    ("hide_inputs", Shape::Value),
+    ("hide_outputs", Shape::Value),
+];
+
+const RULES: &[(&str, Shape)] = &[
+    ("name", Shape::Value),
+    ("filter", Shape::Value),
+    ("action", Shape::Value),
+    ("applies_to", Shape::Value),
+];
+
+/// `[ingest]`: what happens to runs on their way in, in all projects.
+pub(super) const INGEST: &[(&str, Shape)] =
+    &[("sample_rate", Shape::Value), ("redact", Shape::Table(REDACT)), ("rules", Shape::List(RULES))];
+
+/// `[projects.NAME]`: the same for one project, and its retention.
+pub(super) const PROJECT: &[(&str, Shape)] = &[
+    ("sample_rate", Shape::Value),
+    ("redact", Shape::Table(REDACT)),
+    ("rules", Shape::List(RULES)),
+    ("retention", Shape::Value),
+];
+
+/// The name nearest to a wrong one, if one is near.
+pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|name| (distance(wrong, name), name));
+    let (changes, name) = scored.min_by_key(|(changes, _)| *changes)?;
+    (changes <= 1 + wrong.chars().count() / 3).then_some(name)
+}
+
+/// How many letters to insert, remove or change.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, letter) in from.chars().take(64).enumerate() {
+        let mut diagonal = line;
+        row[0] = line + 1;
+        for column in 0..to.len() {
+            let change = diagonal + usize::from(letter != to[column]);
+            diagonal = row[column + 1];
+            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_find_what_was_meant() {
+        let names = || KEYS.iter().map(|key| key.name);
+        assert_eq!(nearest("listn", names()), Some("listen"));
+        assert_eq!(nearest("limits.maxbody", names()), Some("limits.max_body"));
+        assert_eq!(nearest("publicurl", names()), Some("public_url"));
+        assert_eq!(nearest("zzz", names()), None);
+    }
+}

@@ -1,11 +1,15 @@
 //! What can be written on the command line.
 
+mod operate;
+
 use std::path::PathBuf;
 
 use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Stratum};
 use assay_domain::{ReportId, Time};
 use chrono::{NaiveDate, NaiveTime};
 use clap::{Parser, Subcommand, ValueEnum};
+
+pub(crate) use operate::{Audit, Backup, Key, Redact, Restore, Serve};
 
 /// Reads the traces of LLM agents and tells what people do with them and where they fail.
 #[derive(Debug, Parser)]
@@ -26,7 +30,7 @@ pub(crate) enum Command {
     /// Make, list, show, export and delete reports over a store
     #[command(subcommand)]
     Insights(Insights),
-    /// List and delete projects
+    /// List and delete projects, say how long they keep traces
     #[command(subcommand)]
     Project(Project),
     /// List runs
@@ -37,6 +41,17 @@ pub(crate) enum Command {
     Thread(Thread),
     /// Serve the store to LangSmith SDKs and OpenTelemetry exporters
     Serve(Serve),
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Key(Key),
+    /// Show who changed, shared or deleted what
+    Audit(Audit),
+    /// Show what rules of redaction would take out of a text
+    Redact(Redact),
+    /// Copy a store, also while it is served
+    Backup(Backup),
+    /// Make a store out of a backup
+    Restore(Restore),
     /// Check a store
     Doctor(Doctor),
     /// Print a completion script for a shell
@@ -49,28 +64,6 @@ pub(crate) struct Data {
     /// Directory of the store
     #[arg(long, env = "ASSAY_DATA", default_value = "./assay-data", value_name = "DIR")]
     pub(crate) data: PathBuf,
-}
-
-/// Where to listen, and for whom.
-#[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Serve {
-    #[command(flatten)]
-    pub(crate) data: Data,
-    /// Address and port; port 0 takes any free one
-    #[arg(long, env = "ASSAY_LISTEN", default_value = "127.0.0.1:1984", value_name = "ADDRESS")]
-    pub(crate) listen: std::net::SocketAddr,
-    /// Where to take OTLP over gRPC, such as 127.0.0.1:4317; nowhere if absent
-    #[arg(long, env = "ASSAY_GRPC", value_name = "ADDRESS")]
-    pub(crate) grpc: Option<std::net::SocketAddr>,
-    /// How clients reach the server, for links; the host they ask for where absent
-    #[arg(long, env = "ASSAY_PUBLIC_URL", value_name = "URL")]
-    pub(crate) public_url: Option<String>,
-    /// Serve everybody who reaches the address, without keys
-    #[arg(long, env = "ASSAY_ALLOW_ANONYMOUS")]
-    pub(crate) allow_anonymous: bool,
-    /// Prices of models that go before the built-in ones (TOML)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) prices: Option<PathBuf>,
 }
 
 /// Which files, and how to read them.
@@ -277,6 +270,15 @@ pub(crate) enum Project {
         #[arg(long)]
         json: bool,
     },
+    /// Say how long a project keeps traces; without a time, show it
+    Retention {
+        name: String,
+        /// Such as 30d; off keeps them for good, default is what the server is set to
+        #[arg(value_name = "TIME")]
+        keep: Option<String>,
+        #[command(flatten)]
+        data: Data,
+    },
     /// Delete a project with its runs, feedback and reports
     Delete {
         name: String,
@@ -384,7 +386,7 @@ fn shape(counts: &[usize]) -> anyhow::Result<Shape> {
     Ok(Shape::Levels(counts.to_vec()))
 }
 
-fn parse_time(text: &str) -> Result<Time, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Time, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }

@@ -1,12 +1,16 @@
 //! One file per command.
 
+pub(crate) mod audit;
+pub(crate) mod backup;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod files;
 pub(crate) mod import;
 pub(crate) mod insights;
+pub(crate) mod key;
 pub(crate) mod project;
+pub(crate) mod redact;
 pub(crate) mod report;
 pub(crate) mod runs;
 pub(crate) mod serve;

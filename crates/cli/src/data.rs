@@ -38,7 +38,8 @@ pub(crate) fn project(store: &EmbeddedStore, name: &str) -> anyhow::Result<Proje
     anyhow::bail!("there is no project {name:?}; there are: {}", names.join(", "))
 }
 
-fn price_table(file: Option<&Path>) -> anyhow::Result<PriceTable> {
+/// The built-in prices, after those of a file.
+pub(crate) fn price_table(file: Option<&Path>) -> anyhow::Result<PriceTable> {
     let builtin = assay_wire::prices::builtin();
     let Some(file) = file else { return Ok(builtin) };
     let text = fs_err::read_to_string(file)?;

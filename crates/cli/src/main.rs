@@ -46,6 +46,11 @@ fn main() -> ExitCode {
         Command::Runs(args) => command::runs::run(args),
         Command::Thread(args) => command::thread::run(args),
         Command::Serve(args) => command::serve::run(args),
+        Command::Key(args) => command::key::run(args),
+        Command::Audit(args) => command::audit::run(&args),
+        Command::Redact(args) => command::redact::run(args),
+        Command::Backup(args) => command::backup::backup(&args),
+        Command::Restore(args) => command::backup::restore(&args),
         Command::Doctor(args) => command::doctor::run(args),
         Command::Completions(args) => command::completions::run(&args),
     };

@@ -1,9 +1,12 @@
-//! `assay project`: lists and deletes projects.
+//! `assay project`: lists and deletes projects, says how long they keep traces.
 
 use std::io::{BufRead, BufReader, IsTerminal, Write};
 
 use anyhow::Context as _;
-use assay_store::{Catalog, Project, block_on};
+use assay_server::access::audit::{self, Actor, Entry};
+use assay_server::config::{self, show_span};
+use assay_server::retention;
+use assay_store::{Catalog, EmbeddedStore, Project, Records as _, block_on};
 use serde_json::json;
 
 use crate::args;
@@ -14,6 +17,20 @@ pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
         args::Project::List { data, json } => {
             let store = data::open_existing(&data.data)?;
             list(&block_on(store.projects())?, json)?;
+        }
+        args::Project::Retention { name, keep, data } => {
+            anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);
+            let store = data::open(&data.data, None)?;
+            let project = data::project(&store, &name)?;
+            let project = match keep {
+                Some(keep) => keep_for(&store, &project, &keep)?,
+                None => project,
+            };
+            let said = match retention::own(&project) {
+                Some(span) => show_span(span),
+                None => "default".into(),
+            };
+            output::print(&said)?;
         }
         args::Project::Delete { name, data, yes } => {
             anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);
@@ -28,6 +45,27 @@ pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
         }
     }
     Ok(Outcome::Done)
+}
+
+/// Says how long a project keeps traces, and writes down that it was said.
+/// A running server deletes what is older when it next looks.
+fn keep_for(store: &EmbeddedStore, project: &Project, keep: &str) -> anyhow::Result<Project> {
+    let wanted = match keep {
+        "default" => None,
+        text => Some(config::span(text).map_err(|why| anyhow::anyhow!("cannot keep for {text:?}: {why}"))?),
+    };
+    let changed = block_on(store.change_project(project.id, retention::change(wanted)))?;
+    let object = json!({ "session_id": project.id, "retention": keep });
+    let entry = Entry {
+        at: chrono::Utc::now(),
+        actor: Actor::cli(),
+        action: "project retention".into(),
+        permission: None,
+        object: object.as_object().cloned().unwrap_or_default(),
+        request_id: None,
+    };
+    block_on(store.change(vec![audit::change(&entry)?]))?;
+    Ok(changed)
 }
 
 fn list(projects: &[Project], json: bool) -> anyhow::Result<()> {

@@ -14,6 +14,7 @@
 //! | `bad_places` | bombs, full disks, foreign and locked stores |
 //! | `stopping` | Ctrl-C and kill at any moment |
 //! | `serving` | the server: kill -9 under load, other commands beside it |
+//! | `operating` | settings, keys, retention, logs, backups, and how a server ends |
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
 
@@ -24,6 +25,8 @@ mod demo;
 mod exits;
 mod inert;
 mod journey;
+#[cfg(unix)]
+mod operating;
 mod reading;
 #[cfg(unix)]
 mod serving;

@@ -2,7 +2,7 @@
 //! disk is answered with "try again", and other commands work beside it.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,15 +16,20 @@ const ROUNDS: u64 = 100;
 
 /// A server over the store of a place, stopped when dropped.
 pub(crate) struct Server {
-    process: Option<Child>,
+    pub(crate) process: Option<Child>,
     pub(crate) url: String,
-    agent: ureq::Agent,
+    pub(crate) agent: ureq::Agent,
 }
 
 impl Server {
     pub(crate) fn start(place: &Place) -> Self {
-        let mut process =
-            place.command("serve --listen 127.0.0.1:0").stderr(Stdio::null()).spawn().expect("the binary");
+        let mut command = place.command("serve --listen 127.0.0.1:0");
+        Self::launch(command.stderr(Stdio::null()))
+    }
+
+    /// Starts a server with a command of one's own.
+    pub(crate) fn launch(command: &mut Command) -> Self {
+        let mut process = command.spawn().expect("the binary");
         let mut line = String::new();
         let stdout = process.stdout.take().expect("standard output");
         BufReader::new(stdout).read_line(&mut line).expect("a line");
@@ -35,7 +40,7 @@ impl Server {
     }
 
     /// Status and JSON of an answer; `None` if there was no answer.
-    fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
         let text = body.to_string();
         let request =
             self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
@@ -45,7 +50,7 @@ impl Server {
     }
 
     /// Ids of these that the server knows.
-    fn known(&self, ids: &[String]) -> Vec<String> {
+    pub(crate) fn known(&self, ids: &[String]) -> Vec<String> {
         let mut known = Vec::new();
         for ids in ids.chunks(100) {
             let body = json!({ "id": ids, "select": ["id"], "limit": 100 });
@@ -65,7 +70,7 @@ impl Server {
     }
 
     /// Asks it politely to end and waits until it has.
-    fn stop(mut self) -> i32 {
+    pub(crate) fn stop(mut self) -> i32 {
         let process = self.process.take().expect("a process");
         signal(&process, "TERM");
         wait(process, "serve").code.expect("an exit code")
@@ -82,11 +87,11 @@ impl Drop for Server {
     }
 }
 
-fn id(number: u64) -> String {
+pub(crate) fn id(number: u64) -> String {
     format!("{number:08x}-0000-4000-8000-000000000000")
 }
 
-fn batch(numbers: std::ops::Range<u64>) -> Value {
+pub(crate) fn batch(numbers: std::ops::Range<u64>) -> Value {
     let run = |number: u64| {
         json!({
             "id": id(number), "trace_id": id(number), "name": "agent", "run_type": "chain",

@@ -35,8 +35,10 @@ pub(crate) fn run(args: Serve) -> anyhow::Result<Outcome> {
         if let Some(address) = server.grpc_address() {
             output::print(&format!("listening on grpc://{address}"))?;
         }
+        // Before anybody hears of the server: whoever asks it to end then is heard.
+        let signals = Signals::watch()?;
         announce(server.address()?)?;
-        server.run(stopped()).await;
+        server.run(stopped(signals)).await;
         anyhow::Ok(())
     });
     runtime.shutdown_timeout(LAST_WORK);
@@ -130,32 +132,49 @@ fn log(filter: EnvFilter, is_json: bool) {
 }
 
 /// Resolves at Ctrl-C or a polite request to end; a second one ends at once.
-async fn stopped() {
-    interrupted().await;
+async fn stopped(mut signals: Signals) {
+    signals.next().await;
     eprintln!("stopping: open requests are finished first; press Ctrl-C again to stop at once");
-    tokio::spawn(async {
-        interrupted().await;
+    tokio::spawn(async move {
+        signals.next().await;
         std::process::exit(130);
     });
 }
 
+/// Ctrl-C and polite requests to end. From when this is made, they no longer end the process.
 #[cfg(unix)]
-async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
 
 #[cfg(not(unix))]
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn watch() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

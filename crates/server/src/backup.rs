@@ -117,7 +117,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::app::{App, Config};
+    use crate::app::Config;
     use crate::testing::Server;
 
     #[tokio::test]
@@ -139,7 +139,7 @@ mod tests {
         assert_eq!(key(server.app.store.dir()), key(&dir));
         assert!(matches!(restore(&to, &dir), Err(BackupError::Taken(_))));
         let store = EmbeddedStore::open(&dir, assay_domain::PriceTable::default()).expect("a store");
-        let again = Server { app: App::new(store, Config::default()) };
+        let again = Server::over(store, Config::default());
         assert_eq!(again.get(&format!("/runs/{id}")).await.ok()["inputs"], json!({ "q": "parcel" }));
         let listed = again.get("/workspaces/current/secrets").await.ok();
         assert_eq!(listed[0]["key"], "OPENAI_API_KEY");

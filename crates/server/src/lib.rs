@@ -17,6 +17,7 @@ mod body;
 mod bootstrap;
 pub mod config;
 mod datasets;
+mod derived;
 mod error;
 mod extract;
 mod feedback;

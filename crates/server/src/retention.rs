@@ -26,7 +26,7 @@ use crate::app::{App, Config};
 use crate::config::{show_span, span};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, uuid};
-use crate::{projects, runs, threads};
+use crate::{derived, projects, runs, threads};
 
 /// Under this name a project remembers what was set for it.
 const DETAIL: &str = "retention";
@@ -131,6 +131,7 @@ pub(crate) async fn sweep(app: &App) -> Result<(), StoreError> {
             continue;
         }
         forget_shares(app, project.id).await?;
+        derived::forget(app, project.id).await?;
         app.metrics.expired(deleted.traces);
         note_down(app, &project, moment, source, deleted).await?;
     }

@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::sync::Mutex;
 
 use assay_domain::PriceTable;
+use assay_store::EmbeddedStore;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -41,7 +42,11 @@ impl Server {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let store = assay_store::EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+        Self::over(EmbeddedStore::open_temporary(PriceTable::default()).expect("a store"), config)
+    }
+
+    /// Over a store of one's own, which stays.
+    pub(crate) fn over(store: EmbeddedStore, config: Config) -> Self {
         let app = App::new(store, config);
         let service = Mutex::new(BoxCloneService::new(router::service(app.clone())));
         Self { app, service }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
-use crate::{fields, filters, projects};
+use crate::{derived, fields, filters, projects};
 
 /// So many runs are looked at, and so many traces deleted, at once.
 const PORTION: usize = 1000;
@@ -82,7 +82,11 @@ async fn delete_known(app: &App, projects: &[ProjectId], traces: &[TraceId]) -> 
             }
         }
         for home in homes {
-            add(&mut gone, app.store.delete_traces(home, traces).await?);
+            let deleted = app.store.delete_traces(home, traces).await?;
+            if deleted != Deleted::default() {
+                derived::forget(app, home).await?;
+            }
+            add(&mut gone, deleted);
         }
         projects::forget_traces(app, traces).await?;
     }
@@ -92,6 +96,7 @@ async fn delete_known(app: &App, projects: &[ProjectId], traces: &[TraceId]) -> 
 /// Deletes the traces of matching runs, until there are none.
 async fn delete_matching(app: &App, projects: Vec<ProjectId>, filter: &Filter) -> ApiResult<Deleted> {
     let mut gone = Deleted::default();
+    let mut touched = BTreeSet::new();
     loop {
         let query = RunQuery {
             projects: projects.clone(),
@@ -108,15 +113,20 @@ async fn delete_matching(app: &App, projects: Vec<ProjectId>, filter: &Filter) -
         for same in by_project.chunk_by(|a, b| a.0 == b.0) {
             let traces: Vec<TraceId> = same.iter().map(|(_, trace)| *trace).collect();
             let Some((project, _)) = same.first() else { continue };
+            touched.insert(*project);
             add(&mut portion, app.store.delete_traces(*project, &traces).await?);
             projects::forget_traces(app, &traces).await?;
         }
         // Nothing left, or nothing that can be deleted.
         if portion.runs == 0 {
-            return Ok(gone);
+            break;
         }
         add(&mut gone, portion);
     }
+    for project in touched {
+        derived::forget(app, project).await?;
+    }
+    Ok(gone)
 }
 
 /// A condition that a run carries all of these entries.

@@ -110,3 +110,45 @@ async fn wrong_method(request: Request) -> Response {
     let text = format!("{} is not what {} answers to", request.method(), request.uri().path());
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Server;
+
+    #[tokio::test]
+    async fn the_document_in_docs_is_the_one_that_is_served() {
+        let served = Server::new().get("/openapi.json").await.ok();
+        let text = serde_json::to_string_pretty(&served).expect("JSON") + "\n";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+        if std::env::var_os("ASSAY_UPDATE").is_some() {
+            std::fs::write(path, &text).expect("written");
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        let line = kept.lines().zip(text.lines()).position(|(old, new)| old != new);
+        assert!(
+            kept == text,
+            "docs/openapi.json is out of date (first at line {:?}): look at what changed for clients, then \
+             run `ASSAY_UPDATE=1 cargo test -p assay-server --lib the_document_in_docs`",
+            line.map(|line| line + 1)
+        );
+    }
+
+    #[test]
+    fn every_operation_that_takes_a_body_says_what_it_looks_like() {
+        let document = serde_json::to_value(openapi()).expect("JSON");
+        let mut silent = Vec::new();
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in methods.as_object().expect("methods") {
+                let Some(content) = operation["requestBody"]["content"].as_object() else { continue };
+                if content
+                    .values()
+                    .any(|kind| kind["schema"].as_object().is_none_or(serde_json::Map::is_empty))
+                {
+                    silent.push(format!("{method} {path}"));
+                }
+            }
+        }
+        assert!(silent.is_empty(), "give these a schema: {silent:#?}");
+    }
+}

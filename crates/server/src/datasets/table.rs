@@ -19,10 +19,25 @@ use crate::body;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::uuid;
 
+/// A CSV file and what its columns are, for the OpenAPI document.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "read by the derive of its schema only")]
+struct UploadedTable {
+    #[schema(value_type = String, format = Binary)]
+    file: (),
+    /// Columns that are inputs.
+    input_keys: Vec<String>,
+    output_keys: Option<Vec<String>>,
+    metadata_keys: Option<Vec<String>>,
+    /// Of a new dataset, as are the rest.
+    name: Option<String>,
+    description: Option<String>,
+    data_type: Option<String>,
+}
+
 /// Makes a dataset of a CSV file. Values stay texts.
 #[utoipa::path(post, path = "/datasets/upload", tag = "datasets",
-    request_body(content_type = "multipart/form-data", content = Object,
-        description = "`file`, `input_keys`, `output_keys`, `metadata_keys`, `name`, `description`, `data_type`"),
+    request_body(content_type = "multipart/form-data", content = UploadedTable),
     responses((status = 200, description = "the dataset"), (status = 409, description = "its name is taken"),
         (status = 422, description = "the table cannot be read or lacks a column")))]
 pub(super) async fn upload_dataset(State(app): State<App>, request: Request) -> ApiResult<Json<Value>> {
@@ -50,8 +65,7 @@ pub(super) async fn upload_dataset(State(app): State<App>, request: Request) -> 
 
 /// Adds the rows of a CSV file to a dataset.
 #[utoipa::path(post, path = "/examples/upload/{dataset_id}", tag = "examples", params(("dataset_id" = Uuid, Path)),
-    request_body(content_type = "multipart/form-data", content = Object,
-        description = "`file`, `input_keys`, `output_keys`, `metadata_keys`"),
+    request_body(content_type = "multipart/form-data", content = UploadedTable),
     responses((status = 200, description = "a list of examples"), (status = 404, description = "no such dataset"),
         (status = 422, description = "the table cannot be read or lacks a column")))]
 pub(super) async fn upload_examples(

@@ -6,6 +6,7 @@
 
 mod configs;
 mod list;
+mod schema;
 pub(crate) mod shape;
 mod tokens;
 
@@ -52,7 +53,7 @@ pub(crate) async fn prepare(app: &App, all: &mut [Feedback]) -> ApiResult<()> {
 
 /// Gives feedback on a run, a trace or a project; for a known id it replaces what was said.
 /// The run need not have arrived yet.
-#[utoipa::path(post, path = "/feedback", tag = "feedback", request_body = Object,
+#[utoipa::path(post, path = "/feedback", tag = "feedback", request_body = schema::NewFeedback,
     responses((status = 200, description = "the feedback as kept"), (status = 422, description = "what is wrong with it")))]
 async fn create(State(app): State<App>, Body(record): Body<Value>) -> ApiResult<Json<Value>> {
     let mut given = [decode(record)?];
@@ -62,7 +63,7 @@ async fn create(State(app): State<App>, Body(record): Body<Value>) -> ApiResult<
 }
 
 /// The same as `POST /feedback`, which waits until it is kept, too.
-#[utoipa::path(post, path = "/feedback/eager", tag = "feedback", request_body = Object,
+#[utoipa::path(post, path = "/feedback/eager", tag = "feedback", request_body = schema::NewFeedback,
     responses((status = 200, description = "the feedback as kept")))]
 async fn create_eagerly(app: State<App>, body: Body<Value>) -> ApiResult<Json<Value>> {
     create(app, body).await

@@ -7,6 +7,7 @@
 
 pub(crate) mod grpc;
 mod hybrid;
+mod schema;
 #[cfg(test)]
 mod tests;
 
@@ -34,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// Takes spans: an `ExportTraceServiceRequest` as protobuf or JSON.
 #[utoipa::path(post, path = "/otel/v1/traces", tag = "ingest",
-    request_body(content = Object, description = "`ExportTraceServiceRequest`; also `application/x-protobuf`"),
+    request_body(content = schema::ExportTraces, description = "`ExportTraceServiceRequest`; also `application/x-protobuf`"),
     params(("Langsmith-Project" = Option<String>, Header, description = "project of spans that name none")),
     responses((status = 200, description = "durable; `partialSuccess` says what was not taken"), (status = 400, description = "nothing could be taken")))]
 async fn traces(State(app): State<App>, request: Request) -> Response {

@@ -169,10 +169,7 @@ async fn metadata_values_come_with_the_most_frequent_first() {
 #[tokio::test]
 async fn an_address_leads_to_its_project() {
     let server = three().await;
-    server
-        .post("/sessions", json!({ "name": "support/production", "id": id(50) }))
-        .await
-        .ok();
+    server.post("/sessions", json!({ "name": "support/production", "id": id(50) })).await.ok();
     let resolve = async |query: &str| server.get(&format!("/sessions/resolutions?{query}")).await;
     let found = resolve("kind=AGENT&id=support&environment=PRODUCTION").await.ok();
     assert_eq!(found, json!({ "session_id": id(50) }));

@@ -8,19 +8,19 @@
 
 mod anthropic;
 mod compatible;
+mod embeddings;
 mod failure;
 mod hints;
 mod openai;
 mod responses;
 mod settings;
 
-use std::path::Path;
-
 use assay_domain::Usage;
 use http::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
+pub use embeddings::ProviderEmbedder;
 pub use settings::{Api, KeyHeader, Settings};
 
 use crate::chat::{Answer, Answering, Exchange, Exchanged, Finish, Hints, Request};
@@ -33,38 +33,59 @@ use compatible::{Fits, Quirks};
 pub struct Provider {
     name: String,
     api: Api,
-    place: String,
     url: Url,
-    key: Option<Secret>,
-    http: Http,
+    connection: Connection,
     fits: Fits,
 }
 
-impl Provider {
-    /// # Errors
-    /// [`Error::Configuration`], where the settings cannot work.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
-        let Settings { name, api, base_url, key, key_header, headers, api_version, timeout, proxy, ca_file } =
-            settings;
-        let url = settings::endpoint(&base_url, api.path(), api_version.as_deref())?;
-        let place = settings::place(&name, &base_url)?;
+/// An address, and how to knock there.
+#[derive(Clone, Debug)]
+struct Connection {
+    place: String,
+    key: Option<Secret>,
+    http: Http,
+}
+
+impl Connection {
+    fn new(settings: &Settings, url: &Url) -> Result<Self, Error> {
         let mut map = HeaderMap::new();
-        if let Some(key) = &key {
-            let (header_name, text) = match key_header {
+        if let Some(key) = &settings.key {
+            let (header_name, text) = match settings.key_header {
                 KeyHeader::Bearer => ("authorization", Secret::new(format!("Bearer {}", key.expose()))),
                 KeyHeader::ApiKey => ("api-key", key.clone()),
                 KeyHeader::XApiKey => ("x-api-key", key.clone()),
             };
             map.extend([header(header_name, &text)?]);
         }
-        if api == Api::Anthropic {
+        if settings.api == Api::Anthropic {
             map.extend([header("anthropic-version", &Secret::new(anthropic::VERSION))?]);
         }
-        for (name, value) in &headers {
+        for (name, value) in &settings.headers {
             map.extend([header(name, value)?]);
         }
-        let http = Http::new(&url, map, timeout, proxy.as_ref(), ca_file.as_deref().map(Path::new))?;
-        Ok(Self { name, api, place, url, key, http, fits: Fits::new(api) })
+        let http =
+            Http::new(url, map, settings.timeout, settings.proxy.as_ref(), settings.ca_file.as_deref())?;
+        let place = settings::place(&settings.name, &settings.base_url)?;
+        Ok(Self { place, key: settings.key.clone(), http })
+    }
+
+    fn unavailable(&self, broken: crate::http::Broken) -> Error {
+        Error::Unavailable {
+            place: self.place.clone(),
+            cause: broken.cause,
+            maybe_billed: broken.maybe_arrived,
+        }
+    }
+}
+
+impl Provider {
+    /// # Errors
+    /// [`Error::Configuration`], where the settings cannot work.
+    pub fn new(settings: Settings) -> Result<Self, Error> {
+        let url =
+            settings::endpoint(&settings.base_url, settings.api.path(), settings.api_version.as_deref())?;
+        let connection = Connection::new(&settings, &url)?;
+        Ok(Self { fits: Fits::new(settings.api), name: settings.name, api: settings.api, url, connection })
     }
 
     /// One request and what came of it, again only where the server said which
@@ -91,32 +112,28 @@ impl Provider {
             Api::Responses => responses::encode(request, quirks),
             Api::Anthropic => anthropic::encode(request, quirks),
         };
-        let reply = match self.http.post(&self.url, body.to_string().into_bytes()).await {
+        let reply = match self.connection.http.post(&self.url, body.to_string().into_bytes()).await {
             Ok(reply) => reply,
             Err(broken) => {
-                return Exchanged { answer: Err(self.unavailable(broken)), hints: Hints::default() };
+                return Exchanged {
+                    answer: Err(self.connection.unavailable(broken)),
+                    hints: Hints::default(),
+                };
             }
         };
         let hints = hints::read(&reply.headers);
         Exchanged { answer: self.read(request, &reply, &hints), hints }
     }
 
-    fn unavailable(&self, broken: crate::http::Broken) -> Error {
-        Error::Unavailable {
-            place: self.place.clone(),
-            cause: broken.cause,
-            maybe_billed: broken.maybe_arrived,
-        }
-    }
-
     fn read(&self, request: &Request, reply: &Reply, hints: &Hints) -> Result<Answer, Error> {
         let body: Option<Value> = serde_json::from_slice(&reply.body).ok();
-        let stated = body.as_ref().and_then(failure::stated_inside);
-        if !reply.status.is_success() || stated.is_some() {
+        let is_success = reply.status.is_success();
+        let stated = body.as_ref().filter(|_| is_success).and_then(failure::stated_inside);
+        if !is_success || stated.is_some() {
             let status = stated.unwrap_or(reply.status.as_u16());
             return Err(failure::read(
-                &self.place,
-                self.key.as_ref(),
+                &self.connection.place,
+                self.connection.key.as_ref(),
                 status,
                 body.as_ref(),
                 &reply.body,
@@ -130,7 +147,11 @@ impl Provider {
         });
         let Some(raw) = decoded else {
             let cause = format!("its answer is not of the form of {}", self.api.words());
-            return Err(Error::Unavailable { place: self.place.clone(), cause, maybe_billed: true });
+            return Err(Error::Unavailable {
+                place: self.connection.place.clone(),
+                cause,
+                maybe_billed: true,
+            });
         };
         Ok(raw.into_answer(request))
     }
@@ -142,7 +163,7 @@ impl Exchange for Provider {
     }
 
     fn place(&self) -> &str {
-        &self.place
+        &self.connection.place
     }
 
     fn exchange<'a>(&'a self, request: &'a Request) -> Answering<'a, Exchanged> {

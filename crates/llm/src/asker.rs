@@ -1,0 +1,305 @@
+//! Asks a provider the whole way: memory, form, limits, money.
+//!
+//! [`Endpoint`] is what all jobs of a process share about one provider; an
+//! [`Asker`] is one job's way to it and the [`Chat`] its stages hold. Read
+//! [`Asker::ask`] first: what was remembered is handed out, the same question is
+//! asked once, a wrong form is repaired once, each exchange waits for its place,
+//! puts its worst cost aside and is retried where that helps.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::Error;
+use crate::budget::Budget;
+use crate::chat::{Answer, Answering, Chat, Exchange, Exchanged, Request};
+use crate::limit::{Limiter, Limits, Outcome, Permit, Retry, Share};
+use crate::memo::{Flights, Key, Memory, key, pack, unpack};
+use crate::structured::{Flaw, Form, checked, repair};
+use crate::tokens::Calibration;
+
+/// One provider, as all jobs of a process share it.
+pub struct Endpoint {
+    provider: Arc<dyn Exchange>,
+    limits: Limits,
+    /// Providers count by model, and models fail one by one.
+    limiters: Mutex<BTreeMap<String, Limiter>>,
+    flights: Flights,
+    calibration: Calibration,
+}
+
+/// What is a job's own.
+#[derive(Clone)]
+pub struct Job {
+    /// Beside a job of weight 1, one of weight 2 gets twice the places.
+    pub weight: u32,
+    pub budget: Arc<Budget>,
+    pub memory: Arc<dyn Memory>,
+    pub retry: Retry,
+}
+
+/// One job's way to one provider.
+pub struct Asker {
+    endpoint: Arc<Endpoint>,
+    job: Job,
+    shares: Mutex<BTreeMap<String, Arc<Share>>>,
+    forms: Mutex<BTreeMap<String, Arc<Form>>>,
+}
+
+/// The moment a call must be over, and how long that was from its start.
+#[derive(Clone, Copy)]
+struct Deadline {
+    start: Instant,
+    end: Instant,
+}
+
+impl Endpoint {
+    #[must_use]
+    pub fn new(provider: Arc<dyn Exchange>, limits: Limits) -> Self {
+        Self {
+            provider,
+            limits,
+            limiters: Mutex::default(),
+            flights: Flights::default(),
+            calibration: Calibration::default(),
+        }
+    }
+
+    /// About how many tokens a prompt has, by what this provider counted so far.
+    #[must_use]
+    pub fn prompt_tokens(&self, request: &Request) -> u64 {
+        self.calibration.of_prompt(request)
+    }
+
+    /// The limiter that stands before a model.
+    #[must_use]
+    pub fn limiter(&self, model: &str) -> Limiter {
+        let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters.entry(model.to_owned()).or_insert_with(|| Limiter::new(&self.limits)).clone()
+    }
+}
+
+impl Asker {
+    #[must_use]
+    pub fn new(endpoint: Arc<Endpoint>, job: Job) -> Self {
+        Self { endpoint, job, shares: Mutex::default(), forms: Mutex::default() }
+    }
+
+    /// What this job may spend and has spent.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.job.budget
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, Error> {
+        let form = self.form(request)?;
+        let key = key(self.endpoint.provider.name(), request);
+        if let Some(answer) = self.recall(&key, request, form.as_deref()).await? {
+            return Ok(answer);
+        }
+        let call = async {
+            // Whoever asked the same before us may have landed meanwhile.
+            if let Some(answer) = self.recall(&key, request, form.as_deref()).await? {
+                return Ok(answer);
+            }
+            let answer = self.ask_for_form(request, form.as_deref()).await?;
+            let kept = self.job.memory.remember(&key, pack(&answer)).await;
+            kept.map(|()| answer).map_err(Error::Memory)
+        };
+        self.endpoint.flights.share(key, call).await
+    }
+
+    async fn recall(
+        &self,
+        key: &Key,
+        request: &Request,
+        form: Option<&Form>,
+    ) -> Result<Option<Answer>, Error> {
+        let bytes = self.job.memory.recall(key).await.map_err(Error::Memory)?;
+        // What does not check any more is not remembered any more.
+        let answer =
+            bytes.and_then(|bytes| unpack(&bytes)).and_then(|answer| checked(request, form, answer).ok());
+        if answer.is_some() {
+            self.job.budget.note_remembered(&request.stage);
+        }
+        Ok(answer)
+    }
+
+    /// Asks, and once more with the mistake shown if the form is wrong.
+    async fn ask_for_form(&self, request: &Request, form: Option<&Form>) -> Result<Answer, Error> {
+        let deadline = Deadline::after(self.job.retry.deadline);
+        let first = self.attempt(request, deadline).await?;
+        let (wrong, mistake) = match checked(request, form, first).map_err(|flaw| *flaw) {
+            Ok(answer) => return Ok(answer),
+            Err(Flaw::Final(error)) => return Err(error),
+            Err(Flaw::Mistake { answer, mistake }) => (answer, mistake),
+        };
+        let again = repair(request, &wrong.text, &mistake);
+        let mut second = self.attempt(&again, deadline).await?;
+        second.usage += &wrong.usage;
+        second.usage_is_estimated |= wrong.usage_is_estimated;
+        checked(request, form, second).map_err(|flaw| match *flaw {
+            Flaw::Final(error) => error,
+            Flaw::Mistake { answer, mistake } => Error::Malformed { model: answer.model, reason: mistake },
+        })
+    }
+
+    /// One exchange that was answered, after as many as it takes.
+    async fn attempt(&self, request: &Request, deadline: Deadline) -> Result<Answer, Error> {
+        let share = self.share(&request.model);
+        let mut last = None;
+        let attempts = self.attempts(request, &share, &mut last);
+        if let Ok(done) = tokio::time::timeout_at(deadline.end, attempts).await {
+            return done;
+        }
+        let place = self.endpoint.provider.place().to_owned();
+        let seconds = (deadline.end - deadline.start).as_secs_f64();
+        if let Some(outage) = share.outage() {
+            return Err(Error::Outage { place, seconds: outage.lasted.as_secs_f64(), cause: outage.cause });
+        }
+        let cause =
+            last.map_or_else(|| "no free place within the time-out".to_owned(), |error| cause_of(&error));
+        Err(Error::GaveUp { place, seconds, cause })
+    }
+
+    async fn attempts(
+        &self,
+        request: &Request,
+        share: &Share,
+        last: &mut Option<Error>,
+    ) -> Result<Answer, Error> {
+        let seed = key(self.endpoint.provider.name(), request);
+        let mut broken = 0;
+        for attempt in 1_u32.. {
+            let (exchanged, probe) = self.exchange(request, share).await?;
+            let error = match exchanged.answer {
+                Err(error) if error.is_retryable() => error,
+                done => return done,
+            };
+            let asked_for = match &error {
+                Error::RateLimited { retry_after, .. } => *retry_after,
+                _ => None,
+            };
+            broken += u32::from(matches!(error, Error::Unavailable { maybe_billed: true, .. }) && !probe);
+            if broken > self.job.retry.broken {
+                return Err(self.broken_too_often(broken, &error));
+            }
+            *last = Some(error);
+            tokio::time::sleep(self.job.retry.wait(attempt, asked_for, &seed)).await;
+        }
+        unreachable!("attempts are counted in 32 bits and each takes its time")
+    }
+
+    /// Waits for money and a place, asks once, books and reports. Also says
+    /// whether the call was a probe.
+    async fn exchange(&self, request: &Request, share: &Share) -> Result<(Exchanged, bool), Error> {
+        let provider = &self.endpoint.provider;
+        let counted = self.endpoint.prompt_tokens(request);
+        let mut reservation = self.job.budget.reserve(provider.name(), request).await?;
+        let permit = share.enter(counted + u64::from(request.max_tokens) / 4).await.map_err(|outage| {
+            Error::Outage {
+                place: provider.place().to_owned(),
+                seconds: outage.lasted.as_secs_f64(),
+                cause: outage.cause,
+            }
+        })?;
+        let probe = permit.is_probe();
+        reservation.sent();
+        let exchanged = provider.exchange(request).await;
+        match &exchanged.answer {
+            Ok(answer) => {
+                self.endpoint.calibration.observe(
+                    &request.model,
+                    crate::tokens::of_prompt(request),
+                    answer.usage.input_tokens,
+                );
+                reservation.settle(&answer.usage);
+            }
+            // Dropped as it is: it may be billed.
+            Err(Error::Unavailable { maybe_billed: true, .. }) => drop(reservation),
+            Err(_) => reservation.free(),
+        }
+        self.report(permit, &exchanged)?;
+        Ok((exchanged, probe))
+    }
+
+    /// Gives the place back; fails if this was the last straw of an outage.
+    fn report(&self, permit: Permit, exchanged: &Exchanged) -> Result<(), Error> {
+        let cause;
+        let outcome = match &exchanged.answer {
+            Ok(answer) => Outcome::Answered { tokens: answer.usage.total_tokens },
+            Err(Error::RateLimited { .. }) => Outcome::TooMany,
+            Err(error @ Error::Unavailable { .. }) => {
+                cause = cause_of(error);
+                Outcome::Failed { cause: &cause }
+            }
+            // Whatever it said, it is there.
+            Err(_) => Outcome::Answered { tokens: 0 },
+        };
+        match permit.leave(&outcome, &exchanged.hints) {
+            Some(outage) if exchanged.answer.is_err() => Err(Error::Outage {
+                place: self.endpoint.provider.place().to_owned(),
+                seconds: outage.lasted.as_secs_f64(),
+                cause: outage.cause,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn broken_too_often(&self, times: u32, error: &Error) -> Error {
+        Error::Unavailable {
+            place: self.endpoint.provider.place().to_owned(),
+            cause: format!("the call broke {times} times, the last time: {}", cause_of(error)),
+            maybe_billed: true,
+        }
+    }
+
+    fn share(&self, model: &str) -> Arc<Share> {
+        let mut shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = || Arc::new(self.endpoint.limiter(model).share(self.job.weight));
+        shares.entry(model.to_owned()).or_insert_with(open).clone()
+    }
+
+    fn form(&self, request: &Request) -> Result<Option<Arc<Form>>, Error> {
+        let Some(schema) = &request.schema else { return Ok(None) };
+        let written = schema.schema.to_string();
+        let mut forms = self.forms.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(form) = forms.get(&written) {
+            return Ok(Some(form.clone()));
+        }
+        let form = Arc::new(Form::new(schema)?);
+        // A job has few forms; one that made its own for each call must not fill the memory.
+        if forms.len() >= 64 {
+            forms.clear();
+        }
+        forms.insert(written, form.clone());
+        Ok(Some(form))
+    }
+}
+
+impl Chat for Asker {
+    fn name(&self) -> &str {
+        self.endpoint.provider.name()
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Answer, Error>> {
+        Box::pin(self.ask(request))
+    }
+}
+
+impl Deadline {
+    fn after(span: std::time::Duration) -> Self {
+        let start = Instant::now();
+        Self { start, end: start + span }
+    }
+}
+
+/// What happened, without the place, which the outer message names.
+fn cause_of(error: &Error) -> String {
+    match error {
+        Error::Unavailable { cause, .. } => cause.clone(),
+        Error::RateLimited { message, .. } => format!("it asks to slow down: {message}"),
+        other => other.to_string(),
+    }
+}

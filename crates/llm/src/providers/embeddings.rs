@@ -1,0 +1,239 @@
+//! Embeddings of a provider, behind the same trait as those of the process.
+//!
+//! [`Embed`] blocks and may be called from anywhere, an async task included, so
+//! this embedder brings a small runtime of its own and waits on a thread of its
+//! own. Texts go out in batches, several at a time; what may pass by itself is
+//! retried as patiently as any call.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Connection, Settings, failure, hints};
+use crate::Error;
+use crate::embed::Embed;
+use crate::limit::Retry;
+
+/// Texts in one request, and requests at the same time.
+const BATCH: usize = 64;
+const AT_ONCE: usize = 4;
+/// A text's characters that are sent at most: models read about this much.
+const LONGEST: usize = 24_000;
+
+/// An embedding model of a provider.
+pub struct ProviderEmbedder {
+    connection: Connection,
+    url: Url,
+    model: String,
+    asked_dimensions: Option<usize>,
+    name: String,
+    dimensions: usize,
+    retry: Retry,
+    /// Taken only to shut down without blocking; the lock is held for moments.
+    runtime: Mutex<Option<Runtime>>,
+    handle: tokio::runtime::Handle,
+}
+
+impl ProviderEmbedder {
+    /// Reaches the provider once, to learn how long its vectors are. Blocks.
+    ///
+    /// `dimensions` asks for shorter vectors than the model's own, where it can.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] and whatever the provider answers to the first text.
+    pub fn connect(
+        settings: Settings,
+        model: &str,
+        dimensions: Option<usize>,
+        retry: Retry,
+    ) -> Result<Self, Error> {
+        let url =
+            super::settings::endpoint(&settings.base_url, "embeddings", settings.api_version.as_deref())?;
+        let connection = Connection::new(&settings, &url)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Configuration(format!("no thread can be started: {error}")))?;
+        let handle = runtime.handle().clone();
+        let mut embedder = Self {
+            connection,
+            url,
+            model: model.to_owned(),
+            asked_dimensions: dimensions,
+            name: String::new(),
+            dimensions: 0,
+            retry,
+            runtime: Mutex::new(Some(runtime)),
+            handle,
+        };
+        let first = embedder.embed(&["how long is a vector?"])?;
+        embedder.dimensions = first.first().map_or(0, Vec::len);
+        embedder.name = format!("{}/{model}/{}", settings.name, embedder.dimensions);
+        Ok(embedder)
+    }
+
+    async fn embed_all(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        let batches: Vec<&[&str]> = texts.chunks(BATCH).collect();
+        for group in batches.chunks(AT_ONCE) {
+            let mut calls = tokio::task::JoinSet::new();
+            for (place, batch) in group.iter().enumerate() {
+                let (body, count) = (self.body(batch), batch.len());
+                let (connection, url, retry) =
+                    (self.connection.clone(), self.url.clone(), self.retry.clone());
+                let wanted = (self.dimensions > 0).then_some(self.dimensions);
+                calls.spawn(
+                    async move { (place, post(&connection, &url, body, count, wanted, &retry).await) },
+                );
+            }
+            let mut done = vec![Vec::new(); group.len()];
+            while let Some(call) = calls.join_next().await {
+                let (place, batch) = call.map_err(|error| Error::Configuration(error.to_string()))?;
+                if let Some(slot) = done.get_mut(place) {
+                    *slot = batch?;
+                }
+            }
+            vectors.extend(done.into_iter().flatten());
+        }
+        Ok(vectors)
+    }
+
+    fn body(&self, texts: &[&str]) -> Vec<u8> {
+        let texts: Vec<String> = texts
+            .iter()
+            .map(|text| {
+                // Providers refuse empty texts.
+                if text.trim().is_empty() { " ".to_owned() } else { text.chars().take(LONGEST).collect() }
+            })
+            .collect();
+        let mut body = json!({"model": self.model, "input": texts, "encoding_format": "float"});
+        if let Some(dimensions) = self.asked_dimensions {
+            body["dimensions"] = json!(dimensions);
+        }
+        body.to_string().into_bytes()
+    }
+}
+
+/// One batch, with patience.
+async fn post(
+    connection: &Connection,
+    url: &Url,
+    body: Vec<u8>,
+    count: usize,
+    dimensions: Option<usize>,
+    retry: &Retry,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let start = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let error = match post_once(connection, url, body.clone(), count, dimensions).await {
+            Err(error) if error.is_retryable() => error,
+            done => return done,
+        };
+        attempt += 1;
+        let asked_for = match &error {
+            Error::RateLimited { retry_after, .. } => *retry_after,
+            _ => None,
+        };
+        let wait: Duration = retry.wait(attempt, asked_for, &[0; 32]);
+        if start.elapsed() + wait > retry.deadline {
+            let seconds = start.elapsed().as_secs_f64();
+            return Err(Error::GaveUp { place: connection.place.clone(), seconds, cause: error.to_string() });
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn post_once(
+    connection: &Connection,
+    url: &Url,
+    body: Vec<u8>,
+    count: usize,
+    dimensions: Option<usize>,
+) -> Result<Vec<Vec<f32>>, Error> {
+    let reply = connection.http.post(url, body).await.map_err(|broken| connection.unavailable(broken))?;
+    let parsed: Option<Value> = serde_json::from_slice(&reply.body).ok();
+    if !reply.status.is_success() {
+        let hints = hints::read(&reply.headers);
+        let (key, status) = (connection.key.as_ref(), reply.status.as_u16());
+        return Err(failure::read(&connection.place, key, status, parsed.as_ref(), &reply.body, &hints));
+    }
+    let vectors = parsed.as_ref().and_then(|body| vectors(body, count)).filter(|vectors| {
+        let wanted = dimensions.or_else(|| vectors.first().map(Vec::len));
+        vectors.iter().all(|vector| Some(vector.len()) == wanted)
+    });
+    vectors.ok_or_else(|| Error::Rejected {
+        place: connection.place.clone(),
+        status: reply.status.as_u16(),
+        message: "its answer does not hold one vector of equal length per text".to_owned(),
+        parameter: None,
+    })
+}
+
+/// One unit vector per text, in order; `None` where something is missing.
+fn vectors(body: &Value, count: usize) -> Option<Vec<Vec<f32>>> {
+    let mut vectors = vec![Vec::new(); count];
+    for (place, item) in body.get("data")?.as_array()?.iter().enumerate() {
+        let index =
+            item.get("index").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(place);
+        let numbers = item.get("embedding")?.as_array()?;
+        let mut vector: Vec<f32> =
+            numbers.iter().map(|n| n.as_f64().map(|n| n as f32)).collect::<Option<_>>()?;
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            vector.iter_mut().for_each(|x| *x /= length);
+        }
+        *vectors.get_mut(index)? = vector;
+    }
+    vectors.iter().all(|vector| !vector.is_empty()).then_some(vectors)
+}
+
+impl Embed for ProviderEmbedder {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn dimensions(&self) -> usize {
+        self.dimensions
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
+        // A runtime must not be waited for on a thread that drives another one.
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| self.handle.block_on(self.embed_all(texts)));
+            waiting
+                .join()
+                .unwrap_or_else(|_| Err(Error::Configuration("the embedding thread panicked".into())))
+        })
+    }
+}
+
+impl Drop for ProviderEmbedder {
+    fn drop(&mut self) {
+        // Dropping a runtime waits, which is not allowed inside another one.
+        let mut runtime = self.runtime.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(runtime) = runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_come_in_the_order_of_their_texts_at_unit_length() {
+        let body =
+            json!({"data": [{"index": 1, "embedding": [0.0, 2.0]}, {"index": 0, "embedding": [3.0, 4.0]}]});
+        assert_eq!(vectors(&body, 2), Some(vec![vec![0.6, 0.8], vec![0.0, 1.0]]));
+        assert_eq!(vectors(&body, 3), None);
+        assert_eq!(vectors(&body, 1), None);
+        assert_eq!(vectors(&json!({"data": [{"embedding": ["x"]}]}), 1), None);
+    }
+}

@@ -1,0 +1,311 @@
+//! Answers from the request alone.
+//!
+//! For a schema: a value that satisfies it, whose strings are words of the
+//! material, whose choices are the options that share most words with it, whose
+//! quotes stand in it letter by letter. Without a schema: its first sentences.
+//! Now and then a choice is wrong on purpose ([`Behavior::wrong`]).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::behavior::{Behavior, roll};
+use crate::prompt::Prompt;
+use crate::words::{overlap, shorten, stems};
+
+/// No schema is followed deeper: one that refers to itself ends here.
+const DEEPEST: usize = 24;
+
+pub(crate) fn prose(prompt: &Prompt) -> String {
+    let text = format!("{} {}", prompt.sentence(0), prompt.sentence(1));
+    shorten(&text, 400)
+}
+
+pub(crate) fn structured(schema: &Value, prompt: &Prompt, behavior: &Behavior) -> Value {
+    let writer = Writer { root: schema, prompt, behavior };
+    writer.value(schema, &Place { path: String::new(), name: "", turn: 0, depth: 0 })
+}
+
+struct Writer<'a> {
+    root: &'a Value,
+    prompt: &'a Prompt,
+    behavior: &'a Behavior,
+}
+
+/// Where in the answer we are.
+struct Place<'a> {
+    path: String,
+    /// The nearest property.
+    name: &'a str,
+    /// Which element of the nearest list.
+    turn: usize,
+    depth: usize,
+}
+
+impl Writer<'_> {
+    fn value(&self, schema: &Value, place: &Place<'_>) -> Value {
+        if place.depth > DEEPEST {
+            return Value::Null;
+        }
+        if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+            let target = target.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer));
+            return target.map_or(Value::Null, |target| self.value(target, &place.deeper()));
+        }
+        if let Some(constant) = schema.get("const") {
+            return constant.clone();
+        }
+        if let Some(options) = schema.get("enum").and_then(Value::as_array) {
+            return self.choice(options, place);
+        }
+        for keyword in ["anyOf", "oneOf", "allOf"] {
+            let ways = schema.get(keyword).and_then(Value::as_array).into_iter().flatten();
+            let mut real = ways.filter(|way| way.get("type").and_then(Value::as_str) != Some("null"));
+            if let Some(way) = real.next() {
+                return self.value(way, &place.deeper());
+            }
+        }
+        match kind(schema) {
+            "object" => self.object(schema, place),
+            "array" => self.list(schema, place),
+            "integer" => json!(self.number(schema, place).round() as i64),
+            "number" => json!(self.number(schema, place)),
+            "boolean" => json!(self.truth(schema, place)),
+            "null" => Value::Null,
+            _ => Value::String(self.text(schema, place)),
+        }
+    }
+
+    fn object(&self, schema: &Value, place: &Place<'_>) -> Value {
+        let mut fields = Map::new();
+        for (name, inner) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            let inside = Place {
+                path: format!("{}/{name}", place.path),
+                name,
+                turn: place.turn,
+                depth: place.depth + 1,
+            };
+            fields.insert(name.clone(), self.value(inner, &inside));
+        }
+        Value::Object(fields)
+    }
+
+    fn list(&self, schema: &Value, place: &Place<'_>) -> Value {
+        let items = schema.get("items").unwrap_or(&Value::Null);
+        let bound =
+            |name: &str| schema.get(name).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
+        let (least, most) = (bound("minItems").unwrap_or(0), bound("maxItems").unwrap_or(usize::MAX));
+        if kind(items) == "integer" && items.get("enum").is_none() {
+            let numbers = self.numbers(place, least, most);
+            if !numbers.is_empty() {
+                return json!(numbers);
+            }
+        }
+        let wanted = 1 + (self.dice("length", place) * 3.0) as usize;
+        let mut values: Vec<Value> = Vec::new();
+        // More turns than wanted: equal values are left out.
+        for turn in 0..(wanted.max(least) * 4) {
+            if values.len() >= wanted.clamp(least, most.max(least)) {
+                break;
+            }
+            let inside = Place {
+                path: format!("{}/{turn}", place.path),
+                name: place.name,
+                turn,
+                depth: place.depth + 1,
+            };
+            let value = self.value(items, &inside);
+            if !values.contains(&value) || turn >= wanted.max(least) * 3 && values.len() < least {
+                values.push(value);
+            }
+        }
+        Value::Array(values)
+    }
+
+    /// Labels of lines that speak of the keyword of this turn, or of any.
+    fn numbers(&self, place: &Place<'_>, least: usize, most: usize) -> Vec<i64> {
+        let topic: BTreeSet<String> =
+            self.keyword(place.turn).map(|word| word.chars().take(5).collect()).into_iter().collect();
+        let all: Vec<(i64, &str)> = self.prompt.numbered().collect();
+        let near = all.iter().filter(|(_, line)| overlap(&topic, line) > 0).map(|(number, _)| *number);
+        let mut found: Vec<i64> = near.take(most).collect();
+        for (number, _) in &all {
+            if found.len() >= least.max(1).min(most) {
+                break;
+            }
+            if !found.contains(number) {
+                found.push(*number);
+            }
+        }
+        found
+    }
+
+    /// The option that shares most words with the material; of equals, dice.
+    fn choice(&self, options: &[Value], place: &Place<'_>) -> Value {
+        let material = stems(&self.prompt.material);
+        let score = |option: &Value| {
+            let words = option.as_str().map(|option| self.prompt.meaning(option)).unwrap_or_default();
+            let dice = self.dice(&format!("option {option}"), place);
+            (overlap(&material, &words), (dice * 1e6) as u64)
+        };
+        let mut ranked: Vec<&Value> = options.iter().collect();
+        ranked.sort_by_key(|option| std::cmp::Reverse(score(option)));
+        let wrong = ranked.len() > 1 && self.behavior.is_wrong(&self.prompt.whole, &place.path);
+        let rank = if wrong {
+            1 + (self.dice("wrong", place) * (ranked.len() - 1) as f64) as usize
+        } else {
+            place.turn
+        };
+        ranked.get(rank % ranked.len().max(1)).map_or(Value::Null, |option| (*option).clone())
+    }
+
+    fn number(&self, schema: &Value, place: &Place<'_>) -> f64 {
+        let bound = |names: [&str; 2]| names.iter().find_map(|name| schema.get(*name)?.as_f64());
+        let low = bound(["minimum", "exclusiveMinimum"]);
+        let high = bound(["maximum", "exclusiveMaximum"]);
+        let name = place.name.to_lowercase();
+        if name.contains("index") || name.contains("message") || name.ends_with("id") {
+            let named = self.prompt.numbered().map(|(number, _)| number as f64);
+            let mut fit =
+                named.filter(|n| low.is_none_or(|low| *n >= low) && high.is_none_or(|high| *n <= high));
+            if let Some(number) = fit.nth(place.turn) {
+                return number;
+            }
+        }
+        let low = low.unwrap_or(0.0);
+        let high = high.unwrap_or(low + 5.0).max(low);
+        let between = low + (0.3 + 0.6 * self.dice("number", place)) * (high - low);
+        if kind(schema) == "integer" {
+            between.round().clamp(low, high)
+        } else {
+            (between * 100.0).round() / 100.0
+        }
+    }
+
+    /// True where the material speaks of what is asked.
+    fn truth(&self, schema: &Value, place: &Place<'_>) -> bool {
+        let asked = format!(
+            "{} {}",
+            place.name.replace('_', " "),
+            schema.get("description").and_then(Value::as_str).unwrap_or_default()
+        );
+        let speaks = overlap(&stems(&asked), &self.prompt.material) > 0;
+        speaks != self.behavior.is_wrong(&self.prompt.whole, &place.path)
+    }
+
+    fn text(&self, schema: &Value, place: &Place<'_>) -> String {
+        let most = schema.get("maxLength").and_then(Value::as_u64).unwrap_or(2_000) as usize;
+        let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0) as usize;
+        let name = place.name.to_lowercase();
+        let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
+        let mut text = if has(&["quote", "evidence", "excerpt"]) {
+            // Quotes are substrings, also when they are cut.
+            let sentence = self.prompt.sentence(place.turn);
+            sentence.chars().take(most.min(160)).collect::<String>().trim_end().to_owned()
+        } else if has(&["summary", "description", "reason", "text", "explanation"]) {
+            let first = self.prompt.sentence(place.turn * 2);
+            shorten(&format!("{first} {}", self.prompt.sentence(place.turn * 2 + 1)), most.min(300))
+        } else if has(&["title", "name", "label", "topic", "category"]) {
+            let words: Vec<String> =
+                (0..2).filter_map(|n| self.keyword(place.turn * 2 + n)).map(capital).collect();
+            shorten(&words.join(" "), most)
+        } else {
+            shorten(self.prompt.sentence(place.turn), most.min(120))
+        };
+        if text.is_empty() {
+            text = "nothing said".chars().take(most).collect();
+        }
+        while text.chars().count() < least {
+            text.push('.');
+        }
+        text
+    }
+
+    fn keyword(&self, index: usize) -> Option<&str> {
+        let all = &self.prompt.keywords;
+        (!all.is_empty()).then(|| all[index % all.len()].as_str())
+    }
+
+    fn dice(&self, what: &str, place: &Place<'_>) -> f64 {
+        let seed = self.behavior.seed.to_le_bytes();
+        roll(&[what.as_bytes(), place.path.as_bytes(), &seed, self.prompt.whole.as_bytes()])
+    }
+}
+
+impl Place<'_> {
+    fn deeper(&self) -> Self {
+        Self { path: self.path.clone(), depth: self.depth + 1, ..*self }
+    }
+}
+
+fn capital(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn kind(schema: &Value) -> &str {
+    match schema.get("type") {
+        Some(Value::String(kind)) => kind,
+        Some(Value::Array(kinds)) => {
+            kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null").unwrap_or("null")
+        }
+        _ if schema.get("properties").is_some() => "object",
+        _ if schema.get("items").is_some() => "array",
+        _ => "string",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn thread() -> Prompt {
+        Prompt::new(
+            "Read the thread. Categories:\nc1: Refund requests\nc2: Delivery problems",
+            "user: My parcel never arrived, the delivery is two weeks late.\nassistant: I am sorry about the delivery.",
+        )
+    }
+
+    fn schema() -> Value {
+        json!({"type": "object", "properties": {
+            "summary": {"type": "string", "maxLength": 200},
+            "category": {"enum": ["c1", "c2"]},
+            "late": {"type": "boolean", "description": "whether a delivery was late"},
+            "quotes": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2},
+            "score": {"type": "integer", "minimum": 1, "maximum": 5},
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/tag"}},
+            "note": {"anyOf": [{"type": "null"}, {"type": "string"}]}},
+            "$defs": {"tag": {"type": "string", "enum": ["money", "time"]}}})
+    }
+
+    #[test]
+    fn an_answer_is_taken_from_the_thread_and_repeats() {
+        let value = structured(&schema(), &thread(), &Behavior::default());
+        assert_eq!(value, structured(&schema(), &thread(), &Behavior::default()));
+        assert_eq!(value["category"], "c2");
+        assert_eq!(value["late"], true);
+        for quote in value["quotes"].as_array().expect("a list") {
+            assert!(thread().material.contains(quote.as_str().expect("a text")));
+        }
+        let score = value["score"].as_i64().expect("a number");
+        assert!((1..=5).contains(&score));
+        assert!(value["note"].is_string());
+    }
+
+    #[test]
+    fn choices_are_wrong_as_often_as_asked_for() {
+        let behavior = Behavior { wrong: 0.3, ..Behavior::default() };
+        let wrong = (0..400)
+            .filter(|n| {
+                let prompt = Prompt::new("c1: Refunds\nc2: Delivery", &format!("user: late delivery {n}"));
+                structured(&json!({"enum": ["c1", "c2"]}), &prompt, &behavior) == "c1"
+            })
+            .count();
+        assert!((90..150).contains(&wrong), "{wrong} of 400, 120 expected");
+    }
+
+    #[test]
+    fn a_schema_that_refers_to_itself_ends() {
+        let schema = json!({"type": "object", "properties": {"child": {"$ref": "#"}}});
+        assert!(structured(&schema, &thread(), &Behavior::default()).is_object());
+    }
+}

@@ -1,0 +1,90 @@
+//! A prompt as the stand-in understands it: which part is the material.
+//!
+//! Instructions and material come in one text. Lines of a conversation
+//! (`user: …`, `[3] assistant: …`) are the material where there are any; else
+//! everything the user wrote is. Lines with a label (`c1: refunds`, `[2] …`,
+//! `- refunds`) say what the label stands for.
+
+use crate::words::{keywords, sentences};
+
+pub(crate) struct Prompt {
+    /// Everything, for dice.
+    pub(crate) whole: String,
+    /// What is talked about.
+    pub(crate) material: String,
+    labelled: Vec<(String, String)>,
+    pub(crate) keywords: Vec<String>,
+}
+
+const SPEAKERS: [&str; 6] = ["user", "human", "assistant", "ai", "tool", "customer"];
+
+impl Prompt {
+    pub(crate) fn new(system: &str, user: &str) -> Self {
+        let spoken: Vec<&str> = user.lines().filter_map(said).collect();
+        let material = if spoken.is_empty() { user.to_owned() } else { spoken.join("\n") };
+        let labelled = system.lines().chain(user.lines()).filter_map(label).collect();
+        let keywords = keywords(&material);
+        Self { whole: format!("{system}\n{user}"), material, labelled, keywords }
+    }
+
+    /// What a label stands for, if a line says so; else the label itself.
+    pub(crate) fn meaning(&self, option: &str) -> String {
+        let meant = self.labelled.iter().find(|(label, _)| label.eq_ignore_ascii_case(option));
+        meant.map_or_else(|| option.to_owned(), |(label, text)| format!("{label} {text}"))
+    }
+
+    /// Numbers that label lines, with their lines.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (i64, &str)> {
+        self.labelled.iter().filter_map(|(label, text)| Some((label.parse().ok()?, text.as_str())))
+    }
+
+    /// A sentence of the material, exactly as it stands there.
+    pub(crate) fn sentence(&self, index: usize) -> &str {
+        let all = sentences(&self.material);
+        if all.is_empty() { self.material.trim() } else { all[index % all.len()] }
+    }
+}
+
+/// What somebody said on a line of a conversation.
+fn said(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let line = match line.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or(line, |(_, rest)| rest.trim_start()),
+        None => line,
+    };
+    let (speaker, text) = line.split_once(':')?;
+    let speaker = speaker.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    (SPEAKERS.contains(&speaker.as_str()) && !text.trim().is_empty()).then(|| text.trim())
+}
+
+/// The label of a line and what follows it.
+fn label(line: &str) -> Option<(String, String)> {
+    let line = line.trim().trim_start_matches(['-', '*', ' ']);
+    let (label, text) = if let Some(rest) = line.strip_prefix('[') {
+        rest.split_once(']')?
+    } else {
+        let end = line.find([':', ')', '\t', '.'])?;
+        (line.get(..end)?, line.get(end + 1..)?)
+    };
+    let label = label.trim().trim_matches(['"', '`', '*', '(']);
+    let is_label = !label.is_empty() && label.chars().count() <= 60 && !text.trim().is_empty();
+    is_label.then(|| (label.to_owned(), text.trim().trim_start_matches(':').trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_conversation_is_the_material_and_labels_have_meanings() {
+        let prompt = Prompt::new(
+            "Sort threads.\nc1: Refunds and returns\nc2: Delivery times",
+            "Thread:\n[0] user: Where is my parcel?\n[1] assistant: On its way.",
+        );
+        assert_eq!(prompt.material, "Where is my parcel?\nOn its way.");
+        assert_eq!(prompt.meaning("c1"), "c1 Refunds and returns");
+        assert_eq!(prompt.meaning("c9"), "c9");
+        assert_eq!(prompt.numbered().count(), 2);
+        assert_eq!(prompt.sentence(3), "On its way.");
+    }
+}

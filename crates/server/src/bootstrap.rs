@@ -22,7 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// The version whose behaviour we match; clients decide by it what to send (contract 1.1).
-const SPEAKS: &str = "0.18.14";
+const SPEAKS: &str = "0.18.15";
 
 /// So long may the store take to say that it is there.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -10,21 +10,42 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use assay_domain::{Message, Part, Role, Trace, Transcript};
+use assay_domain::{Message, Part, Role, RunKind, Trace, Transcript};
 
 use crate::payload;
 use crate::section::Section;
 
-/// The conversation of these traces, in their order.
+/// The conversation of these traces, in their order. Of traces that began at the same moment the
+/// one that remembers less comes first.
 pub(crate) fn of_traces(traces: &[Trace]) -> Transcript {
     let mut known = Known::default();
-    for trace in traces {
+    for trace in in_order(traces) {
         let entries = Section::new(&known).of_trace(trace);
         entries.into_iter().for_each(|entry| known.push(entry));
     }
     let mut messages: Vec<Message> = known.entries.into_iter().map(|entry| entry.message).collect();
     payload::name_tools(&mut messages);
     Transcript { messages }
+}
+
+/// Clients whose clocks tick in milliseconds begin several traces at once. Nothing else in them says
+/// which was first, but a chat that goes on repeats what was said before.
+fn in_order(traces: &[Trace]) -> Vec<&Trace> {
+    let start = |trace: &Trace| trace.root().and_then(|root| root.start_time);
+    let mut ordered: Vec<&Trace> = traces.iter().collect();
+    for together in ordered.chunk_by_mut(|a, b| start(a).is_some() && start(a) == start(b)) {
+        if together.len() > 1 {
+            together.sort_by_cached_key(|trace| remembered(trace));
+        }
+    }
+    ordered
+}
+
+/// How many messages a trace begins with: those its root was given, or its first model call.
+fn remembered(trace: &Trace) -> usize {
+    let first_call = trace.runs.iter().find(|run| run.kind == RunKind::Llm);
+    let given = trace.root().into_iter().chain(first_call);
+    given.map(|run| payload::read(&run.inputs, Role::User).messages.len()).max().unwrap_or(0)
 }
 
 /// A message with the hashes by which histories that repeat it are recognized.

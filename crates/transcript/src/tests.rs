@@ -340,6 +340,26 @@ fn list(messages: &[Value]) -> Value {
 }
 
 #[test]
+fn turns_that_began_at_the_same_moment_are_told_in_the_order_of_their_histories() {
+    let chat = [
+        say("user", "1"),
+        say("assistant", "one"),
+        say("user", "2"),
+        say("assistant", "two"),
+        say("user", "3"),
+    ];
+    let turn = |name: &str, asked: usize, answer: &str| {
+        trace(vec![run(name, RunKind::Llm, 5, list(&chat[..asked]), say("assistant", answer))])
+    };
+    let (first, second, third) = (turn("c", 1, "one"), turn("a", 3, "two"), turn("b", 5, "three"));
+    let expected = ["user: 1", "assistant: one", "user: 2", "assistant: two", "user: 3", "assistant: three"];
+    for traces in [[&first, &second, &third], [&third, &second, &first], [&second, &third, &first]] {
+        let thread = thread(traces.into_iter().cloned().collect());
+        assert_eq!(lines(&of_thread(&thread).messages), expected);
+    }
+}
+
+#[test]
 fn cumulative_histories_do_not_repeat() {
     let (system, first, call) = (
         say("system", "s"),

@@ -24,6 +24,9 @@ use std::collections::HashMap;
 
 use assay_domain::run::Attachment;
 use assay_domain::{Feedback, ProjectId, RunId, RunPatch};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::Digest as _;
 
 pub use detect::Format;
@@ -62,6 +65,15 @@ type Blob = ([u8; 32], Vec<u8>);
 fn attach(name: String, mime_type: Option<String>, content: Vec<u8>) -> (Attachment, Blob) {
     let key: [u8; 32] = sha2::Sha256::digest(&content).into();
     (Attachment::in_store(name, mime_type, key, content.len()), (key, content))
+}
+
+/// The bytes that base64 stands for, with or without padding: clients do either.
+fn unbase64(text: &str) -> Option<Vec<u8>> {
+    const BASE64: GeneralPurpose = GeneralPurpose::new(
+        &STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    BASE64.decode(text.trim()).ok()
 }
 
 impl Decoded {

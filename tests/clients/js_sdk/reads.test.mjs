@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { before, test } from "node:test";
 import { Client } from "langsmith";
 import { traceable } from "langsmith/traceable";
-import { sent } from "../support/assay.mjs";
+import { sent, tick } from "../support/assay.mjs";
 
 const client = new Client();
 const fresh = (name) => `${name}-${randomUUID().slice(0, 8)}`;
@@ -30,6 +30,7 @@ before(async () => {
   for (const [thread_id, text] of [["t-1", "one"], ["t-2", "two"], ["t-1", "three"]]) {
     const metadata = { thread_id, word: text };
     await traceable(model, { name: "agent", client, project_name: projectName, metadata, tags: [text] })(text);
+    await tick();
   }
   const failing = traceable(() => assert.fail("broken"), { name: "broken", client, project_name: projectName });
   await assert.rejects(failing());

@@ -50,7 +50,7 @@ def check(project, thread, *, said=SAID):
     assert len(roots) == 2
     assert all(root["status"] == "success" and root["thread_id"] == thread for root in roots)
     everything = runs(project)
-    trace = [run for run in everything if run["trace_id"] == roots[0]["id"]]
+    trace = [run for run in everything if run["trace_id"] == roots[0]["trace_id"]]
     found = [run["run_type"] for run in sorted(trace, key=lambda run: run["start_time"])]
     assert found.count("llm") == 2, found
     assert found.count("tool") == 1, found
@@ -76,7 +76,7 @@ def test_an_instrumented_agent_is_a_conversation(instrumentation, client, stand_
         assert first["prompt_token_details"]["cache_read"] == 3
         assert float(first["total_cost"]) > 0
     for root in (run for run in everything if run.get("parent_run_id") is None):
-        below = [run for run in models if run["trace_id"] == root["id"]]
+        below = [run for run in models if run["trace_id"] == root["trace_id"]]
         assert root["total_tokens"] == sum(run["total_tokens"] for run in below)
 
 

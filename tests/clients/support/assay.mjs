@@ -60,6 +60,11 @@ export async function sent(client) {
   }
 }
 
+/** A moment later. LangSmith's client tells time in milliseconds, and what is told the same has no order. */
+export async function tick() {
+  for (const now = Date.now(); Date.now() === now; ) await new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Waits for a condition of which no client says when it holds. */
 export async function until(condition, seconds = 20) {
   const deadline = Date.now() + seconds * 1000;

@@ -24,7 +24,7 @@ impl Server {
     pub(crate) fn start(binary: &Path, log: &Path) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("assay-clients-").tempdir()?;
         let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data"])
             .arg(data.path().join("data"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

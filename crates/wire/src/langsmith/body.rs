@@ -5,6 +5,7 @@
 //! cannot be taken apart at all is an error. Decoding has no clock and knows no
 //! projects: what only the server can know is filled in there.
 
+use assay_domain::run::Attachment;
 use assay_domain::{ProjectId, RunId};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -92,10 +93,15 @@ pub(super) fn read(
     named: Option<&str>,
     decoded: &mut Decoded,
 ) -> Option<RunId> {
+    let files = files(&mut fields);
     match checked(&mut fields, named) {
         Ok((id, project)) => match run(fields, Some(is_creation), id, None) {
-            Ok(patch) => {
+            Ok(mut patch) => {
                 let id = patch.id;
+                for (attachment, blob) in files {
+                    patch.attachments.push(attachment);
+                    decoded.blobs.push(blob);
+                }
                 decoded.projects.extend(project.map(|project| (id, project)));
                 decoded.patches.push(patch);
                 Some(id)
@@ -112,6 +118,24 @@ pub(super) fn read(
     }
 }
 
+/// Files inside JSON, where a client has no form to put them in: by name, `[mime type, base64]` or
+/// `{"mime_type", "data": base64}`. Anything else is a client's bookkeeping of files that come as parts.
+fn files(fields: &mut Map<String, Value>) -> Vec<(Attachment, crate::Blob)> {
+    let Some(Value::Object(given)) = fields.remove("attachments") else { return Vec::new() };
+    let file = |(name, value): (String, Value)| {
+        let (mime_type, content) = match &value {
+            Value::Array(pair) => match pair.as_slice() {
+                [mime_type, content] => (mime_type, content),
+                _ => return None,
+            },
+            value => (value.get("mime_type")?, value.get("data")?),
+        };
+        let content = crate::unbase64(content.as_str()?)?;
+        Some(crate::attach(name, Some(mime_type.as_str()?.to_owned()), content))
+    };
+    given.into_iter().filter_map(file).collect()
+}
+
 /// What a file may get wrong and a client may not. Yields the id of the run
 /// and the project it names by id.
 fn checked(
@@ -119,7 +143,7 @@ fn checked(
     named: Option<&str>,
 ) -> Result<(RunId, Option<ProjectId>), String> {
     // Bookkeeping of clients: children and replicas are sent by themselves.
-    for key in ["child_runs", "attachments", "replicas"] {
+    for key in ["child_runs", "replicas"] {
         fields.remove(key);
     }
     let given = uuid(fields, "id")?;

@@ -393,6 +393,29 @@ fn langfuse_observations_are_read() {
 }
 
 #[test]
+fn what_a_tool_gave_back_is_no_word_of_the_user_it_came_with() {
+    let run = run(json!({
+        "openinference.span.kind": "LLM",
+        "llm.input_messages.0.message.role": "user",
+        "llm.input_messages.0.message.tool_call_id": "c1",
+        "llm.input_messages.0.message.content": "sunny",
+        "llm.input_messages.1.message.role": "user",
+        "llm.input_messages.1.message.tool_call_id": "c2",
+        "llm.input_messages.1.message.content": "windy",
+        "llm.input_messages.1.message.contents.1.message_content.type": "text",
+        "llm.input_messages.1.message.contents.1.message_content.text": "And tomorrow?",
+    }));
+    assert_eq!(
+        run.inputs,
+        Some(json!({ "messages": [
+            { "role": "tool", "tool_call_id": "c1", "content": "sunny" },
+            { "role": "tool", "tool_call_id": "c2", "content": "windy" },
+            { "role": "user", "content": "And tomorrow?" },
+        ] }))
+    );
+}
+
+#[test]
 fn a_list_of_messages_beats_a_whole_value_whoever_brings_it() {
     let run = run(json!({
         "openinference.span.kind": "LLM",

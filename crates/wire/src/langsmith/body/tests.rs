@@ -104,6 +104,25 @@ fn files_join_the_latest_piece_of_their_run_or_stand_for_themselves() {
 }
 
 #[test]
+fn files_inside_json_are_kept_and_other_bookkeeping_of_them_is_not() {
+    let attachments = json!({
+        "a": ["text/plain", "aGk="], "b": {"mime_type": "image/png", "data": "AAAA"},
+        "c": ["text/plain", {"0": 7}], "d": ["text/plain"], "e": 7,
+    });
+    let body = json!({"id": RUN, "name": "x", "attachments": attachments}).to_string();
+    let decoded = post(body.as_bytes()).expect("a run");
+    assert_eq!(decoded.rejected, []);
+    let files: Vec<_> = decoded.patches[0]
+        .attachments
+        .iter()
+        .map(|file| (file.name.as_str(), file.mime_type.as_deref(), file.size))
+        .collect();
+    assert_eq!(files, [("a", Some("text/plain"), Some(2)), ("b", Some("image/png"), Some(3))]);
+    let contents: Vec<&[u8]> = decoded.blobs.iter().map(|(_, content)| content.as_slice()).collect();
+    assert_eq!(contents, [b"hi".as_slice(), b"\0\0\0"]);
+}
+
+#[test]
 fn a_bad_run_takes_its_files_with_it_and_nothing_else() {
     let decoded = form(&[
         (&format!("post.{RUN}"), "application/json", "{\"run_type\": \"agent\"}"),

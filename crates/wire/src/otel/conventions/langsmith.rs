@@ -3,20 +3,11 @@
 
 use assay_domain::RunKind;
 use assay_domain::run::Attachment;
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
 use super::{Fields, tags};
 use crate::otel::span::{Reader, Span, parsed};
 use crate::{Blob, usage};
-
-/// With or without padding: exporters do either.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 pub(super) fn read(_: &Span, reader: &Reader) -> Fields {
     let mut fields = Fields {
@@ -71,7 +62,7 @@ fn attachment((n, value): (usize, &Value)) -> Option<(Attachment, Option<Blob>)>
         map.get("name").and_then(Value::as_str).map_or_else(|| format!("attachment-{n}"), str::to_owned);
     let mime_type = map.get("mime_type").and_then(Value::as_str).map(str::to_owned);
     let content = map.get("content").and_then(Value::as_str);
-    if let Some(content) = content.and_then(|content| BASE64.decode(content.trim()).ok()) {
+    if let Some(content) = content.and_then(crate::unbase64) {
         let (attachment, blob) = crate::attach(name, mime_type, content);
         return Some((attachment, Some(blob)));
     }

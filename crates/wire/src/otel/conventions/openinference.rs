@@ -98,13 +98,28 @@ fn outputs(reader: &Reader, kind: Option<RunKind>, documents: Vec<Value>) -> Opt
 fn numbered(reader: &Reader, prefix: &str) -> Vec<Value> {
     let mut list = Vec::new();
     for map in reader.numbered(prefix).into_values() {
-        let inner: Map<String, Value> = map
+        let mut inner: Map<String, Value> = map
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix("message.")?.to_owned(), value.clone())))
             .collect();
+        list.extend(tool_result(&mut inner));
         list.extend(messages::of_flat(&inner));
     }
     list
+}
+
+/// Anthropic's results of tools are part of what the user says next, and recorded so: a user
+/// message with a `tool_call_id`, whose `content` is the result and whose `contents` are the words.
+fn tool_result(message: &mut Map<String, Value>) -> Option<Value> {
+    if message.get("role").and_then(Value::as_str) != Some("user") {
+        return None;
+    }
+    let id = message.remove("tool_call_id")?;
+    let content = message.remove("content").unwrap_or_default();
+    if !message.keys().any(|key| key.starts_with("contents.")) {
+        message.clear();
+    }
+    Some(json!({ "role": "tool", "tool_call_id": id, "content": content }))
 }
 
 /// Plain completions: `llm.prompts.{n}.prompt.text`, `llm.choices.{n}.completion.text`.

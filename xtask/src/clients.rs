@@ -25,11 +25,14 @@ use suite::SUITES;
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let (wanted, binary) = parse(args)?;
+    let begun = Instant::now();
     let binary = match binary {
         Some(binary) => binary,
         None => process::build_assay()?,
     };
+    eprintln!("the server is built after {:.0} s", begun.elapsed().as_secs_f64());
     let environment = Environment::prepare()?;
+    eprintln!("the clients are installed after {:.0} s", begun.elapsed().as_secs_f64());
     let mut verdicts = Vec::new();
     for suite in SUITES.iter().filter(|suite| wanted.is_empty() || wanted.contains(&suite.name)) {
         eprintln!("{} …", suite.name);

@@ -18,7 +18,7 @@ pub(crate) struct Measured {
 /// Builds the release binary and returns its path.
 pub(crate) fn build_assay() -> Result<PathBuf> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--release", "--quiet", "--package", "assay"])
+        .args(["build", "--release", "--locked", "--quiet", "--package", "assay"])
         .current_dir(crate::root())
         .status()?;
     ensure!(status.success(), "the release build failed");

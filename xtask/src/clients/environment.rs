@@ -117,7 +117,7 @@ fn sdist(home: &Path, source: &Path, python: &Path) -> Result<PathBuf> {
     let folder = installed(home, "sdist", &[&fs_err::read(&list)?], |folder| {
         let mut pip = Command::new(python);
         pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]);
-        pip.args(["--no-binary", ":all:", "--require-hashes", "-r"]).arg(&list).arg("-d").arg(folder);
+        pip.args(["--no-binary", "langsmith", "--require-hashes", "-r"]).arg(&list).arg("-d").arg(folder);
         finish(pip)
     })?;
     let mut files = fs_err::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));

@@ -95,7 +95,7 @@ impl Verdict {
     }
 }
 
-/// One line a suite.
+/// One line a suite, and one for all of them.
 pub(crate) fn table(verdicts: &[Verdict]) -> String {
     let mut out =
         format!("{:<12} {:>7} {:>7} {:>9} {:>8}\n", "suite", "passed", "failed", "left out", "seconds");
@@ -110,6 +110,16 @@ pub(crate) fn table(verdicts: &[Verdict]) -> String {
             verdict.seconds
         );
     }
+    let sum = |count: fn(&Verdict) -> usize| verdicts.iter().map(count).sum::<usize>();
+    let _ = writeln!(
+        out,
+        "{:<12} {:>7} {:>7} {:>9} {:>8.1}",
+        "all",
+        sum(|verdict| verdict.passed.len()),
+        sum(|verdict| verdict.failed.len()),
+        sum(|verdict| verdict.left_out),
+        verdicts.iter().map(|verdict| verdict.seconds).sum::<f64>()
+    );
     out
 }
 

@@ -10,7 +10,7 @@
 
 mod environment;
 mod outcome;
-mod server;
+pub(crate) mod server;
 mod suite;
 
 use std::path::PathBuf;

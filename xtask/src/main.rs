@@ -1,4 +1,4 @@
-//! The project's own automation: `cargo xtask test|clients|model|quality|bench|load`.
+//! The project's own automation: `cargo xtask test|clients|schemathesis|model|quality|bench|load`.
 
 mod bench;
 mod clients;
@@ -7,6 +7,7 @@ mod model;
 mod process;
 mod quality;
 mod random;
+mod schemathesis;
 mod test;
 mod tidy;
 
@@ -21,6 +22,7 @@ fn main() -> anyhow::Result<()> {
     match command {
         "test" => test::run(rest),
         "clients" => clients::run(rest),
+        "schemathesis" => schemathesis::run(rest),
         "model" => model::run(rest),
         "quality" => quality::run(rest),
         "bench" => bench::run(rest),
@@ -28,6 +30,7 @@ fn main() -> anyhow::Result<()> {
         _ => anyhow::bail!(
             "usage: cargo xtask test       all tests: the workspace's own, then real clients\n\
              \x20      cargo xtask clients    real clients against the server [SUITE…] [--assay FILE]\n\
+             \x20      cargo xtask schemathesis  requests made from the OpenAPI document [--examples COUNT] [--assay FILE]\n\
              \x20      cargo xtask model      derive the bundled embedder\n\
              \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability]\n\
              \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]\n\

@@ -22,10 +22,16 @@ pub(crate) struct Server {
 impl Server {
     /// Returns when the server says that it listens. Its log goes to the file.
     pub(crate) fn start(binary: &Path, log: &Path) -> Result<Self> {
+        Self::start_with(binary, log, &[])
+    }
+
+    /// The same with flags of one's own.
+    pub(crate) fn start_with(binary: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("assay-clients-").tempdir()?;
         let mut child = Command::new(binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data"])
             .arg(data.path().join("data"))
+            .args(flags)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs_err::File::create(log)?.into_parts().0)

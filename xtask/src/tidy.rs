@@ -13,7 +13,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("assay-standin", &[]),
     ("assay-insights", &["assay-domain", "assay-transcript", "assay-store", "assay-llm"]),
     ("assay-ui", &["assay-domain", "assay-transcript"]),
-    ("assay-server", &["assay-domain", "assay-transcript", "assay-wire", "assay-store", "assay-redact"]),
+    // Jobs run the analysis, and their reports leave as files.
+    (
+        "assay-server",
+        &[
+            "assay-domain",
+            "assay-transcript",
+            "assay-wire",
+            "assay-store",
+            "assay-redact",
+            "assay-llm",
+            "assay-insights",
+            "assay-ui",
+        ],
+    ),
     (
         "assay",
         &[

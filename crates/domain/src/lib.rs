@@ -8,9 +8,11 @@
 //!
 //! Start with [`run`], then [`trace`], then [`report`].
 
+pub mod comparison;
 pub mod feedback;
 pub mod format;
 pub mod id;
+pub mod job;
 pub mod price;
 pub mod report;
 pub mod run;
@@ -20,6 +22,7 @@ pub mod usage;
 
 pub use feedback::Feedback;
 pub use id::{FeedbackId, ProjectId, ReportId, RunId, ThreadId, TraceId};
+pub use job::{Job, JobState, JobStatus};
 pub use price::PriceTable;
 pub use report::{Report, ReportConfig};
 pub use run::{Run, RunKind, RunPatch, RunStatus};

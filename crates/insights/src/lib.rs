@@ -8,6 +8,7 @@
 
 pub mod aggregate;
 pub mod assemble;
+pub mod compare;
 pub mod context;
 pub mod embed;
 mod error;
@@ -30,4 +31,4 @@ pub mod verify;
 
 pub use context::Context;
 pub use error::Error;
-pub use pipeline::run;
+pub use pipeline::{run, run_over, scope};

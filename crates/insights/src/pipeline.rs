@@ -1,6 +1,8 @@
 //! The analysis, stage by stage: the table of contents of this crate.
 
-use assay_domain::{Report, ReportConfig};
+use assay_domain::job::Scope;
+use assay_domain::report::Skipped;
+use assay_domain::{Report, ReportConfig, ThreadOverview};
 use assay_store::{Memo, Project, Runs};
 
 use crate::context::{Context, Stage};
@@ -24,7 +26,61 @@ pub async fn run<S: Runs + Memo>(
     let population = select::threads(ctx, project, config).await?;
     let size = population.len();
     let sample = sample::draw(&population, &config.sample, config.seed);
-    let (threads, skipped) = read::each(ctx, project.id, population, &sample).await?;
+    over(ctx, project, config, Drawing { population, sample, size, skipped: Vec::new() }).await
+}
+
+/// Selects and draws only: whoever keeps the scope can [`run_over`] it later,
+/// whatever arrives in between.
+///
+/// # Errors
+/// As [`run`] for a config that cannot be met.
+pub async fn scope<S: Runs>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+) -> Result<Scope, Error> {
+    let population = select::threads(ctx, project, config).await?;
+    let drawn = sample::draw(&population, &config.sample, config.seed);
+    let threads = drawn.iter().map(|drawn| (population[drawn.index].id.clone(), drawn.weight)).collect();
+    Ok(Scope { population: population.len(), threads })
+}
+
+/// Builds the report over threads that were drawn before. Those that are gone
+/// meanwhile are skipped and named.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_over<S: Runs + Memo>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+    scope: &Scope,
+) -> Result<Report, Error> {
+    let (population, weights, skipped) = select::listed(ctx, project, config, &scope.threads).await?;
+    let sample =
+        weights.into_iter().enumerate().map(|(index, weight)| sample::Drawn { index, weight }).collect();
+    over(ctx, project, config, Drawing { population, sample, size: scope.population, skipped }).await
+}
+
+/// The threads in scope, those drawn among them, how many there were, and those that are gone.
+struct Drawing {
+    population: Vec<ThreadOverview>,
+    sample: Vec<sample::Drawn>,
+    size: usize,
+    skipped: Vec<Skipped>,
+}
+
+async fn over<S: Runs + Memo>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+    drawing: Drawing,
+) -> Result<Report, Error> {
+    let Drawing { population, sample, size, skipped: gone } = drawing;
+    let sampled = sample.len() + gone.len();
+    let (threads, mut skipped) = read::each(ctx, project.id, population, &sample).await?;
+    skipped.extend(gone);
+    skipped.sort_by(|a, b| a.thread.cmp(&b.thread));
     let vectors = embed::each(ctx, project.id, &threads).await?;
 
     ctx.progress.begin(Stage::Cluster, 0);
@@ -49,7 +105,7 @@ pub async fn run<S: Runs + Memo>(
         positions,
         skipped,
         population: size,
-        sampled: sample.len(),
+        sampled,
         embedder: ctx.embedder.name(),
         distinct_texts: vectors.distinct_texts,
         student_texts: vectors.student_texts,

@@ -1,6 +1,9 @@
 //! Selects the threads a report is about: project, time window, filter.
 
-use assay_domain::{ReportConfig, ThreadOverview};
+use std::collections::HashMap;
+
+use assay_domain::report::Skipped;
+use assay_domain::{ReportConfig, ThreadId, ThreadOverview};
 use assay_store::{Filter, Project, Runs, ThreadQuery};
 
 use crate::Error;
@@ -30,4 +33,41 @@ pub async fn threads<S: Runs>(
     let query =
         ThreadQuery { project: project.id, filter, start_time: config.start_time, end_time: config.end_time };
     Ok(ctx.store.threads(&query).await?)
+}
+
+/// Threads that were drawn before, as they are now, with their weights, and those that are gone.
+///
+/// The filter is not asked again: a thread that matched when it was drawn stays in scope.
+///
+/// # Errors
+/// What the store says.
+pub async fn listed<S: Runs>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+    drawn: &[(ThreadId, f64)],
+) -> Result<(Vec<ThreadOverview>, Vec<f64>, Vec<Skipped>), Error> {
+    // Activity only ever grows, so the window still holds every one of them.
+    let query = ThreadQuery {
+        project: project.id,
+        filter: None,
+        start_time: config.start_time,
+        end_time: config.end_time,
+    };
+    let all = ctx.store.threads(&query).await?;
+    let mut found: HashMap<ThreadId, ThreadOverview> =
+        all.into_iter().map(|thread| (thread.id.clone(), thread)).collect();
+    let (mut threads, mut weights, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    for (id, weight) in drawn {
+        match found.remove(id) {
+            Some(thread) => {
+                threads.push(thread);
+                weights.push(*weight);
+            }
+            None => {
+                gone.push(Skipped { thread: id.clone(), reason: "no longer in the store".to_owned() });
+            }
+        }
+    }
+    Ok((threads, weights, gone))
 }

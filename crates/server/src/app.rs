@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::admission::Admission;
 pub(crate) use crate::config::Config;
 use crate::ingest;
+use crate::insights::Desk;
 use crate::metrics::Metrics;
 use crate::workspace::Vault;
 
@@ -38,6 +39,7 @@ pub struct Inner {
     pub(crate) access: Access,
     pub(crate) admission: Admission,
     pub(crate) metrics: Metrics,
+    pub(crate) insights: Desk,
 }
 
 impl App {
@@ -49,6 +51,7 @@ impl App {
         let ingest = ingest::Doors::default();
         let metrics = Metrics::new(|registry| ingest.counters.register(registry));
         let (access, admission) = (Access::default(), Admission::default());
+        let insights = Desk::default();
         Self(Arc::new(Inner {
             store,
             config,
@@ -59,6 +62,7 @@ impl App {
             access,
             admission,
             metrics,
+            insights,
         }))
     }
 

@@ -24,6 +24,7 @@ mod feedback;
 mod fields;
 mod filters;
 mod ingest;
+pub mod insights;
 mod metrics;
 mod observe;
 mod otlp;

@@ -22,6 +22,7 @@ use crate::datasets;
 use crate::error::ApiError;
 use crate::feedback;
 use crate::ingest;
+use crate::insights;
 use crate::metrics;
 use crate::observe;
 use crate::otlp;
@@ -46,6 +47,7 @@ fn resources() -> OpenApiRouter<App> {
         .merge(queues::routes())
         .merge(prices::routes())
         .merge(ingest::routes())
+        .merge(insights::routes())
         .merge(projects::routes())
         .merge(runs::routes())
         .merge(threads::routes())

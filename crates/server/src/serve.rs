@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 use crate::app::{App, Config};
+use crate::insights::Workers;
 use crate::{access, background, prices, projects, router};
 
 /// So long may a client take for the head of a request.
@@ -86,6 +87,7 @@ impl Bound {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let graceful = GracefulShutdown::new();
         let background = background::Tasks::start(self.app.clone());
+        let workers = Workers::start(&self.app);
         let stopped = CancellationToken::new();
         let http = accept_all(self.http, router::service(self.app.clone()), &graceful, &stopped);
         let grpc = async {
@@ -96,6 +98,7 @@ impl Bound {
         let stop = async {
             stop.await;
             stopped.cancel();
+            self.app.insights.stop.cancel();
         };
         tokio::join!(http, grpc, stop);
         tokio::select! {
@@ -104,6 +107,7 @@ impl Bound {
                 tracing::warn!("requests were still open when the time for draining ended");
             }
         }
+        workers.end().await;
         background.end().await;
     }
 }

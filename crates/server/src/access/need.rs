@@ -81,6 +81,8 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("PUT", "/sessions/{}/retention", Need::Permission(Permission(Projects, Delete))),
     ("POST", "/sessions/{}/views", Need::Permission(Permission(Projects, Create))),
     ("POST", "/sessions/{}/insights", Need::Permission(Permission(Rules, Create))),
+    ("POST", "/sessions/{}/insights/estimate", Need::Permission(Permission(Projects, Read))),
+    ("POST", "/sessions/{}/insights/{}/cancel", Need::Permission(Permission(Projects, Update))),
     ("POST", "/v2/datasets/{}/experiment-runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs/delta", Need::Permission(Permission(Datasets, Read))),

@@ -47,6 +47,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// So many entries the audit log keeps.
     pub audit_entries: usize,
+    /// So many analyses at once; with none, jobs wait for another server of the store.
+    pub insights_jobs: usize,
     /// What happens to runs on their way in, in all projects.
     pub ingest: Policy,
     /// The same for single projects, by name.
@@ -76,6 +78,7 @@ impl Default for Config {
             allow_anonymous: false,
             allowed_hosts: Vec::new(),
             audit_entries: 10_000,
+            insights_jobs: 1,
             ingest: Policy::default(),
             projects: BTreeMap::new(),
             retention: None,
@@ -234,6 +237,7 @@ impl Reader<'_> {
             allow_anonymous: self.must("allow_anonymous", value::flag)?,
             allowed_hosts: self.parse("allowed_hosts", list)?.unwrap_or_default(),
             audit_entries: self.must("audit.keep", number)?,
+            insights_jobs: self.must("insights.jobs", number)?,
             ingest: self.policy("ingest", self.layers.table("ingest"))?,
             projects,
             retention: self.must("retention.default", value::span)?,

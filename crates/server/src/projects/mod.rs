@@ -245,6 +245,7 @@ async fn remove(app: &App, project: &Project) -> ApiResult<()> {
 
 /// Deletes the documents that speak of a project that is gone: its views and shares.
 async fn forget(app: &App, project: ProjectId) -> ApiResult<()> {
+    crate::insights::forget(&app.store, project).await?;
     let mut changes = vec![Change::DeleteChildren { kind: crate::views::KIND.to_owned(), parent: project.0 }];
     for kind in [crate::runs::share::KIND, crate::threads::SHARE_KIND] {
         let all = app.store.records(&RecordQuery { kind: kind.to_owned(), ..RecordQuery::default() }).await?;

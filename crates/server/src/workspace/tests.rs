@@ -93,5 +93,7 @@ async fn a_refusal_does_not_repeat_the_secret() {
         let text = server.post(path, body).await.refused(422);
         assert!(!text.contains("sk-hidden"), "{text}");
     }
-    assert_eq!(server.get(path).await.ok(), json!([]));
+    // The one that is always told of.
+    assert_eq!(server.get(path).await.ok(), json!([{"key": "OPENAI_API_KEY"}]));
+    assert_eq!(server.app.secret("OPENAI_API_KEY").await.expect("a vault"), None);
 }

@@ -1,0 +1,175 @@
+//! Jobs: one execution of a report config over a project, from being asked for to its report.
+//!
+//! A [`Job`] is what was asked, with everything settled that could still move:
+//! the window is absolute, the sample is counted. A [`JobState`] is how far it
+//! is, and a [`Scope`] the threads it was found to be about. Whoever runs a job
+//! again with the same scope gets the same report, so resuming is running again.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::report::ExecutiveSummary;
+use crate::{ProjectId, ReportConfig, ReportId, ThreadId, Time};
+
+/// What was asked. Only the name changes later.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    pub id: Uuid,
+    pub project: ProjectId,
+    pub name: String,
+    pub created_at: Time,
+    /// The saved config it was made from.
+    pub saved_config: Option<Uuid>,
+    /// The moment it was due, where a schedule asked for it.
+    pub due: Option<Time>,
+    pub tier: Tier,
+    /// Names of the models it may ask; empty where none.
+    #[serde(default)]
+    pub models: Vec<String>,
+    /// US dollars it may spend on models.
+    #[serde(default)]
+    pub budget: Option<Decimal>,
+    /// Its window is absolute: "the last hours" were settled when the job was made.
+    pub config: ReportConfig,
+    /// Share of the threads to read, where not a number of them was asked for.
+    #[serde(default)]
+    pub sampling_rate: Option<f64>,
+    /// The request as it was sent.
+    #[serde(default)]
+    pub request: Map<String, Value>,
+    /// What was asked for and is not done, with the reason, by field.
+    #[serde(default)]
+    pub unmet: Vec<Unmet>,
+}
+
+/// A wish that this tier cannot fulfil.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmet {
+    pub field: String,
+    pub reason: String,
+}
+
+/// Who analyses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// No language model is asked.
+    #[default]
+    Local,
+    /// A model names and describes the categories and writes the summary.
+    Names,
+    /// A model reads the threads, too.
+    Deep,
+}
+
+impl Tier {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Names => "names",
+            Self::Deep => "deep",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobStatus {
+    #[default]
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether nothing more will happen.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// How far a job is. Written by who works on it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobState {
+    pub status: JobStatus,
+    /// How often somebody began to work on it.
+    pub attempt: u32,
+    /// Who works on it, until when unless it is heard of again.
+    pub lease: Option<Lease>,
+    pub progress: Progress,
+    pub spend: Spend,
+    pub started_at: Option<Time>,
+    pub finished_at: Option<Time>,
+    /// Why it failed or was cancelled.
+    pub error: Option<String>,
+    /// Set where it succeeded.
+    pub report: Option<ReportId>,
+    /// What lists show of the report.
+    pub outline: Option<Outline>,
+}
+
+/// A report in short.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// Threads that the selection matched, and those analysed.
+    pub population: u64,
+    pub threads: u64,
+    /// Top categories and their threads, in the report's order.
+    pub top: Vec<(String, u64)>,
+    /// Every highlight names a run.
+    pub summary: ExecutiveSummary,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lease {
+    pub worker: Uuid,
+    pub until: Time,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// The step it is at, in words; empty before the first.
+    pub stage: String,
+    pub done: u64,
+    /// 0 where the size of the step is not known.
+    pub total: u64,
+}
+
+/// What models were asked and paid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Spend {
+    pub calls: u64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// US dollars.
+    pub cost: Decimal,
+}
+
+/// The threads a job is about: drawn once, when work on it begins first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scope {
+    /// Threads that the selection matched.
+    pub population: usize,
+    /// The drawn threads, ordered by id, and how many each stands for.
+    pub threads: Vec<(ThreadId, f64)>,
+}

@@ -1,0 +1,78 @@
+//! Insights: jobs that make reports, the configs they are made from, and what
+//! clients read of them (contract 6).
+//!
+//! Handlers put jobs into the [`queue`] and read from it; a [`worker`] takes
+//! them out and runs the analysis, which knows nothing of either. Start with
+//! `request` (what may be asked), then `worker`.
+
+mod analyst;
+pub mod beside;
+pub mod configs;
+mod events;
+mod files;
+mod generate;
+mod jobs;
+mod members;
+pub mod queue;
+mod request;
+pub mod schedule;
+mod shape;
+mod worker;
+
+use std::sync::OnceLock;
+
+use assay_domain::ProjectId;
+use assay_store::{Change, Error, Records};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use analyst::Analyst;
+pub(crate) use worker::Workers;
+
+use crate::app::App;
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(jobs::list, jobs::create))
+        .routes(routes!(jobs::estimate))
+        .routes(routes!(configs::list, configs::create))
+        .routes(routes!(generate::generate))
+        .routes(routes!(configs::update, configs::delete))
+        .routes(routes!(jobs::read, jobs::update, jobs::delete))
+        .routes(routes!(jobs::cancel))
+        .routes(routes!(jobs::cluster))
+        .routes(routes!(members::list))
+        .routes(routes!(events::stream))
+        .routes(routes!(files::download))
+}
+
+/// What handlers and workers share.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// There is a new job.
+    pub(crate) wake: Notify,
+    /// The server stops: jobs go back to the queue, streams end.
+    pub(crate) stop: CancellationToken,
+    analyst: OnceLock<Result<Analyst, String>>,
+}
+
+impl Desk {
+    /// Made when it is needed first: that takes a moment and some memory.
+    fn analyst(&self) -> Result<&Analyst, String> {
+        self.analyst.get_or_init(Analyst::new).as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Deletes jobs, configs and schedules of a project that is gone.
+///
+/// # Errors
+/// What the store says.
+pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), Error> {
+    queue::forget(store, project).await?;
+    store.change(vec![Change::DeleteChildren { kind: configs::KIND.to_owned(), parent: project.0 }]).await
+}
+
+#[cfg(test)]
+mod tests;

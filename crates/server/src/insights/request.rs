@@ -1,0 +1,377 @@
+//! From what a client asks for to a job: defaults, checks, and what of it this
+//! server cannot do (which it says, instead of forgetting it).
+//!
+//! Windows become absolute here. A wrong value is 422, a wish that makes no
+//! sense 400; nothing is checked later than this.
+
+use assay_domain::job::{Job, Tier, Unmet};
+use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, Shape};
+use assay_domain::{ProjectId, Time};
+use assay_store::{Filter, Project};
+use chrono::TimeDelta;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::error::{ApiError, ApiResult};
+use crate::fields::Moment;
+use crate::filters;
+
+/// Most threads that are read for one report.
+pub(crate) const MAX_SAMPLE: usize = 1000;
+const MAX_PARTITIONS: usize = 10;
+const MAX_LEVELS: usize = 4;
+/// Ten years.
+const MAX_HOURS: i64 = 87_600;
+const MAX_NAME: usize = 255;
+
+/// What may be asked of a job, and what a saved config holds.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+pub(crate) struct JobRequest {
+    /// Invented where absent or empty.
+    name: Option<String>,
+    /// Of a saved config, whose entries count where this request has none.
+    config_id: Option<String>,
+    start_time: Option<Moment>,
+    /// Only with `start_time`.
+    end_time: Option<Moment>,
+    /// Not with `start_time` and `end_time`.
+    last_n_hours: Option<i64>,
+    /// Holds for a root run of every thread that is read.
+    filter: Option<String>,
+    /// 1 and above: at most so many threads (up to 1000). Below 1: that share of them.
+    sample: Option<f64>,
+    /// Target numbers of categories per level, in any order.
+    hierarchy: Option<Vec<u32>>,
+    /// Top categories: descriptions by name, at most 10.
+    partitions: Option<Map<String, Value>>,
+    summary_prompt: Option<String>,
+    /// By name: `{type, description, enum, filter_by}`
+    attribute_schemas: Option<Map<String, Value>>,
+    /// Answers by question.
+    user_context: Option<Map<String, Value>>,
+    model: Option<String>,
+    cluster_model: Option<String>,
+    summary_model: Option<String>,
+    is_scheduled: Option<bool>,
+    validate_model_secrets: Option<bool>,
+    /// `local` (where absent), `names` or `deep`
+    tier: Option<String>,
+    /// `usage` or `errors`; what the instructions ask for where absent
+    focus: Option<String>,
+    /// US dollars
+    #[schema(value_type = Option<f64>)]
+    budget: Option<Decimal>,
+    seed: Option<u64>,
+}
+
+/// What a job is made from, besides the request.
+pub(crate) struct Occasion<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) now: Time,
+    /// Name and focus of the saved config, where there is one.
+    pub(crate) saved: Option<(Uuid, String, Option<Focus>)>,
+    pub(crate) due: Option<Time>,
+}
+
+/// The entries of a saved config with those of a request over them. A window
+/// in the request replaces the saved one as a whole.
+pub(crate) fn merge(mut saved: Map<String, Value>, request: Map<String, Value>) -> Map<String, Value> {
+    const WINDOW: [&str; 3] = ["start_time", "end_time", "last_n_hours"];
+    let said: Map<String, Value> = request.into_iter().filter(|(_, value)| !value.is_null()).collect();
+    if WINDOW.iter().any(|field| said.contains_key(*field)) {
+        WINDOW.iter().for_each(|field| drop(saved.remove(*field)));
+    }
+    saved.retain(|_, value| !value.is_null());
+    saved.extend(said);
+    saved
+}
+
+/// Reads the entries; 422 names what cannot be read.
+pub(crate) fn read(entries: &Map<String, Value>) -> ApiResult<JobRequest> {
+    JobRequest::deserialize(entries).map_err(|error| ApiError::invalid(&["body"], error.to_string()))
+}
+
+/// The saved config that a request names.
+pub(crate) fn config_id(entries: &Map<String, Value>) -> ApiResult<Option<String>> {
+    Ok(read(entries)?.config_id.filter(|id| !id.is_empty()))
+}
+
+/// The job that is asked for.
+pub(crate) fn job(entries: Map<String, Value>, occasion: &Occasion<'_>) -> ApiResult<Job> {
+    let request = read(&entries)?;
+    let tier = tier(request.tier.as_deref())?;
+    let (config, sampling_rate, mut unmet) = plan(&request, occasion)?;
+    unmet.extend(unmet_by(tier, &request));
+    let saved_name = occasion.saved.as_ref().map(|(_, name, _)| name.clone());
+    let name = match request.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
+        Some(name) => checked_name(name)?,
+        None => {
+            let what = saved_name.unwrap_or_else(|| config.name.clone());
+            format!("{what} {}", occasion.now.format("%Y-%m-%d %H:%M"))
+        }
+    };
+    Ok(Job {
+        id: Uuid::now_v7(),
+        project: occasion.project.id,
+        name,
+        created_at: occasion.now,
+        saved_config: occasion.saved.as_ref().map(|(id, ..)| *id),
+        due: occasion.due,
+        tier,
+        models: Vec::new(),
+        budget: request.budget,
+        config,
+        sampling_rate,
+        request: entries,
+        unmet,
+    })
+}
+
+pub(crate) fn checked_name(name: &str) -> ApiResult<String> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME {
+        return Err(ApiError::invalid(&["body", "name"], "a name has 1 to 255 characters"));
+    }
+    Ok(name.to_owned())
+}
+
+/// Checks everything a config can say, as if a job were made from it now.
+pub(crate) fn check(entries: &Map<String, Value>, project: ProjectId, now: Time) -> ApiResult<()> {
+    let project = Project { id: project, ..Project::default() };
+    let occasion = Occasion { project: &project, now, saved: None, due: None };
+    job(entries.clone(), &occasion).map(|_| ())
+}
+
+fn tier(given: Option<&str>) -> ApiResult<Tier> {
+    let wanted = match given {
+        None | Some("" | "local") => return Ok(Tier::Local),
+        Some("names") => Tier::Names,
+        Some("deep") => Tier::Deep,
+        Some(_) => return Err(ApiError::invalid(&["body", "tier"], "expected local, names or deep")),
+    };
+    Err(ApiError::bad_request(format!(
+        "tier {:?} needs a language model, and this server cannot ask one yet; leave tier out or ask for \"local\"",
+        wanted.as_str()
+    )))
+}
+
+/// Config, sampling rate, and what had to be changed.
+type Plan = (ReportConfig, Option<f64>, Vec<Unmet>);
+
+fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
+    let (start_time, end_time) = window(request, occasion)?;
+    let mut unmet = Vec::new();
+    let (size, rate) = sample(request.sample, &mut unmet)?;
+    let saved = occasion.saved.as_ref();
+    let focus = match request.focus.as_deref() {
+        Some("usage") => Focus::Usage,
+        Some("errors") => Focus::Errors,
+        Some(_) => return Err(ApiError::invalid(&["body", "focus"], "expected usage or errors")),
+        None => saved.and_then(|(_, _, focus)| *focus).unwrap_or_else(|| focus_of(request)),
+    };
+    let prebuilt = match focus {
+        Focus::Usage => ReportConfig::usage_patterns(),
+        Focus::Errors => ReportConfig::error_analysis(),
+    };
+    if request.budget.is_some_and(|budget| budget < Decimal::ZERO) {
+        return Err(ApiError::invalid(&["body", "budget"], "money to spend is not negative"));
+    }
+    check_texts(request)?;
+    let config = ReportConfig {
+        name: saved.map_or(prebuilt.name, |(_, name, _)| name.clone()),
+        focus,
+        filter: of_roots(request.filter.as_deref())?,
+        start_time,
+        end_time,
+        sample: Sample { size, ..Sample::default() },
+        shape: shape(request.hierarchy.as_deref())?,
+        categories: partitions(request.partitions.as_ref())?,
+        seed: request.seed.unwrap_or(0),
+    };
+    Ok((config, rate, unmet))
+}
+
+/// The window, absolute. Whatever was acknowledged before the job was made is
+/// in a window that ends now, although clocks of clients may be ahead.
+fn window(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<(Option<Time>, Option<Time>)> {
+    let invalid = |field, text: &str| Err(ApiError::invalid(&["body", field], text));
+    let start = request.start_time.map(|moment| moment.0);
+    let end = request.end_time.map(|moment| moment.0);
+    if end.is_some() && start.is_none() {
+        return invalid("end_time", "end_time needs a start_time");
+    }
+    if let (Some(start), Some(end)) = (start, end)
+        && start >= end
+    {
+        return invalid("end_time", "the time range is empty: it ends before it starts");
+    }
+    let latest = occasion.project.last_activity.map_or(occasion.now, |latest| {
+        occasion.now.max(latest.checked_add_signed(TimeDelta::microseconds(1)).unwrap_or(latest))
+    });
+    match request.last_n_hours {
+        Some(_) if start.is_some() => {
+            invalid("last_n_hours", "say last_n_hours or start_time and end_time, not both")
+        }
+        Some(hours) if !(1..=MAX_HOURS).contains(&hours) => {
+            invalid("last_n_hours", "a number of hours from 1 to 87600 is needed")
+        }
+        Some(hours) => Ok((Some(occasion.now - TimeDelta::hours(hours)), Some(latest))),
+        // Without any bound, threads without times are read, too; what arrives later is kept out
+        // by drawing the threads once.
+        None => Ok((start, end.or(start.and(Some(latest))))),
+    }
+}
+
+/// Number of threads, or the share of them.
+fn sample(given: Option<f64>, unmet: &mut Vec<Unmet>) -> ApiResult<(Option<usize>, Option<f64>)> {
+    let Some(given) = given else { return Ok((Some(MAX_SAMPLE), None)) };
+    if !given.is_finite() || given <= 0.0 {
+        return Err(ApiError::invalid(
+            &["body", "sample"],
+            "a number of threads, or a share between 0 and 1, is needed",
+        ));
+    }
+    if given < 1.0 {
+        return Ok((None, Some(given)));
+    }
+    if given > MAX_SAMPLE as f64 {
+        let reason = format!("{given} is more than is read for one report: {MAX_SAMPLE}");
+        unmet.push(Unmet { field: "sample".to_owned(), reason });
+        return Ok((Some(MAX_SAMPLE), None));
+    }
+    Ok((Some(given as usize), None))
+}
+
+/// The filter language selects threads by any run of theirs; this API by their roots.
+fn of_roots(text: Option<&str>) -> ApiResult<Option<String>> {
+    let Some(filter) = filters::parse("filter", text)? else { return Ok(None) };
+    let Some(roots) = filters::parse("filter", Some("eq(is_root, true)"))? else { return Ok(None) };
+    Ok(filters::all(vec![roots, filter])?.map(|filter: Filter| filter.to_string()))
+}
+
+/// Levels from the finest up, whatever their order in the request.
+fn shape(counts: Option<&[u32]>) -> ApiResult<Shape> {
+    let mut counts: Vec<usize> = counts
+        .unwrap_or_default()
+        .iter()
+        .map(|&count| usize::try_from(count).unwrap_or(usize::MAX))
+        .collect();
+    if counts.contains(&0) || counts.len() > MAX_LEVELS || counts.iter().any(|&count| count > MAX_SAMPLE) {
+        let text = format!("at most {MAX_LEVELS} numbers of categories from 1 to {MAX_SAMPLE} are needed");
+        return Err(ApiError::invalid(&["body", "hierarchy"], text));
+    }
+    counts.sort_unstable_by(|a, b| b.cmp(a));
+    counts.dedup();
+    Ok(if counts.is_empty() { Shape::Automatic } else { Shape::Levels(counts) })
+}
+
+fn partitions(given: Option<&Map<String, Value>>) -> ApiResult<Vec<PredefinedCategory>> {
+    let invalid = |text: String| Err(ApiError::invalid(&["body", "partitions"], text));
+    let given: Vec<_> = given.into_iter().flatten().collect();
+    if given.len() > MAX_PARTITIONS {
+        return invalid(format!("at most {MAX_PARTITIONS} top categories can be given"));
+    }
+    let mut categories: Vec<PredefinedCategory> = Vec::with_capacity(given.len());
+    for (name, description) in given {
+        let description = match description {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            _ => return invalid(format!("the description of {name:?} is not a text")),
+        };
+        let name = name.trim().to_owned();
+        let repeats = categories.iter().any(|other| other.name.to_lowercase() == name.to_lowercase());
+        if name.is_empty() || repeats {
+            return invalid(format!("{name:?} is empty or given twice"));
+        }
+        categories.push(PredefinedCategory { name, description });
+    }
+    Ok(categories)
+}
+
+fn check_texts(request: &JobRequest) -> ApiResult<()> {
+    if let Some(prompt) = request.summary_prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()) {
+        let names = ["run.inputs", "run.outputs", "run.error", "run.feedback", "all_thread_messages"];
+        let mut slots = prompt.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
+        let is_known = |slot: &str| {
+            let slot = slot.trim_matches(['{', '}', '&', '#', '/', '^', ' ']);
+            names.iter().any(|name| {
+                slot.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+            })
+        };
+        if !slots.any(is_known) {
+            let text = format!(
+                "summary_prompt names no variable: write at least one of {{{{{}}}}}",
+                names.join("}}, {{")
+            );
+            return Err(ApiError::bad_request(text));
+        }
+    }
+    for (name, schema) in request.attribute_schemas.iter().flatten() {
+        if !schema.is_object() {
+            let text = format!("{name:?} is not an object with type and description");
+            return Err(ApiError::invalid(&["body", "attribute_schemas"], text));
+        }
+    }
+    for (question, answer) in request.user_context.iter().flatten() {
+        if !answer.is_string() {
+            let text = format!("the answer to {question:?} is not a text");
+            return Err(ApiError::invalid(&["body", "user_context"], text));
+        }
+    }
+    Ok(())
+}
+
+/// What the instructions ask for: failures where they speak of nothing else.
+pub(crate) fn focus_of_words<'a>(texts: impl Iterator<Item = &'a str>) -> Focus {
+    const FAILURES: [&str; 12] = [
+        "fail", "error", "wrong", "broke", "bug", "crash", "mistake", "struggl", "frustrat", "problem",
+        "issue", "go bad",
+    ];
+    const USAGE: [&str; 10] =
+        ["use ", "using", "usage", "ask", "topic", "intent", "want", "request", "about what", "people do"];
+    let text = texts.collect::<Vec<_>>().join(" ").to_lowercase();
+    let speaks_of = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if speaks_of(&FAILURES) && !speaks_of(&USAGE) { Focus::Errors } else { Focus::Usage }
+}
+
+fn focus_of(request: &JobRequest) -> Focus {
+    let answers = request.user_context.iter().flatten();
+    // How the traces are built says nothing about what somebody wants to know.
+    let asked = answers.filter(|(question, _)| !question.to_lowercase().contains("structured"));
+    focus_of_words(asked.filter_map(|(_, answer)| answer.as_str()))
+}
+
+/// What was asked for that the tier does not do.
+fn unmet_by(tier: Tier, request: &JobRequest) -> Vec<Unmet> {
+    if tier != Tier::Local {
+        return Vec::new();
+    }
+    let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+    let has = |map: &Option<Map<String, Value>>| map.as_ref().is_some_and(|map| !map.is_empty());
+    let rows = [
+        ("model", said(&request.model), "no language model is asked in the local tier"),
+        ("cluster_model", said(&request.cluster_model), "no language model is asked in the local tier"),
+        ("summary_model", said(&request.summary_model), "no language model is asked in the local tier"),
+        (
+            "summary_prompt",
+            said(&request.summary_prompt),
+            "kept; the local tier summarizes by rule, not by prompt",
+        ),
+        (
+            "attribute_schemas",
+            has(&request.attribute_schemas),
+            "kept; the local tier answers the attributes that structure shows, not those of a schema",
+        ),
+        (
+            "user_context",
+            has(&request.user_context),
+            "kept; of the instructions the local tier takes only whether they ask about use or about failures",
+        ),
+    ];
+    let unmet = rows.into_iter().filter(|(_, is_asked, _)| *is_asked);
+    unmet.map(|(field, _, reason)| Unmet { field: field.to_owned(), reason: reason.to_owned() }).collect()
+}

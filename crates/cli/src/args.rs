@@ -31,6 +31,16 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Insights(Insights),
     /// List and delete projects, say how long they keep traces
+    /// Save what to analyse and how under a name
+    #[command(subcommand)]
+    Config(Config),
+    /// Make reports at certain times
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// Turn what was found into test cases
+    #[command(subcommand)]
+    Dataset(Dataset),
+    /// List and delete projects
     #[command(subcommand)]
     Project(Project),
     /// List runs
@@ -213,8 +223,43 @@ pub(crate) enum Insights {
         project: String,
         #[command(flatten)]
         analysis: Analysis,
+        /// Leave the work to the server of this store, and print the id of the job
+        #[arg(long, conflicts_with_all = ["sample_by", "threads", "json", "depth"])]
+        queue: bool,
+        #[command(flatten)]
+        asked: Asked,
         #[command(flatten)]
         show: Printing,
+    },
+    /// List jobs, newest first
+    Jobs {
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Follow a job to its end; fails if it does
+    Watch {
+        job: uuid::Uuid,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Stop a job
+    Cancel {
+        job: uuid::Uuid,
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Say what changed from one report to another: shares, new, gone, split and merged categories
+    Compare {
+        before: ReportId,
+        after: ReportId,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        json: bool,
     },
     /// List reports, newest first
     List {
@@ -259,6 +304,149 @@ pub(crate) enum Insights {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+}
+
+/// What only a job of the server can be asked.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Jobs of the server")]
+pub(crate) struct Asked {
+    /// Begin with what this config says (name or id)
+    #[arg(long, value_name = "CONFIG", requires = "queue")]
+    pub(crate) config: Option<String>,
+    /// Only threads active in the last hours
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
+    pub(crate) last_hours: Option<u32>,
+    /// Who analyses: local (no language model), names or deep
+    #[arg(long, value_name = "TIER")]
+    pub(crate) tier: Option<String>,
+    /// What you want to know, in plain words
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) instructions: Option<String>,
+    /// Most to spend on models, in US dollars
+    #[arg(long, value_name = "DOLLARS")]
+    pub(crate) budget: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Config {
+    /// List the configs of a project, the prebuilt ones too
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a config as JSON
+    Show {
+        /// Name or id
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+    },
+    /// Save a config; one of the same name is replaced
+    Save {
+        /// What it is to be called
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        #[command(flatten)]
+        analysis: Analysis,
+        #[command(flatten)]
+        asked: SavedAsked,
+    },
+    /// Delete a config and its schedule
+    Delete {
+        /// Name or id
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+    },
+}
+
+/// What a config may say besides the analysis.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct SavedAsked {
+    /// Only threads active in the last hours before a job is made
+    #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
+    pub(crate) last_hours: Option<u32>,
+    /// What you want to know, in plain words
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) instructions: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Schedule {
+    /// Make a job from a config at certain times
+    Add {
+        /// Name or id of the config
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        /// `daily` (08:00), `weekly` (Monday 08:00), or five fields: minute, hour, day, month, weekday
+        #[arg(long, value_name = "CRON")]
+        at: String,
+        /// Time zone in which the times are meant
+        #[arg(long, value_name = "NAME", default_value = "UTC")]
+        zone: String,
+    },
+    /// List schedules and their next runs
+    List {
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a schedule; the config stays
+    Remove {
+        /// Name or id of the config
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dataset {
+    /// Write the threads of a category as test cases
+    Export {
+        /// Id of the report
+        report: ReportId,
+        /// Name or id of the category; `Parent > Child` where a name is not enough
+        category: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long, value_enum, default_value = "jsonl")]
+        format: DatasetFormat,
+        /// File to write [default: standard output]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DatasetFormat {
+    /// One example per line: inputs, outputs, metadata
+    Jsonl,
+    /// OpenAI evals: `input` messages and the `ideal` answer
+    Openai,
+    /// A Python file with one test per thread, to be filled in
+    Pytest,
+    /// The body that LangSmith's dataset upload and Assay's `/examples/bulk` take
+    Langsmith,
 }
 
 #[derive(Debug, Subcommand)]

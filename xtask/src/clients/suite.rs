@@ -34,6 +34,7 @@ pub(crate) const SUITES: [Suite; 6] = [
     Suite { name: "langchain", folder: "langchain", runner: Runner::Pytest },
     Suite { name: "wrappers", folder: "wrappers", runner: Runner::Pytest },
     Suite { name: "otel", folder: "otel", runner: Runner::Pytest },
+    Suite { name: "insights", folder: "insights", runner: Runner::Pytest },
     Suite { name: "vercel-ai", folder: "vercel_ai", runner: Runner::Node },
     Suite { name: "sdk-python", folder: "python_sdk", runner: Runner::Upstream },
 ];

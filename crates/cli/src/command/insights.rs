@@ -5,14 +5,21 @@ use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
 
 use crate::args::Insights;
-use crate::command::{files, report};
+use crate::command::{comparison, files, job, report};
 use crate::progress::Bars;
 use crate::{Outcome, cancel, data, output, stdin};
 
 pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
     match command {
-        Insights::Run { data, project, analysis, show } => {
-            let config = analysis.config()?;
+        Insights::Run { data, project, analysis, queue, asked, show } => {
+            if queue {
+                return job::enqueue(&data.data, &project, &analysis, &asked);
+            }
+            job::only_local(asked.tier.as_deref())?;
+            let mut config = analysis.config()?;
+            if let Some(hours) = asked.last_hours {
+                config.start_time = Some(chrono::Utc::now() - chrono::TimeDelta::hours(i64::from(hours)));
+            }
             report::use_threads(analysis.threads)?;
             anyhow::ensure!(
                 data.data.is_dir(),
@@ -25,6 +32,14 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             block_on(store.put_report(&made))?;
             report::show(&made, show)?;
             output::note(&format!("stored as report {}", made.id));
+        }
+        Insights::Jobs { data, project, json } => job::list(&data.data, project.as_deref(), json)?,
+        Insights::Watch { job, data } => job::watch(&data.data, job)?,
+        Insights::Cancel { job, data } => job::cancel(&data.data, job)?,
+        Insights::Compare { before, after, data, json } => {
+            let store = data::open_existing(&data.data)?;
+            let (before, after) = (find(&store, Some(before), None)?, find(&store, Some(after), None)?);
+            comparison::show(&assay_insights::compare::reports(&before, &after), json)?;
         }
         Insights::List { data, project, json } => {
             let store = data::open_existing(&data.data)?;

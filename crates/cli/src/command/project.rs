@@ -41,6 +41,7 @@ pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
                 return Ok(Outcome::Done);
             }
             let deleted = block_on(store.delete_project(&name))?;
+            block_on(assay_server::insights::forget(&store, project.id))?;
             output::note(&format!("deleted {}", describe(&deleted)));
         }
     }

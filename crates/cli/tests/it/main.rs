@@ -15,6 +15,7 @@
 //! | `stopping` | Ctrl-C and kill at any moment |
 //! | `serving` | the server: kill -9 under load, other commands beside it |
 //! | `operating` | settings, keys, retention, logs, backups, and how a server ends |
+//! | `jobs` | jobs of the server: killed, followed, compared, exported |
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
 
@@ -24,6 +25,8 @@ mod bad_records;
 mod demo;
 mod exits;
 mod inert;
+#[cfg(unix)]
+mod jobs;
 mod journey;
 #[cfg(unix)]
 mod operating;

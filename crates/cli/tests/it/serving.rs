@@ -62,7 +62,19 @@ impl Server {
         known
     }
 
-    fn kill(mut self) {
+    /// The JSON of an answer.
+    pub(crate) fn get(&self, path: &str) -> Value {
+        serde_json::from_slice(&self.bytes(path)).expect("JSON")
+    }
+
+    pub(crate) fn bytes(&self, path: &str) -> Vec<u8> {
+        let mut answer = self.agent.get(format!("{}{path}", self.url)).call().expect("an answer");
+        let bytes = answer.body_mut().with_config().limit(64 << 20).read_to_vec().expect("a body");
+        assert_eq!(answer.status().as_u16(), 200, "{}", String::from_utf8_lossy(&bytes));
+        bytes
+    }
+
+    pub(crate) fn kill(mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("killed");
             process.wait().expect("gone");

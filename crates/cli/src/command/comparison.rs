@@ -1,0 +1,64 @@
+//! Two reports side by side, for the terminal.
+
+use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind, Comparison, MatchedBy};
+
+use crate::output;
+
+pub(crate) fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {
+    if json {
+        return output::print_json(comparison);
+    }
+    let Comparison { before, after, shared_threads, matched_by, changes, tests } = comparison;
+    let how = match matched_by {
+        MatchedBy::Threads => format!("by {shared_threads} threads that both hold"),
+        MatchedBy::Words => "by names, keywords and examples".to_owned(),
+    };
+    output::print(&format!(
+        "before: {} threads, {}\nafter:  {} threads, {}\ncategories matched {how}; {tests} changes of share tested together, * is significant at 5 %\n",
+        before.threads,
+        assay_ui::text::line(&before.title),
+        after.threads,
+        assay_ui::text::line(&after.title),
+    ))?;
+    for (is_top, heading) in [(true, "TOP CATEGORIES"), (false, "SUBCATEGORIES")] {
+        let rows: Vec<Vec<String>> =
+            changes.iter().filter(|change| change.is_top == is_top).map(row).collect();
+        if !rows.is_empty() {
+            let header = ["CHANGE", heading, "BEFORE", "AFTER", "DIFFERENCE", "95 % INTERVAL", "Q"];
+            output::print(&output::table(&header, &rows))?;
+            output::print("")?;
+        }
+    }
+    Ok(())
+}
+
+fn row(change: &CategoryChange) -> Vec<String> {
+    let kind = match change.kind {
+        ChangeKind::New => "new",
+        ChangeKind::Gone => "gone",
+        ChangeKind::Split => "split",
+        ChangeKind::Merged => "merged",
+        ChangeKind::Kept => "",
+    };
+    let names =
+        |list: &[CategoryReference]| list.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(" + ");
+    let (old, new) = (names(&change.before), names(&change.after));
+    let name = if old.is_empty() || old == new {
+        new
+    } else if new.is_empty() {
+        old
+    } else {
+        format!("{old} → {new}")
+    };
+    let percent = |share: f64| format!("{:.1} %", share * 100.0);
+    let mark = if change.is_significant { " *" } else { "" };
+    vec![
+        kind.to_owned(),
+        assay_ui::text::cut(&name, 70).into_owned(),
+        percent(change.share_before.value),
+        percent(change.share_after.value),
+        format!("{:+.1}{mark}", change.difference.value * 100.0),
+        format!("{:+.1} to {:+.1}", change.difference.low * 100.0, change.difference.high * 100.0),
+        format!("{:.3}", change.q_value),
+    ]
+}

@@ -1,0 +1,43 @@
+//! Two jobs side by side.
+
+use assay_domain::Report;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use serde_json::json;
+
+use super::jobs;
+use super::queue::Entry;
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::Params;
+use crate::render;
+
+/// What changed from one job's report to another's: shares, new, gone, split and merged categories.
+#[utoipa::path(get, path = "/sessions/{session_id}/insights/compare", tag = "insights",
+    params(("session_id" = Uuid, Path), ("before" = Uuid, Query, description = "id of a job"),
+        ("after" = Uuid, Query, description = "id of another")),
+    responses((status = 200, description = "the comparison"),
+        (status = 400, description = "one of them has no report"), (status = 404, description = "there is no such job")))]
+pub(super) async fn compare(
+    State(app): State<App>,
+    Path(project): Path<String>,
+    params: Params,
+) -> ApiResult<Response> {
+    let (before, old) = side(&app, &project, &params, "before").await?;
+    let (after, new) = side(&app, &project, &params, "after").await?;
+    render::json(move || {
+        let comparison = assay_insights::compare::reports(&old, &new);
+        json!({ "before_job": before.job.id, "after_job": after.job.id, "comparison": comparison })
+    })
+    .await
+}
+
+async fn side(app: &App, project: &str, params: &Params, name: &str) -> ApiResult<(Entry, Report)> {
+    let id = params.get(name).ok_or_else(|| ApiError::invalid(&["query", name], "field required"))?;
+    let entry = jobs::find(app, project, id).await?;
+    let report = jobs::report_of(app, &entry).await?;
+    let report = report.ok_or_else(|| {
+        ApiError::bad_request(format!("insights job {id} has no report: its status is {}", entry.state.status.as_str()))
+    })?;
+    Ok((entry, report))
+}

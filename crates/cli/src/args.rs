@@ -30,7 +30,6 @@ pub(crate) enum Command {
     /// Make, list, show, export and delete reports over a store
     #[command(subcommand)]
     Insights(Insights),
-    /// List and delete projects, say how long they keep traces
     /// Save what to analyse and how under a name
     #[command(subcommand)]
     Config(Config),
@@ -40,7 +39,7 @@ pub(crate) enum Command {
     /// Turn what was found into test cases
     #[command(subcommand)]
     Dataset(Dataset),
-    /// List and delete projects
+    /// List and delete projects, say how long they keep traces
     #[command(subcommand)]
     Project(Project),
     /// List runs

@@ -76,7 +76,12 @@ pub(super) const KEYS: &[Key] = &[
         "Least level, also by module, as `RUST_LOG` has it (which goes before)",
     ),
     key("audit.keep", Kind::Number, "10000", "So many entries the audit log keeps"),
-    key("insights.jobs", Kind::Number, "1", "So many analyses at once; with 0, jobs wait for another server of the store"),
+    key(
+        "insights.jobs",
+        Kind::Number,
+        "1",
+        "So many analyses at once; with 0, jobs wait for another server of the store",
+    ),
     key(
         "retention.default",
         Kind::Span,

@@ -37,7 +37,10 @@ async fn side(app: &App, project: &str, params: &Params, name: &str) -> ApiResul
     let entry = jobs::find(app, project, id).await?;
     let report = jobs::report_of(app, &entry).await?;
     let report = report.ok_or_else(|| {
-        ApiError::bad_request(format!("insights job {id} has no report: its status is {}", entry.state.status.as_str()))
+        ApiError::bad_request(format!(
+            "insights job {id} has no report: its status is {}",
+            entry.state.status.as_str()
+        ))
     })?;
     Ok((entry, report))
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::alerts::{self, Alert};
 use super::schedule::Schedule;
 use super::{jobs, request};
 use crate::app::App;
@@ -46,6 +47,7 @@ pub struct ConfigBody {
     /// Entries of a request for a job.
     pub config: Map<String, Value>,
     pub schedule: Option<Schedule>,
+    pub alert: Option<Alert>,
 }
 
 /// The configs everybody has: slug, focus, description.
@@ -119,6 +121,7 @@ impl SavedConfig {
             "schedule_cron": schedule.map(|schedule| &schedule.cron),
             "schedule_timezone": schedule.map(|schedule| &schedule.zone),
             "schedule_refused": schedule.and_then(|schedule| schedule.refused.as_ref()),
+            "alert": self.body.alert,
             "next_runs": schedule.map(|schedule| schedule.next_runs(now, 3)),
         })
     }
@@ -144,6 +147,7 @@ pub fn prebuilt(project: ProjectId) -> Vec<SavedConfig> {
             description: Some((*description).to_owned()),
             config,
             schedule: None,
+            alert: None,
         };
         SavedConfig {
             id: prebuilt_id(slug),
@@ -231,10 +235,15 @@ pub(super) struct ConfigRequest {
     schedule_cron: Option<Option<String>>,
     /// Name of a time zone; UTC where absent
     schedule_timezone: Option<String>,
+    /// Whom to tell of new and growing categories; null ends it
+    #[serde(deserialize_with = "stated")]
+    #[schema(value_type = Option<Alert>)]
+    alert: Option<Option<Alert>>,
 }
 
 impl ConfigRequest {
-    fn apply(self, saved: &mut SavedConfig, now: Time) -> ApiResult<()> {
+    async fn apply(self, app: &App, saved: &mut SavedConfig) -> ApiResult<()> {
+        let now = app.now();
         let body = &mut saved.body;
         if let Some(name) = self.name {
             body.name = name.trim().to_owned();
@@ -249,6 +258,12 @@ impl ConfigRequest {
         if let Some(config) = self.config {
             request::check(&config, saved.project, now)?;
             body.config = config;
+        }
+        if let Some(alert) = self.alert {
+            if let Some(alert) = &alert {
+                alerts::check(app, alert).await?;
+            }
+            body.alert = alert;
         }
         if let Some(cron) = self.schedule_cron {
             body.schedule = schedule(cron, self.schedule_timezone, now)?;
@@ -304,7 +319,7 @@ pub(super) async fn create(
         name: String::new(),
         body: ConfigBody::default(),
     };
-    body.apply(&mut config, now)?;
+    body.apply(&app, &mut config).await?;
     app.store.change(vec![Change::Insert(config.record(now))]).await?;
     Ok(Json(config.shown(app.now())))
 }
@@ -322,7 +337,7 @@ pub(super) async fn update(
     let project = jobs::project_of(&app, &project).await?;
     let _alone = app.changing.lock().await;
     let mut config = changeable(&app, project.id, &config).await?;
-    body.apply(&mut config, app.now())?;
+    body.apply(&app, &mut config).await?;
     app.store.change(vec![Change::Replace(config.record(app.now()))]).await?;
     Ok(Json(config.shown(app.now())))
 }

@@ -5,8 +5,10 @@
 //! them out and runs the analysis, which knows nothing of either. Start with
 //! `request` (what may be asked), then `worker`.
 
+pub mod alerts;
 mod analyst;
 pub mod beside;
+mod compare;
 pub mod configs;
 mod events;
 mod files;
@@ -37,6 +39,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(jobs::list, jobs::create))
         .routes(routes!(jobs::estimate))
+        .routes(routes!(compare::compare))
         .routes(routes!(configs::list, configs::create))
         .routes(routes!(generate::generate))
         .routes(routes!(configs::update, configs::delete))
@@ -71,7 +74,12 @@ impl Desk {
 /// What the store says.
 pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), Error> {
     queue::forget(store, project).await?;
-    store.change(vec![Change::DeleteChildren { kind: configs::KIND.to_owned(), parent: project.0 }]).await
+    store
+        .change(vec![
+            Change::DeleteChildren { kind: configs::KIND.to_owned(), parent: project.0 },
+            Change::DeleteChildren { kind: alerts::KIND.to_owned(), parent: project.0 },
+        ])
+        .await
 }
 
 #[cfg(test)]

@@ -471,3 +471,73 @@ mod schedules {
         assert_eq!(super::super::queue::list(&server.app.store, None).await.expect("a store").len(), 1);
     }
 }
+
+mod alerts {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// Takes messages on the loopback and keeps them; refuses the first.
+    async fn receiver(kept: Arc<Mutex<Vec<(String, String)>>>) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let take = move |headers: http::HeaderMap, body: String| {
+            let signature = headers["x-assay-signature"].to_str().expect("text").to_owned();
+            let mut kept = kept.lock().expect("no panic");
+            kept.push((signature, body));
+            let status = if kept.len() == 1 { 503 } else { 200 };
+            std::future::ready(http::StatusCode::from_u16(status).expect("a status"))
+        };
+        let router = axum::Router::new().route("/hook", axum::routing::post(take));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}/hook")
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_new_category_is_told_once_it_is_taken_and_comparisons_name_it() {
+        let server = Server::new();
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let webhook = receiver(kept.clone()).await;
+        let project = project_with(&server, 40).await;
+        let path = format!("/sessions/{project}/insights");
+        let body = json!({"name": "watched", "config": {"partitions": {"Money": "refund my order"}},
+            "alert": {"webhook": webhook, "growth": 0.02}});
+        let refused = server.post(&format!("{path}/configs"), body.clone()).await.refused(400);
+        assert!(refused.contains("ASSAY_WEBHOOK_SECRET"), "{refused}");
+        let secret = json!([{"key": "ASSAY_WEBHOOK_SECRET", "value": "s"}]);
+        server.post("/workspaces/current/secrets", secret).await.ok();
+        let saved = server.post(&format!("{path}/configs"), body).await.ok();
+        let workers = Workers::start(&server.app);
+        let first = finished(&server, project, json!({"config_id": saved["id"]})).await;
+        let changed = json!({"config": {"partitions": {"Trips and rooms": "book a hotel room"}}});
+        let config = format!("{path}/configs/{}", saved["id"].as_str().expect("an id"));
+        server.patch(&config, changed).await.ok();
+        let second = finished(&server, project, json!({"config_id": saved["id"]})).await;
+        assert_eq!((&first["status"], &second["status"]), (&json!("success"), &json!("success")));
+        let compared = server
+            .get(&format!(
+                "{path}/compare?before={}&after={}",
+                first["id"].as_str().expect("an id"),
+                second["id"].as_str().expect("an id")
+            ))
+            .await
+            .ok();
+        assert_eq!(compared["comparison"]["shared_threads"], 40);
+        server
+            .get(&format!("{path}/compare?before={}", first["id"].as_str().expect("an id")))
+            .await
+            .refused(422);
+
+        let begun = Instant::now();
+        while kept.lock().expect("no panic").is_empty() {
+            assert!(begun.elapsed() < PATIENCE, "nothing was told: {compared}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let (signature, body) = kept.lock().expect("no panic")[0].clone();
+        assert!(signature.starts_with("t=") && signature.contains(",v1="), "{signature}");
+        let told: Value = serde_json::from_str(&body).expect("JSON");
+        assert_eq!((&told["job_id"], &told["compared_with_job_id"]), (&second["id"], &first["id"]));
+        assert!(told["changes"].as_array().is_some_and(|changes| !changes.is_empty()));
+        stop(&server, workers).await;
+    }
+}

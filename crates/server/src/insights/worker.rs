@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::analyst::Watch;
 use super::queue::{self, Entry};
-use super::{configs, schedule};
+use super::{alerts, configs, schedule};
 use crate::app::App;
 
 /// How often somebody looks for work that others queued.
@@ -32,12 +32,13 @@ const BEAT: Duration = Duration::from_secs(1);
 pub(crate) struct Workers(Vec<JoinHandle<()>>);
 
 impl Workers {
-    /// As many as the configuration says, and one that looks at schedules; none where it says none.
+    /// As many as the configuration says, and those that look at schedules and alerts; none where it says none.
     pub(crate) fn start(app: &App) -> Self {
         let mut tasks: Vec<_> =
             (0..app.config.insights_jobs).map(|_| tokio::spawn(work(app.clone()))).collect();
         if !tasks.is_empty() {
             tasks.push(tokio::spawn(schedule::keep(app.clone())));
+            tasks.push(tokio::spawn(alerts::deliver(app.clone())));
         }
         Self(tasks)
     }
@@ -183,8 +184,9 @@ async fn succeed(app: &App, entry: &mut Entry, report: &Report) -> Result<(), St
     state.report = Some(report.id);
     state.outline = Some(outline(report));
     let _alone = app.changing.lock().await;
-    let learned = configs::learn(&app.store, &entry.job, report, app.now()).await?;
-    queue::end(&app.store, entry, app.now(), learned).await?;
+    let mut others = configs::learn(&app.store, &entry.job, report, app.now()).await?;
+    others.extend(alerts::due(app, entry, report).await?);
+    queue::end(&app.store, entry, app.now(), others).await?;
     tracing::info!(job.id = %entry.job.id, threads = report.assignments.len(), "a job succeeded");
     Ok(())
 }

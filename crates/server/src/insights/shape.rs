@@ -6,9 +6,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assay_domain::Report;
-use assay_domain::job::{Job, JobState, JobStatus, Outline};
+use assay_domain::job::{Job, JobState, JobStatus};
 use assay_domain::report::{AttributeStatistics, AttributeValue, Category, ExecutiveSummary, Statistics};
+use assay_domain::{Report, RunId};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -92,14 +92,24 @@ pub(super) fn detail(entry: &Entry, report: Option<&Report>) -> Value {
     let mut shown = job(entry);
     let clusters = report.map(|report| clusters(entry.job.id, report)).unwrap_or_default();
     shown.insert("clusters".to_owned(), Value::Array(clusters));
-    let summary = entry.state.outline.as_ref();
-    let summary = summary.map(|Outline { summary: found, .. }| summary_of(entry, found));
+    let summary = report.map(|report| summary(entry.job.id, &summary_of(report), &entry.state));
+    if let Some(metadata) = shown.get_mut("metadata") {
+        metadata["report"] = json!(summary);
+    }
     shown.insert("report".to_owned(), json!(summary));
     Value::Object(shown)
 }
 
-fn summary_of(entry: &Entry, found: &ExecutiveSummary) -> Value {
-    summary(entry.job.id, found, &entry.state)
+/// The executive summary, in which every highlight names a run: clients fail without.
+pub(super) fn summary_of(report: &Report) -> ExecutiveSummary {
+    let mut summary = report.executive_summary.clone();
+    for highlight in &mut summary.highlights {
+        let assignment = report.assignments.iter().find(|one| one.thread == highlight.thread);
+        let root = || assignment?.traces.last().map(|trace| RunId::from(*trace));
+        highlight.run = highlight.run.or_else(root);
+    }
+    summary.highlights.retain(|highlight| highlight.run.is_some());
+    summary
 }
 
 fn summary(job: Uuid, summary: &ExecutiveSummary, state: &JobState) -> Value {
@@ -113,7 +123,7 @@ fn summary(job: Uuid, summary: &ExecutiveSummary, state: &JobState) -> Value {
                 "highlight_reason": highlight.reason,
                 "cluster_id": cluster_id(job, &highlight.category),
                 "cluster_name": highlight.category_name,
-                "summary": highlight.summary,
+                "summary": Some(&highlight.summary).filter(|text| !text.is_empty()),
             })
         })
         .collect();

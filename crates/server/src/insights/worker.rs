@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use assay_domain::Report;
 use assay_domain::job::{JobStatus, Outline};
-use assay_domain::{Report, RunId};
 use assay_insights::Error as AnalysisError;
 use assay_store::{Catalog as _, Error as StoreError};
 use tokio::task::{JoinError, JoinHandle};
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::analyst::Watch;
 use super::queue::{self, Entry};
-use super::{alerts, configs, schedule};
+use super::{alerts, configs, schedule, shape};
 use crate::app::App;
 
 /// How often somebody looks for work that others queued.
@@ -193,13 +193,9 @@ async fn succeed(app: &App, entry: &mut Entry, report: &Report) -> Result<(), St
 
 fn outline(report: &Report) -> Outline {
     let top = report.taxonomy.children(None);
-    let mut summary = report.executive_summary.clone();
-    for highlight in &mut summary.highlights {
-        let assignment = report.assignments.iter().find(|one| one.thread == highlight.thread);
-        let root = || assignment?.traces.last().map(|trace| RunId::from(*trace));
-        highlight.run = highlight.run.or_else(root);
-    }
-    summary.highlights.retain(|highlight| highlight.run.is_some());
+    let mut summary = shape::summary_of(report);
+    // What is quoted of a thread stays in the report, which loses it with the thread.
+    summary.highlights.iter_mut().for_each(|highlight| highlight.summary.clear());
     Outline {
         population: report.made.population as u64,
         threads: report.assignments.len() as u64,

@@ -170,8 +170,9 @@ impl Asker {
         last: &mut Option<Error>,
     ) -> Result<Answer, Error> {
         let seed = key(self.endpoint.provider.name(), request);
-        let mut broken = 0;
-        for attempt in 1_u32.. {
+        let start = Instant::now();
+        let (mut attempt, mut broken) = (0_u32, 0);
+        loop {
             let (exchanged, probe) = self.exchange(request, share).await?;
             let error = match exchanged.answer {
                 Err(error) if error.is_retryable() => error,
@@ -183,12 +184,12 @@ impl Asker {
             };
             broken += u32::from(matches!(error, Error::Unavailable { maybe_billed: true, .. }) && !probe);
             if broken > self.job.retry.broken {
-                return Err(self.broken_too_often(broken, &error));
+                return Err(self.broken_too_often(broken, start, &error));
             }
             *last = Some(error);
+            attempt = attempt.saturating_add(1);
             tokio::time::sleep(self.job.retry.wait(attempt, asked_for, &seed)).await;
         }
-        unreachable!("attempts are counted in 32 bits and each takes its time")
     }
 
     /// Waits for money and a place, asks once, books and reports. Also says
@@ -247,11 +248,12 @@ impl Asker {
         }
     }
 
-    fn broken_too_often(&self, times: u32, error: &Error) -> Error {
-        Error::Unavailable {
+    /// One call's trouble: the provider may well answer others.
+    fn broken_too_often(&self, times: u32, since: Instant, error: &Error) -> Error {
+        Error::GaveUp {
             place: self.endpoint.provider.place().to_owned(),
-            cause: format!("the call broke {times} times, the last time: {}", cause_of(error)),
-            maybe_billed: true,
+            seconds: since.elapsed().as_secs_f64(),
+            cause: format!("it broke {times} times, the last time: {}", cause_of(error)),
         }
     }
 
@@ -301,5 +303,118 @@ fn cause_of(error: &Error) -> String {
         Error::Unavailable { cause, .. } => cause.clone(),
         Error::RateLimited { message, .. } => format!("it asks to slow down: {message}"),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use assay_domain::PriceTable;
+    use serde_json::json;
+
+    use super::*;
+    use crate::memo::InMemory;
+    use crate::{Line, Schema, Script};
+
+    fn asker(script: Script, memory: Arc<dyn Memory>) -> (Asker, Arc<Script>) {
+        let script = Arc::new(script);
+        let endpoint = Arc::new(Endpoint::new(script.clone(), Limits::default()));
+        let budget = Arc::new(Budget::new(None, Arc::new(PriceTable::default())));
+        (Asker::new(endpoint, Job { weight: 1, budget, memory, retry: Retry::default() }), script)
+    }
+
+    fn question() -> Request {
+        let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]});
+        let schema = Schema { name: "n".into(), description: "a number".into(), schema };
+        Request { schema: Some(schema), ..Request::new("count", "m", "how many?") }
+    }
+
+    #[tokio::test]
+    async fn a_repaired_answer_is_remembered_under_the_first_question_with_what_both_took() {
+        let script = Script::new(|request| match request.messages.len() {
+            1 => Line::Json(json!({"n": "three"})),
+            _ => Line::Json(json!({"n": 3})),
+        });
+        let (asker, script) = asker(script, Arc::new(InMemory::default()));
+        let first = asker.answer(&question()).await.expect("a repaired answer");
+        assert_eq!(first.value, Some(json!({"n": 3})));
+        assert_eq!(script.asked().len(), 2);
+        let prompts: u64 = script.asked().iter().map(crate::tokens::of_prompt).sum();
+        assert_eq!(first.usage.input_tokens, prompts);
+        let again = asker.answer(&question()).await.expect("a remembered answer");
+        assert!(again.remembered && again.value == first.value);
+        assert_eq!(script.asked().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_in_another_form_is_asked_again() {
+        let memory = Arc::new(InMemory::default());
+        let (asker, script) = asker(Script::new(|_| Line::Json(json!({"n": 1}))), memory.clone());
+        let key = key("script", &question());
+        let damaged = Answer::of_text("m", "{\"n\":", assay_domain::Usage::default());
+        memory.remember(&key, pack(&damaged)).await.expect("room");
+        assert!(!asker.answer(&question()).await.expect("an answer").remembered);
+        assert_eq!(script.asked().len(), 1);
+    }
+
+    /// Fails as soon as it is told to.
+    #[derive(Default)]
+    struct Failing(AtomicBool);
+
+    type Failure = Arc<dyn std::error::Error + Send + Sync>;
+
+    impl Memory for Failing {
+        fn recall<'a>(&'a self, _: &'a Key) -> Answering<'a, Result<Option<Vec<u8>>, Failure>> {
+            let broken = || -> Failure { Arc::new(std::io::Error::other("disk full")) };
+            let answer = if self.0.load(Ordering::SeqCst) { Err(broken()) } else { Ok(None) };
+            Box::pin(std::future::ready(answer))
+        }
+
+        fn remember<'a>(&'a self, _: &'a Key, _: Vec<u8>) -> Answering<'a, Result<(), Failure>> {
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    #[tokio::test]
+    async fn without_its_memory_nothing_is_asked() {
+        let memory = Arc::new(Failing::default());
+        let (asker, script) = asker(Script::new(|_| Line::Json(json!({"n": 1}))), memory.clone());
+        memory.0.store(true, Ordering::SeqCst);
+        let error = asker.answer(&question()).await.expect_err("no memory");
+        assert!(matches!(error, Error::Memory(_)) && error.is_final());
+        assert!(script.asked().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_is_back_after_a_while_is_waited_for() {
+        let start = Instant::now();
+        let script = Script::new(move |_| {
+            if start.elapsed() < std::time::Duration::from_secs(30) {
+                let (place, cause) = ("p".to_owned(), "connection refused".to_owned());
+                return Line::Fail(Error::Unavailable { place, cause, maybe_billed: false });
+            }
+            Line::Json(json!({"n": 1}))
+        });
+        let (asker, _) = asker(script, Arc::new(InMemory::default()));
+        let questions: Vec<Request> = (0..20).map(|n| Request { seed: Some(n), ..question() }).collect();
+        let answers = futures_util::future::join_all(questions.iter().map(|one| asker.answer(one))).await;
+        assert!(answers.iter().all(Result::is_ok));
+        let seconds = start.elapsed().as_secs_f64();
+        assert!((30.0..45.0).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_that_stays_away_is_given_up_by_all_at_once() {
+        let script = Script::new(|_| {
+            let (place, cause) = ("p".to_owned(), "connection refused".to_owned());
+            Line::Fail(Error::Unavailable { place, cause, maybe_billed: false })
+        });
+        let (asker, _) = asker(script, Arc::new(InMemory::default()));
+        let questions: Vec<Request> = (0..200).map(|n| Request { seed: Some(n), ..question() }).collect();
+        let start = Instant::now();
+        let answers = futures_util::future::join_all(questions.iter().map(|one| asker.answer(one))).await;
+        assert!(answers.iter().all(|answer| matches!(answer, Err(Error::Outage { .. }))));
+        assert!(start.elapsed() < std::time::Duration::from_secs(150), "{:?}", start.elapsed());
     }
 }

@@ -210,11 +210,10 @@ impl Reservation<'_> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if self.done {
-        } else if self.sent {
-            self.finish(self.aside, |spend| spend.lost += 1);
-        } else {
-            self.finish(Decimal::ZERO, |_| {});
+            return;
         }
+        let (cost, lost) = if self.sent { (self.aside, 1) } else { (Decimal::ZERO, 0) };
+        self.finish(cost, |spend| spend.lost += lost);
     }
 }
 

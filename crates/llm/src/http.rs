@@ -3,7 +3,7 @@
 //! It knows bytes, headers and addresses; what they mean is `providers`'
 //! business. TLS is rustls with the system's certificates and, on request,
 //! those of a file. Proxies come from the settings, else from `HTTPS_PROXY`,
-//! `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
+//! `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; this machine is reached directly.
 
 use std::path::Path;
 use std::time::Duration;
@@ -66,7 +66,12 @@ impl Http {
                 Error::Configuration("the proxy is not a URL such as http://proxy:3128".into())
             })?;
             builder = builder.proxy(proxy);
-        } else if base.scheme() == "http" {
+        } else if is_this_machine(base) {
+            builder = builder.no_proxy();
+        }
+        let is_plain = |url: &str| url.starts_with("http://");
+        if is_plain(base.as_str()) && ca_file.is_none() && proxy.is_none_or(|proxy| is_plain(proxy.expose()))
+        {
             // A machine without any certificates must still reach a model beside it.
             builder = builder.tls_certs_only([]);
         }
@@ -110,6 +115,16 @@ impl Http {
             causes(error)
         };
         Broken { cause, maybe_arrived: !error.is_connect() }
+    }
+}
+
+/// A model on this machine is not asked through the proxy of the house.
+fn is_this_machine(base: &Url) -> bool {
+    match base.host() {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -15,6 +15,8 @@ mod openai;
 mod responses;
 mod settings;
 
+use std::fmt;
+
 use assay_domain::Usage;
 use http::HeaderMap;
 use serde_json::Value;
@@ -29,7 +31,6 @@ use crate::{Error, Secret, tokens};
 use compatible::{Fits, Quirks};
 
 /// A model provider at an address. Making one opens no connection.
-#[derive(Debug)]
 pub struct Provider {
     name: String,
     api: Api,
@@ -39,7 +40,7 @@ pub struct Provider {
 }
 
 /// An address, and how to knock there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Connection {
     place: String,
     key: Option<Secret>,
@@ -154,6 +155,13 @@ impl Provider {
             });
         };
         Ok(raw.into_answer(request))
+    }
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The address itself may hold a password or a key.
+        f.debug_tuple("Provider").field(&self.connection.place).finish()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing here reads files or the environment; whoever builds the settings
 //! does. Addresses are checked here, once, and shown without secrets.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,8 +35,8 @@ pub enum KeyHeader {
     XApiKey,
 }
 
-/// Everything about a provider that a user may set.
-#[derive(Clone, Debug)]
+/// Everything about a provider that a user may set. Prints without secrets.
+#[derive(Clone)]
 pub struct Settings {
     /// What the provider is called in reports, prices and remembered answers.
     /// Two servers whose models differ under equal names need two names.
@@ -56,6 +57,14 @@ pub struct Settings {
     pub proxy: Option<Secret>,
     /// Certificates (PEM) trusted beside the system's.
     pub ca_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The base URL may hold a password or a key.
+        let place = place(&self.name, &self.base_url).unwrap_or_else(|_| self.name.clone());
+        f.debug_struct("Settings").field("place", &place).field("api", &self.api).finish_non_exhaustive()
+    }
 }
 
 impl Settings {

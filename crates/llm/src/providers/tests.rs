@@ -186,6 +186,10 @@ fn addresses_are_joined_and_shown_without_secrets() {
         settings::place("p", "https://me:pw@x.example/v1?key=1").ok().as_deref(),
         Some("p at https://x.example/v1")
     );
+    let settings =
+        Settings::compatible("p", "https://me:pw@x.example/v1?key=sk-1", Some(Secret::new("sk-2")));
+    let shown = format!("{settings:?} {:?}", Provider::new(settings.clone()));
+    assert!(!shown.contains("pw") && !shown.contains("sk-"), "{shown}");
     for wrong in ["", "localhost:11434", "ftp://x", "http://"] {
         assert!(matches!(url(wrong), Err(Error::Configuration(_))), "{wrong}");
     }

@@ -53,7 +53,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("clap", &["assay"]),
     ("askama", &["assay-ui"]),
     ("axum", &["assay-server", "assay-standin"]),
-    ("reqwest", &["assay-llm"]),
+    // Models, and the webhooks of alerts.
+    ("reqwest", &["assay-llm", "assay-server"]),
 ];
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! [`vocabulary`]) and counted as phrases by leaf ([`phrases`]). The best by
 //! count, form and meaning ([`rank`]) name a leaf as people write them
 //! ([`surface`]): a verb and its object. Categories of categories are named by
-//! the nouns their children share ([`tops`]), and no name is given twice
+//! the nouns their children share ([`tops`]); where one bare word is all there
+//! is, members' own wording says more ([`wordings`]). No name is given twice
 //! ([`distinct`]). What everybody says sets nobody apart and names nothing.
 
 mod distinct;
@@ -18,6 +19,7 @@ mod text;
 mod tops;
 mod typos;
 mod vocabulary;
+mod wordings;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -170,6 +172,18 @@ impl Corpus {
             })
             .collect();
         ranking.by_meaning(&mut lists, centroids, embedder)?;
+        let wordings: Vec<Vec<wordings::Wording>> = (0..is_leaf.len())
+            .map(|node| {
+                let is_bare = lists[node].first().is_some_and(|best| best.words.len() == 1);
+                if !is_leaf[node] || !is_bare {
+                    return Vec::new();
+                }
+                let texts: Vec<&Reading> =
+                    self.texts[node].iter().map(|&text| &self.readings[text]).collect();
+                wordings::of(&texts, &self.vocabulary, self.languages[node])
+            })
+            .collect();
+        ranking.with_wordings(&mut lists, &wordings, centroids, embedder)?;
         Ok(lists)
     }
 

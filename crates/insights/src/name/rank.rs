@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::phrases::{PhraseId, Phrases, Said};
 use super::surface::{Surfaces, written};
 use super::vocabulary::{Vocabulary, WordId};
+use super::wordings::Wording;
 use super::words::Language;
 use crate::Error;
 use crate::grouping::Grouping;
@@ -238,6 +239,54 @@ impl Ranking<'_> {
         Ok(())
     }
 
+    /// Puts the wording that lies nearest to a leaf before the bare word that names it so far,
+    /// unless the word is nearer.
+    pub(super) fn with_wordings(
+        &self,
+        lists: &mut [Vec<Candidate>],
+        wordings: &[Vec<Wording>],
+        centroids: &[Vec<f32>],
+        embedder: &dyn Embed,
+    ) -> Result<(), Error> {
+        let texts: BTreeSet<&str> = lists
+            .iter()
+            .zip(wordings)
+            .filter(|(_, wordings)| !wordings.is_empty())
+            .flat_map(|(list, wordings)| {
+                let bare = list.first().map(|candidate| candidate.text.as_str());
+                bare.into_iter().chain(wordings.iter().map(|wording| wording.text.as_str()))
+            })
+            .collect();
+        let vectors = vectors_of(&texts, embedder)?;
+        for (node, list) in lists.iter_mut().enumerate().filter(|(node, _)| !wordings[*node].is_empty()) {
+            let margin = |text: &str| {
+                let vector = &vectors[text];
+                let own = super::similarity(vector, &centroids[node]);
+                let rivals = (0..centroids.len()).filter(|&other| {
+                    other != node && self.is_rival(node, other) && !centroids[other].is_empty()
+                });
+                let nearest = rivals.map(|other| super::similarity(vector, &centroids[other]));
+                (own, own - nearest.fold(-1.0, f64::max))
+            };
+            let Some(bare) = list.first().cloned() else { continue };
+            let (own, lead) = margin(&bare.text);
+            let best = wordings[node]
+                .iter()
+                .map(|wording| (wording, margin(&wording.text)))
+                .filter(|(_, (near, ahead))| *near >= own && *ahead > 0.0 && *ahead >= lead - 0.05)
+                .map(|(wording, (near, ahead))| (wording, near + ahead + 0.5 * wording.share))
+                .fold(None, |best: Option<(&Wording, f64)>, next| match best {
+                    Some(best) if best.1 >= next.1 => Some(best),
+                    _ => Some(next),
+                });
+            if let Some((wording, _)) = best {
+                let (words, text) = (wording.words.clone(), wording.text.clone());
+                list.insert(0, Candidate { words, text, share: wording.share, ..bare });
+            }
+        }
+        Ok(())
+    }
+
     /// Leaves are told apart from all leaves, inner nodes from their siblings.
     fn is_rival(&self, node: usize, other: usize) -> bool {
         let is_sibling = self.grouping.nodes[node].parent == self.grouping.nodes[other].parent;
@@ -254,7 +303,11 @@ fn sort(candidates: &mut [Candidate]) {
 fn vectors(shortlists: &[Vec<Candidate>], embedder: &dyn Embed) -> Result<BTreeMap<String, Vec<f32>>, Error> {
     let texts: BTreeSet<&str> =
         shortlists.iter().flatten().map(|candidate| candidate.text.as_str()).collect();
-    let texts: Vec<&str> = texts.into_iter().collect();
+    vectors_of(&texts, embedder)
+}
+
+fn vectors_of(texts: &BTreeSet<&str>, embedder: &dyn Embed) -> Result<BTreeMap<String, Vec<f32>>, Error> {
+    let texts: Vec<&str> = texts.iter().copied().collect();
     let mut vectors = BTreeMap::new();
     for texts in texts.chunks(assay_llm::CHUNK) {
         vectors.extend(texts.iter().map(|text| (*text).to_owned()).zip(embedder.embed(texts)?));

@@ -60,6 +60,7 @@ fn thread(id: usize, text: &str, language: &str) -> ReadThread {
         request: text.into(),
         topics: vec![Topic { text: text.into(), weight: 1.0 }],
         attributes: BTreeMap::from([("language".into(), AttributeValue::Text(language.into()))]),
+        evidence: Vec::new(),
         failures: Vec::new(),
         run: None,
     };
@@ -210,4 +211,19 @@ fn examples_differ_from_each_other() {
     ];
     let named = named(&[None], &texts);
     assert_eq!(named[0].examples.len(), 2, "{:?}", named[0].examples);
+}
+
+#[test]
+fn what_one_bare_word_leaves_open_the_members_own_wording_says() {
+    let mut texts = Vec::new();
+    for _ in 0..6 {
+        texts.push((1, "when will my package arrive", "en"));
+        texts.push((1, "i wonder when will my package arrive", "en"));
+        texts.push((2, "cancel my order now", "en"));
+        texts.push((2, "please cancel the order", "en"));
+    }
+    texts.push((1, "arrive", "en"));
+    let found = named(&[None, Some(0), Some(0)], &texts);
+    assert_eq!(names(&found)[2], "Cancel order");
+    assert!(names(&found)[1].split(' ').count() > 1, "{:?}", names(&found));
 }

@@ -545,7 +545,7 @@ impl Analysis {
             None => Vec::new(),
         };
         Ok(ReportConfig {
-            name: self.name.clone().unwrap_or(prebuilt.name),
+            name: self.name.clone().unwrap_or_else(|| prebuilt.name.clone()),
             focus: match self.focus {
                 Lens::Usage => Focus::Usage,
                 Lens::Errors => Focus::Errors,
@@ -557,6 +557,7 @@ impl Analysis {
             shape: shape(&self.hierarchy)?,
             categories,
             seed: self.seed,
+            ..prebuilt
         })
     }
 }

@@ -35,6 +35,28 @@ pub struct ReportConfig {
     /// Top categories given by the user. Subcategories are discovered inside.
     pub categories: Vec<PredefinedCategory>,
     pub seed: u64,
+    /// How much of the work a language model does.
+    #[serde(skip_serializing_if = "Tier::is_local")]
+    pub tier: Tier,
+    /// Which models; required for every tier but `local`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Models>,
+    /// What the reader wants to know, in plain words: question to answer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub instructions: BTreeMap<String, String>,
+    /// Mustache template of the prompt that summarizes a thread; see `assay_insights::model::template`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary_prompt: Option<String>,
+    /// Questions the model answers about every thread it reads, by attribute name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, AttributeSchema>,
+    /// Tier `deep`: how many threads the model reads; every one where absent.
+    /// The others are assigned to categories by their vectors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_by_model: Option<usize>,
+    /// US dollars that the report may cost at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget: Option<f64>,
 }
 
 impl Default for ReportConfig {
@@ -57,6 +79,13 @@ impl ReportConfig {
             shape: Shape::Automatic,
             categories: Vec::new(),
             seed: 0,
+            tier: Tier::Local,
+            models: None,
+            instructions: BTreeMap::new(),
+            summary_prompt: None,
+            attributes: BTreeMap::new(),
+            read_by_model: None,
+            budget: None,
         }
     }
 
@@ -76,6 +105,69 @@ pub enum Focus {
     Usage,
     /// How the agent fails: error signatures, failing tools, loops, refusals, bad endings.
     Errors,
+}
+
+/// How much of the work a language model does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// None at all: no key, no network, no money.
+    #[default]
+    Local,
+    /// It names and describes the categories and writes the executive summary.
+    Names,
+    /// It also reads threads: summaries, attributes, and where a thread belongs when that is unclear.
+    Deep,
+}
+
+impl Tier {
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        *self == Self::Local
+    }
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Names => "names",
+            Self::Deep => "deep",
+        }
+    }
+}
+
+/// The models a report is made with, as their provider calls them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Models {
+    /// Names and arranges categories, writes the executive summary.
+    pub thinking: String,
+    /// Reads threads, places unclear ones.
+    pub summary: String,
+}
+
+/// A typed question about a thread.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttributeSchema {
+    #[serde(rename = "type")]
+    pub kind: AttributeKind,
+    #[serde(default)]
+    pub description: String,
+    /// The only answers there are; text attributes only.
+    #[serde(default, rename = "enum", skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// Boolean attributes only: threads for which it is not true are left out of the report.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub filter_by: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AttributeKind {
+    String,
+    Number,
+    Integer,
+    Boolean,
 }
 
 /// Which of the selected threads are read.
@@ -250,11 +342,22 @@ pub struct Assignment {
     pub feedback: BTreeMap<String, f64>,
     /// How many threads of the population this one stands for (1 / inclusion probability).
     pub weight: f64,
+    /// What the model's summary rests on; every quote is in the thread, word for word.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Evidence>,
     /// Position on the map, both in 0 to 1.
     pub position: [f32; 2],
     pub traces: Vec<TraceId>,
     /// The run that shows the failure or, without one, the last root run.
     pub run: Option<RunId>,
+}
+
+/// Words of a thread that show what is said about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// Index of the message in the thread's conversation, from 0.
+    pub message: usize,
+    pub quote: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -503,8 +606,46 @@ pub struct Provenance {
     pub skipped: Vec<Skipped>,
     /// Claims that did not verify and were left out.
     pub claims_dropped: usize,
+    /// What the language model did and took; absent where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelWork>,
     /// Quality of the taxonomy as measured on this data.
     pub quality: Quality,
+}
+
+/// What language models did for a report. All of it follows from the answers,
+/// not from when or how often they were asked: answers that were remembered
+/// count like fresh ones.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ModelWork {
+    /// Who answered: provider and model names as they called themselves, sorted.
+    pub models: Vec<String>,
+    /// By stage, in the order of the pipeline.
+    pub stages: Vec<StageWork>,
+    /// Threads whose summary is a model's.
+    pub threads_read: usize,
+    /// Threads that stand for others with the same words: read once, counted each.
+    pub threads_alike: usize,
+    /// Threads the model could not read, and why; their summaries are local.
+    pub unread: Vec<Skipped>,
+    /// Threads left out because a `filter_by` attribute is not true of them.
+    pub filtered_out: usize,
+    /// Quotes of the model that are not in the thread.
+    pub evidence_dropped: usize,
+    /// Why the work was stopped early; the rest was done without a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
+}
+
+/// The answers used for one stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StageWork {
+    pub stage: String,
+    pub calls: usize,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    /// US dollars by the price table; absent where a model's price is not known.
+    pub cost: Option<f64>,
 }
 
 /// A thread that could not be analysed, and why.

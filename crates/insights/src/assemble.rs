@@ -161,6 +161,7 @@ fn assignments(parts: &Parts<'_>, ids: &[String], rank: &[usize]) -> Vec<Assignm
                     .filter_map(|(key, score)| Some((key.clone(), score.mean?)))
                     .collect(),
                 weight: thread.weight,
+                evidence: summary.evidence.clone(),
                 position,
                 traces: thread.overview.traces.clone(),
                 run: summary.run,
@@ -186,7 +187,7 @@ fn provenance(parts: &Parts<'_>) -> Provenance {
     let overviews = || parts.threads.iter().map(|thread| &thread.overview);
     Provenance {
         engine: env!("CARGO_PKG_VERSION").to_owned(),
-        tier: "local".to_owned(),
+        tier: parts.config.tier.as_str().to_owned(),
         embedder: parts.embedder.to_owned(),
         population: parts.population,
         sampled: parts.sampled,
@@ -196,6 +197,7 @@ fn provenance(parts: &Parts<'_>) -> Provenance {
         last_activity: overviews().filter_map(|overview| overview.end_time.or(overview.start_time)).max(),
         skipped: parts.skipped.clone(),
         claims_dropped: 0,
+        model: None,
         quality: Quality {
             coverage: placed.len() as f64 / parts.threads.len().max(1) as f64,
             // An empty sum is minus zero, which reads badly.

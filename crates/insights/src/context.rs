@@ -4,21 +4,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use assay_llm::Embed;
 
-use crate::Error;
+use crate::{Analyst, Error};
 
 /// The steps of an analysis that take time, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// Unit: threads.
     Read,
+    /// Unit: threads. A model reads them.
+    Summarize,
     /// Unit: distinct texts.
     Embed,
     /// No unit: one long step.
     Cluster,
     /// No unit.
     Name,
+    /// No unit. A model places threads that lie between categories.
+    Assign,
     /// No unit.
     Count,
+    /// No unit. A model writes the executive summary.
+    Conclude,
 }
 
 impl Stage {
@@ -26,10 +32,13 @@ impl Stage {
     pub fn label(self) -> &'static str {
         match self {
             Self::Read => "reading threads",
+            Self::Summarize => "summarizing",
             Self::Embed => "embedding",
             Self::Cluster => "grouping",
             Self::Name => "naming",
+            Self::Assign => "placing",
             Self::Count => "counting",
+            Self::Conclude => "concluding",
         }
     }
 }
@@ -54,6 +63,10 @@ impl Progress for Silent {
 pub struct Context<'a, S> {
     pub store: &'a S,
     pub embedder: &'a dyn Embed,
+    /// Language models; without them only tier `local` can be made. Where there are
+    /// some, the analysis must run on a tokio runtime with time and, for models
+    /// behind HTTP, I/O.
+    pub analyst: Option<&'a Analyst<'a>>,
     /// Whether vectors are looked up in and added to the store's memory.
     pub remember: bool,
     pub progress: &'a dyn Progress,

@@ -245,6 +245,7 @@ mod tests {
         let ctx = Context {
             store: &Forgetful,
             embedder: &embedder,
+            analyst: None,
             remember: false,
             progress: &Silent,
             cancel: &cancel,

@@ -12,6 +12,9 @@ pub enum Error {
     Store(#[from] assay_store::Error),
     #[error("cannot embed: {0}")]
     Embed(#[from] assay_llm::Error),
+    /// What was remembered stays: running it again goes on from there.
+    #[error("cannot ask the model: {0}")]
+    Model(#[source] assay_llm::Error),
     /// A defect of Assay: its own check refused the report.
     #[error("the report does not check: {}", list(.0))]
     Unverified(Vec<Violation>),

@@ -19,6 +19,7 @@ pub mod group;
 pub mod grouping;
 pub mod map;
 pub mod math;
+pub mod model;
 pub mod name;
 pub mod numbers;
 pub mod pipeline;
@@ -31,4 +32,5 @@ pub mod verify;
 
 pub use context::Context;
 pub use error::Error;
+pub use model::Analyst;
 pub use pipeline::{run, run_over, scope};

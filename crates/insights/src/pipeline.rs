@@ -6,7 +6,9 @@ use assay_domain::{Report, ReportConfig, ThreadOverview};
 use assay_store::{Memo, Project, Runs};
 
 use crate::context::{Context, Stage};
-use crate::{Error, aggregate, assemble, embed, executive, group, map, name, read, sample, select, verify};
+use crate::{
+    Error, aggregate, assemble, embed, executive, group, map, model, name, read, sample, select, verify,
+};
 
 /// Builds one report from the threads in scope.
 ///
@@ -78,9 +80,11 @@ async fn over<S: Runs + Memo>(
 ) -> Result<Report, Error> {
     let Drawing { population, sample, size, skipped: gone } = drawing;
     let sampled = sample.len() + gone.len();
+    let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?;
     let (threads, mut skipped) = read::each(ctx, project.id, population, &sample).await?;
     skipped.extend(gone);
     skipped.sort_by(|a, b| a.thread.cmp(&b.thread));
+    let threads = model::read::each(&work, ctx, project.id, threads).await?;
     let vectors = embed::each(ctx, project.id, &threads).await?;
 
     ctx.progress.begin(Stage::Cluster, 0);
@@ -89,7 +93,11 @@ async fn over<S: Runs + Memo>(
 
     ctx.progress.begin(Stage::Name, 0);
     let names = name::each(&threads, &grouping, &|thread| vectors.of_thread(thread), ctx.embedder)?;
+    let (grouping, mut names) = model::categories::refine(&work, &threads, &vectors, grouping, names).await?;
     ctx.check()?;
+
+    ctx.progress.begin(Stage::Assign, 0);
+    let grouping = model::place::unclear(&work, &threads, &vectors, grouping, &mut names).await?;
 
     ctx.progress.begin(Stage::Count, 0);
     let (overall, by_node) = aggregate::by_category(&threads, &grouping);
@@ -111,6 +119,10 @@ async fn over<S: Runs + Memo>(
         student_texts: vectors.student_texts,
     });
     executive::write(&mut report);
+
+    ctx.progress.begin(Stage::Conclude, 0);
+    model::claims::write(&work, &mut report).await?;
+    report.made.model = work.finish();
     verify::report(&report).map_err(Error::Unverified)?;
     Ok(report)
 }

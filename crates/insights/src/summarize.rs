@@ -45,6 +45,7 @@ pub fn thread(thread: &Thread, transcript: &Transcript, context: &Corpus) -> Res
         topics: digest::topics(&opening, transcript),
         request,
         attributes: attributes::of(thread, transcript, &reading),
+        evidence: Vec::new(),
         run: run_to_open(thread, transcript, &reading.failures),
         failures: reading.failures,
     })

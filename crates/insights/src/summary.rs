@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use assay_domain::report::AttributeValue;
+use assay_domain::report::{AttributeValue, Evidence};
 use assay_domain::{RunId, ThreadId};
 
 /// A thread, read.
@@ -20,6 +20,8 @@ pub struct Summary {
     /// Where no user speaks, the first words of anybody else; empty where nobody says a word.
     pub topics: Vec<Topic>,
     pub attributes: BTreeMap<String, AttributeValue>,
+    /// Quotes that show what the text says; only where a model wrote it.
+    pub evidence: Vec<Evidence>,
     /// Everything that went wrong, worst first.
     pub failures: Vec<Failure>,
     /// The run to open first: the one that shows the worst failure, else the last root.

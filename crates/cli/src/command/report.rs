@@ -51,7 +51,14 @@ pub(crate) fn analyse(
     bars: &Bars,
 ) -> anyhow::Result<Report> {
     let embedder = MiniLm::bundled()?;
-    let context = Context { store, embedder: &embedder, remember, progress: bars, cancel: cancel::flag() };
+    let context = Context {
+        store,
+        embedder: &embedder,
+        analyst: None,
+        remember,
+        progress: bars,
+        cancel: cancel::flag(),
+    };
     let report = block_on(assay_insights::run(&context, project, config))?;
     bars.finish();
     Ok(report)

@@ -58,7 +58,7 @@ impl MethodView {
 }
 
 fn facts(report: &Report) -> Vec<(&'static str, String)> {
-    let ReportConfig { name, focus, filter, start_time, end_time, sample, shape, categories, seed } =
+    let ReportConfig { name, focus, filter, start_time, end_time, sample, shape, categories, seed, .. } =
         &report.config;
     let made = &report.made;
     let focus = match focus {

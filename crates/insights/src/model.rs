@@ -1,0 +1,285 @@
+//! What a language model adds to the analysis, and how it is kept honest.
+//!
+//! [`Analyst`] is who may be asked; [`Work`] asks: it takes out what must not
+//! leave, stops when somebody says so or the money ends, and keeps the books.
+//! The stages are [`read`] (what happened in a thread), [`categories`] (names
+//! and order of categories), [`place`] (threads that lie between two) and
+//! [`claims`] (the executive summary). Whatever a model says is checked before
+//! it is used: quotes against the thread, choices against the options, numbers
+//! not at all, since it may not write any.
+
+pub mod categories;
+pub mod claims;
+pub mod place;
+pub mod read;
+pub mod render;
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use assay_domain::report::{ModelWork, Skipped, StageWork, Tier};
+use assay_domain::{PriceTable, ReportConfig};
+use assay_llm::{Answer, Chat, Message, Request, Schema};
+use rust_decimal::prelude::ToPrimitive;
+use serde_json::Value;
+
+use crate::Error;
+
+/// How often somebody looks whether the analysis is to stop while a model thinks.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// The stages that ask a model, in the order of the pipeline.
+const STAGES: [&str; 5] = [read::STAGE, categories::NAME, categories::ARRANGE, place::STAGE, claims::STAGE];
+
+/// Who may be asked, and within which bounds.
+pub struct Analyst<'a> {
+    /// Names and arranges categories, writes the executive summary.
+    pub thinking: &'a dyn Chat,
+    /// Reads threads and places unclear ones.
+    pub summary: &'a dyn Chat,
+    /// Calls in flight at once.
+    pub concurrency: usize,
+    /// Tokens of a thread that a model is shown at most.
+    pub thread_tokens: usize,
+    /// What the calls cost.
+    pub prices: &'a PriceTable,
+    /// Takes out of every text what must not leave; nothing is taken out without it.
+    pub redact: Option<&'a (dyn Fn(&str) -> String + Sync)>,
+}
+
+/// Which of the two models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Thinking,
+    Summary,
+}
+
+/// One question of a stage.
+pub(crate) struct Question {
+    pub(crate) stage: &'static str,
+    pub(crate) role: Role,
+    pub(crate) system: String,
+    pub(crate) text: String,
+    pub(crate) schema: Schema,
+    pub(crate) max_tokens: u32,
+}
+
+/// What became of a question.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    Answer(Value),
+    /// This one cannot be answered; the others may.
+    Skipped(String),
+    /// Nothing more may be asked: the budget is used up.
+    Over,
+}
+
+/// Asks models on behalf of one report.
+pub struct Work<'a> {
+    analyst: Option<&'a Analyst<'a>>,
+    config: &'a ReportConfig,
+    cancel: &'a AtomicBool,
+    books: Mutex<Books>,
+}
+
+#[derive(Default)]
+struct Books {
+    models: BTreeSet<String>,
+    stages: BTreeMap<&'static str, StageWork>,
+    unpriced: BTreeSet<&'static str>,
+    work: ModelWork,
+}
+
+impl<'a> Work<'a> {
+    /// # Errors
+    /// [`Error::Invalid`] where the config wants a model and there is none.
+    pub(crate) fn begin(
+        analyst: Option<&'a Analyst<'a>>,
+        config: &'a ReportConfig,
+        cancel: &'a AtomicBool,
+    ) -> Result<Self, Error> {
+        let analyst = match config.tier {
+            Tier::Local => None,
+            tier if analyst.is_none() || config.models.is_none() => {
+                return Err(Error::Invalid(format!(
+                    "tier {:?} needs a language model: name one and give its provider's key, or use tier \"local\"",
+                    tier.as_str()
+                )));
+            }
+            _ => analyst,
+        };
+        template::check(config)?;
+        Ok(Self { analyst, config, cancel, books: Mutex::default() })
+    }
+
+    /// Whether models read threads.
+    pub(crate) fn reads(&self) -> bool {
+        self.analyst.is_some() && self.config.tier == Tier::Deep
+    }
+
+    /// Whether models name categories.
+    pub(crate) fn names(&self) -> bool {
+        self.analyst.is_some()
+    }
+
+    pub(crate) fn concurrency(&self) -> usize {
+        self.analyst.map_or(1, |analyst| analyst.concurrency.max(1))
+    }
+
+    pub(crate) fn thread_tokens(&self) -> usize {
+        self.analyst.map_or(0, |analyst| analyst.thread_tokens)
+    }
+
+    pub(crate) fn config(&self) -> &'a ReportConfig {
+        self.config
+    }
+
+    /// The text as a model may see it.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        match self.analyst.and_then(|analyst| analyst.redact) {
+            Some(redact) => redact(text),
+            None => text.to_owned(),
+        }
+    }
+
+    /// What the reader wants to know, for prompts; empty where nothing was said.
+    pub(crate) fn instructions(&self) -> String {
+        let said = self.config.instructions.iter().filter(|(_, answer)| !answer.trim().is_empty());
+        said.map(|(question, answer)| format!("{question}\n{}\n\n", answer.trim())).collect()
+    }
+
+    /// Asks one question.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], and [`Error::Model`] for what no other question would escape.
+    pub(crate) async fn ask(&self, question: Question) -> Result<Asked, Error> {
+        let (Some(analyst), Some(models)) = (self.analyst, &self.config.models) else {
+            return Ok(Asked::Over);
+        };
+        if self.is_over() {
+            return Ok(Asked::Over);
+        }
+        let (chat, model) = match question.role {
+            Role::Thinking => (analyst.thinking, &models.thinking),
+            Role::Summary => (analyst.summary, &models.summary),
+        };
+        let request = Request {
+            stage: question.stage.into(),
+            model: model.clone(),
+            system: self.redacted(&question.system),
+            messages: vec![Message::user(self.redacted(&question.text))],
+            schema: Some(question.schema),
+            max_tokens: question.max_tokens,
+            temperature: Some(0.0),
+            seed: Some(self.config.seed),
+        };
+        let answered = tokio::select! {
+            answered = chat.answer(&request) => answered,
+            () = self.cancelled() => return Err(Error::Cancelled),
+        };
+        match answered {
+            Ok(answer) => {
+                self.book(question.stage, chat.name(), &answer, analyst.prices);
+                Ok(answer.value.map_or_else(|| Asked::Skipped("an empty answer".into()), Asked::Answer))
+            }
+            Err(over @ assay_llm::Error::OverBudget { .. }) => {
+                self.books().work.partial.get_or_insert_with(|| over.to_string());
+                Ok(Asked::Over)
+            }
+            Err(error) if error.is_final() => Err(Error::Model(error)),
+            Err(error) => Ok(Asked::Skipped(error.to_string())),
+        }
+    }
+
+    async fn cancelled(&self) {
+        while !self.cancel.load(Ordering::Relaxed) {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    fn book(&self, stage: &'static str, provider: &str, answer: &Answer, prices: &PriceTable) {
+        let cost = prices.cost(Some(provider), Some(&answer.model), None, &answer.usage);
+        let cost = cost.or_else(|| prices.cost(None, Some(&answer.model), None, &answer.usage));
+        let mut books = self.books();
+        books.models.insert(format!("{provider}/{}", answer.model));
+        let work = books.stages.entry(stage).or_default();
+        work.calls += 1;
+        work.input_tokens += answer.usage.input_tokens;
+        work.output_tokens += answer.usage.output_tokens;
+        // Summed in micro-dollars, so that the order of the answers does not show.
+        match cost.and_then(|cost| cost.total.to_f64()) {
+            Some(dollars) => work.cost = Some(work.cost.unwrap_or(0.0) + (dollars * 1e9).round()),
+            None => {
+                books.unpriced.insert(stage);
+            }
+        }
+    }
+
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.books().work.partial.is_some()
+    }
+
+    /// Notes something about the work.
+    pub(crate) fn note(&self, note: impl FnOnce(&mut ModelWork)) {
+        note(&mut self.books().work);
+    }
+
+    pub(crate) fn unread(&self, skipped: Vec<Skipped>) {
+        self.note(|work| work.unread.extend(skipped));
+    }
+
+    /// The books, closed; `None` where no model was to be asked.
+    pub(crate) fn finish(self) -> Option<ModelWork> {
+        self.analyst?;
+        let books = self.books.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut work = books.work;
+        work.models = books.models.into_iter().collect();
+        for stage in STAGES {
+            let Some(mut one) = books.stages.get(stage).cloned() else { continue };
+            one.stage = stage.to_owned();
+            one.cost = one.cost.filter(|_| !books.unpriced.contains(stage)).map(|sum| sum / 1e9);
+            work.stages.push(one);
+        }
+        work.unread.sort_by(|a, b| a.thread.cmp(&b.thread));
+        Some(work)
+    }
+}
+
+/// An object schema in which every property is required and no other allowed.
+pub(crate) fn object(properties: Vec<(&str, Value)>) -> Value {
+    let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
+    let properties: serde_json::Map<String, Value> =
+        properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
+    serde_json::json!({
+        "type": "object",
+        "properties": properties,
+        "required": names,
+        "additionalProperties": false,
+    })
+}
+
+/// A described string property.
+pub(crate) fn string(description: &str) -> Value {
+    serde_json::json!({"type": "string", "description": description})
+}
+
+/// One line, without control characters, at most so many characters.
+pub(crate) fn tidy(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let plain: String = line.chars().filter(|c| !c.is_control()).collect();
+    if plain.chars().count() <= most {
+        return plain;
+    }
+    let cut: String = plain.chars().take(most.saturating_sub(1)).collect();
+    let end = cut.rfind(' ').filter(|&end| end > cut.len() / 2).unwrap_or(cut.len());
+    format!("{}…", cut[..end].trim_end_matches([',', '.', ';', ':']))
+}

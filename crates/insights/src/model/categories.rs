@@ -1,0 +1,488 @@
+//! The thinking model names categories and arranges them.
+//!
+//! Every leaf is named in one call that shows typical members and those of its
+//! nearest neighbours, so that a name sets it apart. In tier `deep`, unless the
+//! reader gave categories or counts, the model also proposes the top categories
+//! in the light of the instructions and says which of them each leaf belongs to;
+//! a leaf that it puts under none that exists, asked twice, stays by itself.
+//! What the model cannot do keeps its local name and place.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use assay_domain::report::{CategoryKind, Focus, Shape};
+use assay_llm::Schema;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{Asked, Question, Role, Work, object, string, tidy};
+use crate::Error;
+use crate::embed::Vectors;
+use crate::grouping::{Grouping, Node, ReadThread};
+use crate::math::matrix::{dot, normalize};
+use crate::name::Named;
+
+pub(crate) const NAME: &str = "name";
+pub(crate) const ARRANGE: &str = "arrange";
+const NAME_SYSTEM: &str = include_str!("prompts/name.txt");
+const ARRANGE_SYSTEM: &str = include_str!("prompts/arrange.txt");
+
+const LONGEST_NAME: usize = 64;
+const LONGEST_DESCRIPTION: usize = 280;
+/// Members shown of a category, the most typical and as many others.
+const TYPICAL: usize = 5;
+const OTHERS: usize = 5;
+const NEIGHBOURS: usize = 3;
+const OF_NEIGHBOUR: usize = 2;
+const SHOWN: usize = 260;
+/// Fewer leaves need no order.
+const WORTH_ARRANGING: usize = 6;
+/// Leaves placed per call.
+const PER_CALL: usize = 25;
+
+/// Names, describes and arranges the categories as far as the tier says.
+///
+/// # Errors
+/// Where the model fails for good or somebody asked to stop.
+pub(crate) async fn refine(
+    work: &Work<'_>,
+    threads: &[ReadThread],
+    vectors: &Vectors,
+    grouping: Grouping,
+    mut names: Vec<Named>,
+) -> Result<(Grouping, Vec<Named>), Error> {
+    if !work.names() {
+        return Ok((grouping, names));
+    }
+    name_leaves(work, threads, vectors, &grouping, &mut names).await?;
+    let (grouping, mut names, is_arranged) = if may_arrange(work, &grouping) {
+        arrange(work, grouping, names).await?
+    } else {
+        (grouping, names, false)
+    };
+    if !is_arranged {
+        name_inner(work, &grouping, &mut names).await?;
+    }
+    set_apart(&grouping, &mut names);
+    Ok((grouping, names))
+}
+
+fn is_leaf(grouping: &Grouping, node: usize) -> bool {
+    grouping.children(Some(node)).next().is_none()
+}
+
+fn leaves(grouping: &Grouping) -> Vec<usize> {
+    let is_ours =
+        |&node: &usize| grouping.nodes[node].kind == CategoryKind::Discovered && is_leaf(grouping, node);
+    (0..grouping.nodes.len()).filter(is_ours).collect()
+}
+
+// ------------------------------------------------------------------ naming
+
+async fn name_leaves(
+    work: &Work<'_>,
+    threads: &[ReadThread],
+    vectors: &Vectors,
+    grouping: &Grouping,
+    names: &mut [Named],
+) -> Result<(), Error> {
+    let leaves = leaves(grouping);
+    let members = grouping.members_of_nodes();
+    let shown: BTreeMap<usize, Vec<String>> =
+        leaves.iter().map(|&leaf| (leaf, members_shown(&members[leaf], threads, grouping))).collect();
+    let near = neighbours(&leaves, &members, vectors);
+    let questions: Vec<(usize, Question)> = leaves
+        .iter()
+        .map(|&leaf| {
+            let mut text = work.instructions();
+            text.push_str(&format!("The category holds {} conversations.\n", members[leaf].len()));
+            list(&mut text, "Members", &shown[&leaf]);
+            if !names[leaf].keywords.is_empty() {
+                text.push_str(&format!("Members say: {}\n", names[leaf].keywords.join(", ")));
+            }
+            for other in &near[&leaf] {
+                let of = shown[other].iter().take(OF_NEIGHBOUR).cloned().collect::<Vec<_>>();
+                list(&mut text, "A neighbour, which the name must not fit", &of);
+            }
+            (leaf, naming(text))
+        })
+        .collect();
+    apply_names(work, questions, names).await
+}
+
+/// Inner nodes, from the bottom up: named by their children.
+async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -> Result<(), Error> {
+    let inner =
+        |&node: &usize| grouping.nodes[node].kind == CategoryKind::Discovered && !is_leaf(grouping, node);
+    let mut levels: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for node in (0..grouping.nodes.len()).filter(inner) {
+        levels.entry(grouping.line(node).count()).or_default().push(node);
+    }
+    for nodes in levels.into_values().rev() {
+        let questions: Vec<(usize, Question)> = nodes
+            .into_iter()
+            .map(|node| {
+                let said = |child: usize| format!("{}: {}", names[child].name, names[child].description);
+                let children: Vec<String> = grouping.children(Some(node)).map(said).collect();
+                let siblings: Vec<String> = grouping
+                    .children(grouping.nodes[node].parent)
+                    .filter(|&sibling| sibling != node)
+                    .take(12)
+                    .map(|sibling| names[sibling].name.clone())
+                    .collect();
+                let mut text = work.instructions();
+                list(&mut text, "The category holds these subcategories", &children);
+                list(&mut text, "Categories beside it, which the name must not fit", &siblings);
+                (node, naming(text))
+            })
+            .collect();
+        apply_names(work, questions, names).await?;
+    }
+    Ok(())
+}
+
+async fn apply_names(
+    work: &Work<'_>,
+    questions: Vec<(usize, Question)>,
+    names: &mut [Named],
+) -> Result<(), Error> {
+    let answers: Vec<(usize, Asked)> = stream::iter(questions)
+        .map(|(node, question)| async move { Ok::<_, Error>((node, work.ask(question).await?)) })
+        .buffered(work.concurrency())
+        .try_collect()
+        .await?;
+    for (node, asked) in answers {
+        let Asked::Answer(value) = asked else { continue };
+        let name = tidy(value["name"].as_str().unwrap_or_default(), LONGEST_NAME);
+        let description = tidy(value["description"].as_str().unwrap_or_default(), LONGEST_DESCRIPTION);
+        if name.contains(char::is_alphabetic) {
+            names[node].name = name;
+            names[node].description = description;
+        }
+    }
+    Ok(())
+}
+
+fn naming(text: String) -> Question {
+    Question {
+        stage: NAME,
+        role: Role::Thinking,
+        system: NAME_SYSTEM.to_owned(),
+        text,
+        schema: Schema {
+            name: "category".into(),
+            description: "The category's name and what belongs in it.".into(),
+            schema: object(vec![
+                ("name", string("Two to six words.")),
+                ("description", string("One sentence.")),
+            ]),
+        },
+        max_tokens: 200,
+    }
+}
+
+fn list(text: &mut String, title: &str, lines: &[String]) {
+    if lines.is_empty() {
+        return;
+    }
+    text.push_str(&format!("{title}:\n"));
+    lines.iter().for_each(|line| text.push_str(&format!("- {}\n", tidy(line, SHOWN))));
+}
+
+/// The most typical members and some by lot, each wording once.
+fn members_shown(members: &[usize], threads: &[ReadThread], grouping: &Grouping) -> Vec<String> {
+    let mut typical = members.to_vec();
+    typical.sort_by(|&a, &b| {
+        grouping.members[b].confidence.total_cmp(&grouping.members[a].confidence).then(a.cmp(&b))
+    });
+    let mut by_lot = members.to_vec();
+    by_lot.sort_by_cached_key(|&member| lot("member", &threads[member].summary.thread.0));
+    let mut said = BTreeSet::new();
+    let mut shown = Vec::new();
+    for (order, most) in [(typical, TYPICAL), (by_lot, TYPICAL + OTHERS)] {
+        for member in order {
+            if shown.len() == most {
+                break;
+            }
+            let summary = &threads[member].summary;
+            let failure = summary.failures.iter().find(|failure| !failure.recovered);
+            let mut text = summary.text.clone();
+            if let Some(failure) = failure {
+                text = format!("{} [failure: {}]", tidy(&text, SHOWN / 2), failure.signature);
+            }
+            if said.insert(text.clone()) {
+                shown.push(text);
+            }
+        }
+    }
+    shown
+}
+
+/// The nearest other leaves of each leaf.
+fn neighbours(leaves: &[usize], members: &[Vec<usize>], vectors: &Vectors) -> BTreeMap<usize, Vec<usize>> {
+    let centroids: Vec<Vec<f32>> = leaves
+        .iter()
+        .map(|&leaf| {
+            let mut sum = vec![0.0_f32; vectors.rows.cols];
+            for vector in members[leaf].iter().filter_map(|&member| vectors.of_thread(member)) {
+                sum.iter_mut().zip(vector).for_each(|(total, x)| *total += x);
+            }
+            normalize(&mut sum);
+            sum
+        })
+        .collect();
+    let nearest = |at: usize| {
+        let mut near: Vec<(f32, usize)> = (0..leaves.len())
+            .filter(|&other| other != at)
+            .map(|other| (dot(&centroids[at], &centroids[other]), leaves[other]))
+            .collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        near.into_iter().take(NEIGHBOURS).map(|(_, leaf)| leaf).collect()
+    };
+    leaves.iter().enumerate().map(|(at, &leaf)| (leaf, nearest(at))).collect()
+}
+
+/// No two leaves and no two siblings with one name: whoever comes later adds its local keyword.
+fn set_apart(grouping: &Grouping, names: &mut [Named]) {
+    let mut taken: BTreeSet<(Option<usize>, String)> = BTreeSet::new();
+    let mut leaf_names: BTreeSet<String> = BTreeSet::new();
+    for node in 0..names.len() {
+        let parent = grouping.nodes[node].parent;
+        let is_leaf = is_leaf(grouping, node);
+        let above = parent.map(|parent| names[parent].name.to_lowercase());
+        let is_free = |name: &str| {
+            let key = name.to_lowercase();
+            !taken.contains(&(parent, key.clone()))
+                && !(is_leaf && leaf_names.contains(&key))
+                && above.as_ref() != Some(&key)
+        };
+        let own = names[node].name.clone();
+        let with = |addition: &str| format!("{} ({addition})", tidy(&own, LONGEST_NAME - 20));
+        let free = std::iter::once(own.clone())
+            .chain(names[node].keywords.iter().map(|word| with(word)))
+            .chain((2..).map(|number: usize| with(&number.to_string())))
+            .find(|name| is_free(name));
+        let name = free.unwrap_or(own);
+        taken.insert((parent, name.to_lowercase()));
+        if is_leaf {
+            leaf_names.insert(name.to_lowercase());
+        }
+        names[node].name = name;
+    }
+}
+
+// --------------------------------------------------------------- arranging
+
+/// The reader's own counts and categories stay as they are; failures are arranged by cause.
+fn may_arrange(work: &Work<'_>, grouping: &Grouping) -> bool {
+    let config = work.config();
+    work.reads()
+        && config.focus == Focus::Usage
+        && config.shape == Shape::Automatic
+        && config.categories.is_empty()
+        && leaves(grouping).len() >= WORTH_ARRANGING
+}
+
+/// Lets the model propose the top categories and put the leaves under them.
+async fn arrange(
+    work: &Work<'_>,
+    grouping: Grouping,
+    names: Vec<Named>,
+) -> Result<(Grouping, Vec<Named>, bool), Error> {
+    let leaves = leaves(&grouping);
+    let Some(tops) = propose(work, &grouping, &leaves, &names).await? else {
+        return Ok((grouping, names, false));
+    };
+    let mut top_of: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut left = leaves.clone();
+    // Asked twice: an answer beside the options may be a slip.
+    for round in 0..2 {
+        let found = sort_in(work, &left, &tops, &names, round).await?;
+        left.retain(|leaf| !found.contains_key(leaf));
+        top_of.extend(found);
+        if left.is_empty() {
+            break;
+        }
+    }
+    if top_of.is_empty() {
+        return Ok((grouping, names, false));
+    }
+    let (grouping, names) = rebuilt(grouping, names, &tops, &top_of);
+    Ok((grouping, names, true))
+}
+
+struct Top {
+    name: String,
+    description: String,
+}
+
+async fn propose(
+    work: &Work<'_>,
+    grouping: &Grouping,
+    leaves: &[usize],
+    names: &[Named],
+) -> Result<Option<Vec<Top>>, Error> {
+    let sizes = grouping.members_of_nodes();
+    let mut order = leaves.to_vec();
+    order.sort_by_cached_key(|&leaf| lot("propose", &format!("{}{}", work.config().seed, names[leaf].name)));
+    let lines: Vec<String> = order
+        .iter()
+        .map(|&leaf| {
+            format!("{} ({} conversations): {}", names[leaf].name, sizes[leaf].len(), names[leaf].description)
+        })
+        .collect();
+    let wanted = ((leaves.len() as f64).sqrt() * 1.2).round().clamp(3.0, 12.0) as usize;
+    let mut text = work.instructions();
+    list(&mut text, "Categories", &lines);
+    text.push_str(&format!("Propose about {wanted} top categories that hold all of these.\n"));
+    let top = object(vec![("name", string("One to five words.")), ("description", string("One sentence."))]);
+    let question = Question {
+        stage: ARRANGE,
+        role: Role::Thinking,
+        system: ARRANGE_SYSTEM.to_owned(),
+        text,
+        schema: Schema {
+            name: "top_categories".into(),
+            description: "The top categories.".into(),
+            schema: object(vec![("categories", json!({"type": "array", "items": top}))]),
+        },
+        max_tokens: 1_500,
+    };
+    let Asked::Answer(value) = work.ask(question).await? else { return Ok(None) };
+    let mut said = BTreeSet::new();
+    let tops: Vec<Top> = (value["categories"].as_array().into_iter().flatten())
+        .map(|one| Top {
+            name: tidy(one["name"].as_str().unwrap_or_default(), LONGEST_NAME),
+            description: tidy(one["description"].as_str().unwrap_or_default(), LONGEST_DESCRIPTION),
+        })
+        .filter(|top| top.name.contains(char::is_alphabetic) && said.insert(top.name.to_lowercase()))
+        .take(leaves.len())
+        .collect();
+    Ok((tops.len() >= 2).then_some(tops))
+}
+
+/// Which top each leaf belongs to, for those the model gave a usable answer for.
+async fn sort_in(
+    work: &Work<'_>,
+    leaves: &[usize],
+    tops: &[Top],
+    names: &[Named],
+    round: usize,
+) -> Result<BTreeMap<usize, usize>, Error> {
+    let questions: Vec<(Vec<usize>, Question)> = leaves
+        .chunks(PER_CALL)
+        .enumerate()
+        .map(|(part, chunk)| {
+            let mut options: Vec<usize> = (0..tops.len()).collect();
+            let salt = format!("{} {round} {part}", work.config().seed);
+            options.sort_by_cached_key(|&top| lot(&salt, &tops[top].name));
+            (chunk.to_vec(), sorting(work, chunk, &options, tops, names))
+        })
+        .collect();
+    let answers: Vec<(Vec<usize>, Asked)> = stream::iter(questions)
+        .map(|(chunk, question)| async move { Ok::<_, Error>((chunk, work.ask(question).await?)) })
+        .buffered(work.concurrency())
+        .try_collect()
+        .await?;
+    let by_name: BTreeMap<&str, usize> =
+        tops.iter().enumerate().map(|(top, one)| (one.name.as_str(), top)).collect();
+    let mut found = BTreeMap::new();
+    for (chunk, asked) in answers {
+        let Asked::Answer(value) = asked else { continue };
+        for one in value["placed"].as_array().into_iter().flatten() {
+            let number = one["number"].as_u64().and_then(|number| usize::try_from(number).ok());
+            let leaf = number.and_then(|number| chunk.get(number.checked_sub(1)?));
+            let top = one["top"].as_str().and_then(|name| by_name.get(name));
+            if let (Some(&leaf), Some(&top)) = (leaf, top) {
+                found.entry(leaf).or_insert(top);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn sorting(work: &Work<'_>, chunk: &[usize], options: &[usize], tops: &[Top], names: &[Named]) -> Question {
+    let listed = |top: &usize| format!("{}: {}", tops[*top].name, tops[*top].description);
+    let mut text = work.instructions();
+    list(&mut text, "Top categories", &options.iter().map(listed).collect::<Vec<_>>());
+    text.push_str("Categories to place:\n");
+    for (position, &leaf) in chunk.iter().enumerate() {
+        let line = tidy(&format!("{}: {}", names[leaf].name, names[leaf].description), SHOWN);
+        text.push_str(&format!("{}. {line}\n", position + 1));
+    }
+    let choices: Value = options.iter().map(|&top| json!(tops[top].name)).collect();
+    let placed = object(vec![
+        ("number", json!({"type": "integer", "description": "The category's number."})),
+        ("top", json!({"type": "string", "enum": choices})),
+    ]);
+    Question {
+        stage: ARRANGE,
+        role: Role::Thinking,
+        system: ARRANGE_SYSTEM.to_owned(),
+        text,
+        schema: Schema {
+            name: "arrangement".into(),
+            description: "The top category of every category.".into(),
+            schema: object(vec![("placed", json!({"type": "array", "items": placed}))]),
+        },
+        max_tokens: 2_000,
+    }
+}
+
+/// The same leaves under the model's tops. A top with one leaf is that leaf.
+fn rebuilt(
+    grouping: Grouping,
+    names: Vec<Named>,
+    tops: &[Top],
+    top_of: &BTreeMap<usize, usize>,
+) -> (Grouping, Vec<Named>) {
+    let mut held: Vec<usize> = vec![0; tops.len()];
+    top_of.values().for_each(|&top| held[top] += 1);
+    let mut nodes: Vec<Node> = Vec::new();
+    let mut renamed: Vec<Named> = Vec::new();
+    let mut place_of_top: Vec<Option<usize>> = vec![None; tops.len()];
+    for (top, one) in tops.iter().enumerate().filter(|(top, _)| held[*top] > 1) {
+        place_of_top[top] = Some(nodes.len());
+        nodes.push(Node { parent: None, kind: CategoryKind::Discovered, name: None, description: None });
+        let keywords: Vec<String> = top_of
+            .iter()
+            .filter(|(_, of)| **of == top)
+            .flat_map(|(leaf, _)| names[*leaf].keywords.first().cloned())
+            .collect();
+        let examples = top_of
+            .iter()
+            .filter(|(_, of)| **of == top)
+            .flat_map(|(leaf, _)| names[*leaf].examples.first().cloned());
+        renamed.push(Named {
+            name: one.name.clone(),
+            description: one.description.clone(),
+            keywords,
+            examples: examples.take(5).collect(),
+        });
+    }
+    let mut place_of: Vec<Option<usize>> = vec![None; grouping.nodes.len()];
+    for node in (0..grouping.nodes.len()).filter(|&node| is_leaf(&grouping, node)) {
+        place_of[node] = Some(nodes.len());
+        let parent = top_of.get(&node).and_then(|&top| place_of_top[top]);
+        nodes.push(Node { parent, ..grouping.nodes[node].clone() });
+        renamed.push(names[node].clone());
+    }
+    let members = grouping.members.into_iter().map(|mut member| {
+        member.leaf = place_of[member.leaf].unwrap_or(member.leaf);
+        member
+    });
+    let members = members.collect();
+    (
+        Grouping { nodes, members, granularities: grouping.granularities, stability: grouping.stability },
+        renamed,
+    )
+}
+
+/// A place in an order drawn by lot.
+fn lot(salt: &str, what: &str) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(salt.as_bytes());
+    hasher.update([0]);
+    hasher.update(what.as_bytes());
+    hasher.finalize().into()
+}

@@ -1,0 +1,207 @@
+//! Threads that lie between categories: the model decides.
+//!
+//! Vectors make the shortlist, so a call is short and only unclear threads cost
+//! one. The options come in an order drawn by seed and thread: models like what
+//! stands first. Whoever fits none of them goes to "Other", and so does a
+//! thread about which the model gives no usable answer, never to the first option.
+
+use assay_domain::report::CategoryKind;
+use assay_llm::Schema;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use super::{Asked, Question, Role, Work, object, tidy};
+use crate::Error;
+use crate::embed::Vectors;
+use crate::grouping::{Grouping, Member, Node, ReadThread};
+use crate::math::matrix::{dot, normalize};
+use crate::name::Named;
+
+pub(crate) const STAGE: &str = "assign";
+const SYSTEM: &str = include_str!("prompts/place.txt");
+
+/// Below this confidence a thread could as well be elsewhere.
+const UNCLEAR: f64 = 0.35;
+/// At most this share of the threads is asked about, least clear first.
+const SHARE: f64 = 0.15;
+const OPTIONS: usize = 4;
+const LABELS: [&str; OPTIONS] = ["A", "B", "C", "D"];
+/// Confidence of a place the model chose.
+const CHOSEN: f64 = 0.5;
+
+const UNFIT: &str = "fits none of the nearest categories, the model says";
+const UNDECIDED: &str = "lies between categories, and the model gave no usable answer";
+
+/// Places unclear threads anew.
+///
+/// # Errors
+/// Where the model fails for good or somebody asked to stop.
+pub(crate) async fn unclear(
+    work: &Work<'_>,
+    threads: &[ReadThread],
+    vectors: &Vectors,
+    mut grouping: Grouping,
+    names: &mut Vec<Named>,
+) -> Result<Grouping, Error> {
+    let leaves = leaves(&grouping);
+    if !work.reads() || leaves.len() < 2 {
+        return Ok(grouping);
+    }
+    let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&grouping, vectors, leaf)).collect();
+    let asked: Vec<(usize, Vec<usize>)> = (unclear_members(&grouping, &leaves).into_iter())
+        .filter_map(|thread| Some((thread, shortlist(work, thread, threads, vectors, &leaves, &centroids)?)))
+        .collect();
+    let answers: Vec<(usize, Option<Choice>)> = stream::iter(asked)
+        .map(|(thread, options)| {
+            let question = question(&threads[thread], &options, names);
+            async move {
+                let choice = match work.ask(question).await? {
+                    Asked::Answer(value) => {
+                        Some(chosen(value["choice"].as_str().unwrap_or_default(), &options))
+                    }
+                    Asked::Skipped(_) => Some(Choice::Nowhere(UNDECIDED)),
+                    Asked::Over => None,
+                };
+                Ok::<_, Error>((thread, choice))
+            }
+        })
+        .buffered(work.concurrency())
+        .try_collect()
+        .await?;
+    for (thread, choice) in answers {
+        match choice {
+            Some(Choice::Leaf(leaf)) => {
+                grouping.members[thread] = Member { leaf, confidence: CHOSEN, reason: None };
+            }
+            Some(Choice::Nowhere(reason)) => {
+                let other = other(&mut grouping, names);
+                grouping.members[thread] =
+                    Member { leaf: other, confidence: 0.0, reason: Some(reason.into()) };
+            }
+            None => {}
+        }
+    }
+    let holds: Vec<bool> = grouping.members_of_nodes().iter().map(|members| !members.is_empty()).collect();
+    let mut kept = holds.iter();
+    names.retain(|_| kept.next().copied().unwrap_or(false));
+    Ok(grouping.without_empty_nodes())
+}
+
+enum Choice {
+    Leaf(usize),
+    Nowhere(&'static str),
+}
+
+fn chosen(answer: &str, options: &[usize]) -> Choice {
+    let position = LABELS.iter().position(|label| *label == answer);
+    match position.and_then(|position| options.get(position)) {
+        Some(&leaf) => Choice::Leaf(leaf),
+        None => Choice::Nowhere(UNFIT),
+    }
+}
+
+/// Leaves that can be chosen.
+fn leaves(grouping: &Grouping) -> Vec<usize> {
+    (0..grouping.nodes.len())
+        .filter(|&node| grouping.children(Some(node)).next().is_none())
+        .filter(|&node| {
+            matches!(grouping.nodes[node].kind, CategoryKind::Discovered | CategoryKind::Predefined)
+        })
+        .collect()
+}
+
+fn unclear_members(grouping: &Grouping, leaves: &[usize]) -> Vec<usize> {
+    let mut unclear: Vec<usize> = (0..grouping.members.len())
+        .filter(|&thread| {
+            let member = &grouping.members[thread];
+            member.confidence < UNCLEAR && leaves.contains(&member.leaf)
+        })
+        .collect();
+    unclear.sort_by(|&a, &b| {
+        grouping.members[a].confidence.total_cmp(&grouping.members[b].confidence).then(a.cmp(&b))
+    });
+    unclear.truncate((grouping.members.len() as f64 * SHARE).ceil() as usize);
+    unclear.sort_unstable();
+    unclear
+}
+
+/// The nearest leaves in an order drawn by lot; `None` for threads without words.
+fn shortlist(
+    work: &Work<'_>,
+    thread: usize,
+    threads: &[ReadThread],
+    vectors: &Vectors,
+    leaves: &[usize],
+    centroids: &[Vec<f32>],
+) -> Option<Vec<usize>> {
+    let vector = vectors.of_thread(thread)?;
+    let mut near: Vec<(f32, usize)> = (leaves.iter().zip(centroids))
+        .filter(|(_, centroid)| !centroid.is_empty())
+        .map(|(&leaf, centroid)| (dot(vector, centroid), leaf))
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mut options: Vec<usize> = near.into_iter().take(OPTIONS).map(|(_, leaf)| leaf).collect();
+    options.sort_by_cached_key(|&leaf| {
+        let mut hasher = Sha256::new();
+        hasher.update(work.config().seed.to_le_bytes());
+        hasher.update(threads[thread].summary.thread.0.as_bytes());
+        hasher.update(leaf.to_le_bytes());
+        <[u8; 32]>::from(hasher.finalize())
+    });
+    Some(options)
+}
+
+fn centroid(grouping: &Grouping, vectors: &Vectors, leaf: usize) -> Vec<f32> {
+    let mut sum: Vec<f32> = Vec::new();
+    for (thread, member) in grouping.members.iter().enumerate().filter(|(_, member)| member.leaf == leaf) {
+        let Some(vector) = vectors.of_thread(thread) else { continue };
+        if sum.is_empty() {
+            sum = vec![0.0; vector.len()];
+        }
+        // Who surely belongs says most.
+        sum.iter_mut().zip(vector).for_each(|(total, x)| *total += member.confidence as f32 * x);
+    }
+    normalize(&mut sum);
+    sum
+}
+
+fn question(thread: &ReadThread, options: &[usize], names: &[Named]) -> Question {
+    let listed: String = (LABELS.iter().zip(options))
+        .map(|(label, &leaf)| {
+            format!("{label}: {}. {}\n", names[leaf].name, tidy(&names[leaf].description, 240))
+        })
+        .collect();
+    let mut choices: Vec<&str> = LABELS[..options.len()].to_vec();
+    choices.push("none");
+    Question {
+        stage: STAGE,
+        role: Role::Summary,
+        system: SYSTEM.to_owned(),
+        text: format!(
+            "Categories:\n{listed}\n<conversation>\n{}\n{}\n</conversation>",
+            thread.summary.request, thread.summary.text
+        ),
+        schema: Schema {
+            name: "choice".into(),
+            description: "The category the conversation belongs to.".into(),
+            schema: object(vec![("choice", json!({"type": "string", "enum": choices}))]),
+        },
+        max_tokens: 30,
+    }
+}
+
+/// "Other", made where there is none.
+fn other(grouping: &mut Grouping, names: &mut Vec<Named>) -> usize {
+    if let Some(node) = grouping.nodes.iter().position(|node| node.kind == CategoryKind::Other) {
+        return node;
+    }
+    grouping.nodes.push(Node {
+        parent: None,
+        kind: CategoryKind::Other,
+        name: Some("Other".into()),
+        description: None,
+    });
+    names.push(Named { name: "Other".into(), ..Named::default() });
+    grouping.nodes.len() - 1
+}

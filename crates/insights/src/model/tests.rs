@@ -1,0 +1,291 @@
+//! What is promised of reports that a model has a part in, with scripted models.
+
+use std::sync::atomic::AtomicBool;
+
+use assay_domain::report::{AttributeKind, AttributeSchema, AttributeValue, CategoryKind, Models, Tier};
+use assay_domain::{PriceTable, Report, ReportConfig, RunId, RunKind, RunPatch, TraceId};
+use assay_llm::{Line, MiniLm, Request, Script};
+use assay_store::{Batch, Catalog, EmbeddedStore, Runs};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::Context;
+use crate::context::Silent;
+
+const TOPICS: [(&str, [&str; 3]); 3] = [
+    (
+        "refund",
+        [
+            "I want my money back for the shoes",
+            "please refund the broken lamp",
+            "refund my last order, it was late",
+        ],
+    ),
+    (
+        "password",
+        ["I forgot my password", "reset the password of my account", "cannot log in, the password is wrong"],
+    ),
+    (
+        "delivery",
+        ["where is my parcel", "when does my delivery arrive", "track the parcel I ordered on Monday"],
+    ),
+];
+
+/// A store with a few dozen short conversations about three topics.
+async fn store() -> EmbeddedStore {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    let mut batch = Batch { project: "shop".into(), ..Batch::default() };
+    for number in 0..54 {
+        let (topic, wordings) = TOPICS[number % 3];
+        let id = RunId::from_name(&format!("run {number}"));
+        let request = format!(
+            "{} ({} of {})",
+            wordings[number / 3 % 3],
+            ["red", "blue", "big", "old", "new", "odd"][number / 9],
+            topic
+        );
+        batch.patches.push(RunPatch {
+            trace: Some(TraceId::from(id)),
+            name: Some("chat".into()),
+            kind: Some(RunKind::Chain),
+            inputs: Some(json!({"messages": [{"role": "user", "content": request}]})),
+            outputs: Some(json!({"messages": [{"role": "assistant", "content": format!("I looked after your {topic}.")}]})),
+            start_time: "2026-01-01T00:00:00Z".parse().ok(),
+            end_time: "2026-01-01T00:00:02Z".parse().ok(),
+            id,
+            is_creation: true,
+            ..RunPatch::default()
+        });
+    }
+    store.append(batch).await.expect("appended");
+    store
+}
+
+fn deep() -> ReportConfig {
+    ReportConfig {
+        tier: Tier::Deep,
+        models: Some(Models { thinking: "big".into(), summary: "small".into() }),
+        attributes: BTreeMap::from([
+            (
+                "urgent".into(),
+                AttributeSchema {
+                    kind: AttributeKind::Boolean,
+                    description: "Is it urgent?".into(),
+                    options: vec![],
+                    filter_by: false,
+                },
+            ),
+            (
+                "mood".into(),
+                AttributeSchema {
+                    kind: AttributeKind::String,
+                    description: "How they feel".into(),
+                    options: vec!["calm".into(), "angry".into()],
+                    filter_by: false,
+                },
+            ),
+        ]),
+        ..ReportConfig::usage_patterns()
+    }
+}
+
+/// What a decent model answers.
+fn decent(request: &Request) -> Value {
+    let text = &request.messages[0].text;
+    let name = request.schema.as_ref().map_or("", |schema| schema.name.as_str());
+    let topic = |text: &str| {
+        let counts = TOPICS.map(|(topic, _)| text.matches(topic).count());
+        let most = counts.iter().copied().max().unwrap_or(0);
+        TOPICS[counts.iter().position(|count| *count == most).unwrap_or(0)].0
+    };
+    match name {
+        "thread" => json!({
+            "request": format!("Get help with a {}", topic(text)),
+            "summary": format!("The person needs help with a {}; the agent looked after it.", topic(text)),
+            "evidence": [{"message": 1, "quote": format!("I looked after your {}.", topic(text))}, {"message": 0, "quote": "words nobody said"}],
+            "attributes": {"urgent": text.contains("(red "), "mood": "calm"},
+        }),
+        "category" => {
+            json!({"name": format!("Help with a {}", topic(text)), "description": format!("People need a {}.", topic(text))})
+        }
+        "choice" => json!({"choice": "A"}),
+        "executive_summary" => json!({
+            "title": "People want help",
+            "key_points": [
+                {"text": "Of all conversations [F4] show a failure [T1]"},
+                {"text": "Of all conversations 93 % are about refunds [F1]"},
+                {"text": "Half of them go wrong [F4]"},
+                {"text": "The agent is often polite"},
+                {"text": "See [F999]"},
+            ],
+            "highlights": [
+                {"thread": "T1", "reason": "Says “looked after it” and means it"},
+                {"thread": "T2", "reason": "Says “something nobody ever said”"},
+                {"thread": "T77", "reason": "Does not exist"},
+            ],
+        }),
+        other => panic!("unexpected question {other:?}"),
+    }
+}
+
+async fn report(script: &Script, config: &ReportConfig, concurrency: usize) -> Result<Report, Error> {
+    report_with(script, config, concurrency, None).await
+}
+
+async fn report_with(
+    script: &Script,
+    config: &ReportConfig,
+    concurrency: usize,
+    redact: Option<&(dyn Fn(&str) -> String + Sync)>,
+) -> Result<Report, Error> {
+    let store = store().await;
+    let embedder = MiniLm::bundled().expect("the bundled model");
+    let (cancel, prices) = (AtomicBool::new(false), PriceTable::default());
+    let analyst = Analyst {
+        thinking: script,
+        summary: script,
+        concurrency,
+        thread_tokens: 1_000,
+        prices: &prices,
+        redact,
+    };
+    let ctx = Context {
+        store: &store,
+        embedder: &embedder,
+        analyst: Some(&analyst),
+        remember: false,
+        progress: &Silent,
+        cancel: &cancel,
+    };
+    let project = store.project("shop").await.expect("a store").expect("a project");
+    crate::run(&ctx, &project, config).await
+}
+
+#[tokio::test]
+async fn a_deep_report_says_what_the_model_read_and_nothing_it_made_up() {
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let report = report(&script, &deep(), 4).await.expect("a report");
+    let work = report.made.model.as_ref().expect("books");
+    assert_eq!(report.made.tier, "deep");
+    assert_eq!(work.threads_read, 54);
+    assert_eq!(work.models, ["script/big", "script/small"]);
+    let first = &report.assignments[0];
+    assert!(first.summary.starts_with("The person needs help"), "{}", first.summary);
+    assert_eq!(first.attributes["mood"], AttributeValue::Text("calm".into()));
+    assert!(first.evidence.iter().all(|evidence| evidence.quote.starts_with("I looked after")));
+    // One of two quotes of every thread was made up.
+    let read = work.stages.iter().find(|stage| stage.stage == "summarize").expect("a stage").calls;
+    assert_eq!(work.evidence_dropped, read);
+    let names: Vec<&str> = report.taxonomy.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert!(names.contains(&"Help with a refund"), "{names:?}");
+    let texts: Vec<&str> =
+        report.executive_summary.key_points.iter().map(|point| point.text.as_str()).collect();
+    assert_eq!(texts, ["Of all conversations 0 % show a failure #1"]);
+    // Four sentences, one made-up quote, one unknown conversation.
+    assert_eq!(report.made.claims_dropped, 6);
+    assert_eq!(report.executive_summary.title, "People want help");
+}
+
+#[tokio::test]
+async fn the_same_answers_make_the_same_report_however_many_are_asked_at_once() {
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let one = report(&script, &deep(), 1).await.expect("a report");
+    let many = report(&script, &deep(), 20).await.expect("a report");
+    assert_eq!(serde_json::to_string(&one).ok(), serde_json::to_string(&many).ok());
+}
+
+#[tokio::test]
+async fn a_thread_the_model_refuses_keeps_its_local_summary_and_is_listed() {
+    let script = Script::new(|request| {
+        match request.messages[0].text.contains("parcel") && request.model == "small" {
+            true => Line::Refuse("I would rather not".into()),
+            false => Line::Json(decent(request)),
+        }
+    });
+    let report = report(&script, &deep(), 4).await.expect("a report");
+    let work = report.made.model.expect("books");
+    assert!(!work.unread.is_empty());
+    assert!(work.unread[0].reason.contains("rather not"), "{}", work.unread[0].reason);
+    assert_eq!(work.threads_read + work.unread.len(), 54);
+    let unread = report.assignments.iter().find(|one| one.thread == work.unread[0].thread).expect("assigned");
+    assert!(unread.summary.starts_with("Asked"), "{}", unread.summary);
+}
+
+#[tokio::test]
+async fn when_the_money_ends_the_rest_is_done_without_a_model_and_said() {
+    let script = Script::new(|request| match request.stage.as_ref() {
+        "summarize" => Line::Json(decent(request)),
+        _ => Line::Fail(assay_llm::Error::OverBudget { cap: 1.into(), spent: 1.into(), needed: 1.into() }),
+    });
+    let report = report(&script, &deep(), 4).await.expect("a report");
+    let work = report.made.model.expect("books");
+    assert!(work.partial.expect("a reason").contains("budget"));
+    assert!(!report.executive_summary.key_points.is_empty());
+}
+
+#[tokio::test]
+async fn threads_for_which_a_filter_is_not_true_leave_the_report() {
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let mut config = deep();
+    config.attributes.get_mut("urgent").expect("urgent").filter_by = true;
+    let report = report(&script, &config, 4).await.expect("a report");
+    assert_eq!(report.assignments.len(), 9);
+    assert_eq!(report.made.model.expect("books").filtered_out, 45);
+}
+
+#[tokio::test]
+async fn what_must_not_leave_is_in_no_question() {
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let redact = |text: &str| text.replace("Monday", "[DAY]");
+    let made = report_with(&script, &deep(), 4, Some(&redact)).await.expect("a report");
+    assert!(!made.assignments.is_empty());
+    let asked = script.asked();
+    assert!(asked.iter().any(|request| request.messages[0].text.contains("[DAY]")));
+    for request in asked {
+        assert!(!request.system.contains("Monday") && !request.messages[0].text.contains("Monday"));
+    }
+}
+
+#[tokio::test]
+async fn the_names_tier_reads_no_thread() {
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let config = ReportConfig { tier: Tier::Names, ..deep() };
+    let report = report(&script, &config, 4).await.expect("a report");
+    assert!(script.asked().iter().all(|request| request.model == "big"));
+    assert!(report.assignments.iter().all(|one| one.evidence.is_empty()));
+    assert_eq!(report.made.tier, "names");
+}
+
+#[tokio::test]
+async fn a_provider_that_fails_for_good_ends_the_analysis_with_its_words() {
+    let script = Script::new(|_| {
+        Line::Fail(assay_llm::Error::Unauthorized {
+            place: "there".into(),
+            status: 401,
+            message: "bad key".into(),
+        })
+    });
+    let error = report(&script, &deep(), 4).await.expect_err("an error").to_string();
+    assert!(error.contains("bad key"), "{error}");
+}
+
+#[tokio::test]
+async fn a_tier_with_models_is_refused_where_there_are_none() {
+    let config = ReportConfig { models: None, ..deep() };
+    let script = Script::new(|request| Line::Json(decent(request)));
+    let error = report(&script, &config, 1).await.expect_err("an error").to_string();
+    assert!(error.contains("needs a language model"), "{error}");
+}
+
+#[tokio::test]
+async fn answers_beside_the_options_go_to_other_and_never_to_the_first() {
+    let script = Script::new(|request| match request.stage.as_ref() {
+        "assign" => Line::Json(json!({"choice": "Z"})),
+        _ => Line::Json(decent(request)),
+    });
+    let report = report(&script, &deep(), 4).await.expect("a report");
+    let other = report.taxonomy.nodes.iter().find(|node| node.kind == CategoryKind::Other);
+    let asked = script.asked().iter().filter(|request| request.stage == "assign").count();
+    let placed = other.map_or(0, |node| node.statistics.threads);
+    assert!(placed >= asked, "{asked} were asked about, {placed} are in Other");
+}

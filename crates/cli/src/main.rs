@@ -4,6 +4,7 @@
 //! [`command`]. Exit status: 0 done, 1 failed, 2 wrong usage, 3 done but some
 //! input was skipped.
 
+mod analyst;
 mod args;
 mod cancel;
 mod command;

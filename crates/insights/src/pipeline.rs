@@ -96,8 +96,8 @@ async fn over<S: Runs + Memo>(
     let (grouping, mut names) = model::categories::refine(&work, &threads, &vectors, grouping, names).await?;
     ctx.check()?;
 
-    ctx.progress.begin(Stage::Assign, 0);
-    let grouping = model::place::unclear(&work, &threads, &vectors, grouping, &mut names).await?;
+    let grouping =
+        model::place::unclear(&work, ctx.progress, &threads, &vectors, grouping, &mut names).await?;
 
     ctx.progress.begin(Stage::Count, 0);
     let (overall, by_node) = aggregate::by_category(&threads, &grouping);
@@ -120,8 +120,7 @@ async fn over<S: Runs + Memo>(
     });
     executive::write(&mut report);
 
-    ctx.progress.begin(Stage::Conclude, 0);
-    model::claims::write(&work, &mut report).await?;
+    model::claims::write(&work, ctx.progress, &mut report).await?;
     report.made.model = work.finish();
     verify::report(&report).map_err(Error::Unverified)?;
     Ok(report)

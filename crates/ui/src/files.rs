@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use assay_domain::report::{Assignment, AttributeValue, Report, Status};
+use assay_domain::report::{Assignment, AttributeValue, Evidence, Report, Status};
 use assay_domain::{RunId, ThreadId, Time, TraceId};
 use serde::Serialize;
 use serde_json::Value;

@@ -26,8 +26,8 @@ pub(crate) fn run(args: args::Demo) -> anyhow::Result<Outcome> {
     let input = Input { files: written, format: None, prices: None };
     let tally = ingest::files(&store, PROJECT, &input, &bars)?;
     let project = data::project(&store, PROJECT)?;
-    let usage = report::analyse(&store, &project, &ReportConfig::usage_patterns(), true, &bars)?;
-    let errors = report::analyse(&store, &project, &ReportConfig::error_analysis(), true, &bars)?;
+    let usage = report::analyse(&store, &project, &ReportConfig::usage_patterns(), None, true, &bars)?;
+    let errors = report::analyse(&store, &project, &ReportConfig::error_analysis(), None, true, &bars)?;
 
     report::announce(&files::write(&usage, &store, &args.out)?);
     report::announce(&files::write(&errors, &store, &args.out.join("errors"))?);

@@ -4,6 +4,7 @@ use assay_domain::{Report, ReportId};
 use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
 
+use crate::analyst::Desk;
 use crate::args::Insights;
 use crate::command::{comparison, files, job, report};
 use crate::progress::Bars;
@@ -28,7 +29,8 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             );
             let store = data::open(&data.data, None)?;
             let project = data::project(&store, &project)?;
-            let made = report::analyse(&store, &project, &config, true, &Bars::new())?;
+            let desk = Desk::open(&analysis.model, &store, project.id, data::price_table(None)?)?;
+            let made = report::analyse(&store, &project, &config, desk.as_ref(), true, &Bars::new())?;
             block_on(store.put_report(&made))?;
             report::show(&made, show)?;
             output::note(&format!("stored as report {}", made.id));

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use assay_domain::{Report, ReportConfig};
-use assay_insights::Context;
+use assay_insights::{Analyst, Context};
 use assay_llm::minilm::MiniLm;
 use assay_store::{Catalog, EmbeddedStore, Project, block_on};
 use assay_ui::TerminalOptions;
 
+use crate::analyst::Desk;
 use crate::args::{self, Printing};
 use crate::command::files;
 use crate::progress::Bars;
@@ -29,7 +30,9 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
         output::note(&tally.describe(&name));
     }
     let project = data::project(&store, &name)?;
-    let report = analyse(&store, &project, &config, args.data.is_some(), &bars)?;
+    let prices = data::price_table(prices)?;
+    let desk = Desk::open(&args.analysis.model, &store, project.id, prices)?;
+    let report = analyse(&store, &project, &config, desk.as_ref(), args.data.is_some(), &bars)?;
     if args.data.is_some() {
         block_on(store.put_report(&report))?;
     }
@@ -47,21 +50,41 @@ pub(crate) fn analyse(
     store: &EmbeddedStore,
     project: &Project,
     config: &ReportConfig,
+    desk: Option<&Desk>,
     remember: bool,
     bars: &Bars,
 ) -> anyhow::Result<Report> {
     let embedder = MiniLm::bundled()?;
-    let context = Context {
-        store,
-        embedder: &embedder,
-        analyst: None,
-        remember,
-        progress: bars,
-        cancel: cancel::flag(),
+    let made = match desk {
+        None => {
+            let context = context(store, &embedder, None, remember, bars);
+            block_on(assay_insights::run(&context, project, config))
+        }
+        // Models are asked over HTTP, which needs a runtime.
+        Some(desk) => {
+            let runtime =
+                tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+            desk.with(|analyst| {
+                let context = context(store, &embedder, Some(analyst), remember, bars);
+                runtime.block_on(assay_insights::run(&context, project, config))
+            })
+        }
     };
-    let report = block_on(assay_insights::run(&context, project, config))?;
     bars.finish();
-    Ok(report)
+    if let Some(desk) = desk {
+        output::note(&format!("models cost ${} this time", desk.spent().round_dp(4)));
+    }
+    Ok(made?)
+}
+
+fn context<'a>(
+    store: &'a EmbeddedStore,
+    embedder: &'a MiniLm,
+    analyst: Option<&'a Analyst<'a>>,
+    remember: bool,
+    progress: &'a Bars,
+) -> Context<'a, EmbeddedStore> {
+    Context { store, embedder, analyst, remember, progress, cancel: cancel::flag() }
 }
 
 /// Prints a report as asked.

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Asked, Question, Role, Work, object, tidy};
 use crate::Error;
+use crate::context::{Progress, Stage};
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Member, Node, ReadThread};
 use crate::math::matrix::{dot, normalize};
@@ -39,6 +40,7 @@ const UNDECIDED: &str = "lies between categories, and the model gave no usable a
 /// Where the model fails for good or somebody asked to stop.
 pub(crate) async fn unclear(
     work: &Work<'_>,
+    progress: &dyn Progress,
     threads: &[ReadThread],
     vectors: &Vectors,
     mut grouping: Grouping,
@@ -48,6 +50,7 @@ pub(crate) async fn unclear(
     if !work.reads() || leaves.len() < 2 {
         return Ok(grouping);
     }
+    progress.begin(Stage::Assign, 0);
     let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&grouping, vectors, leaf)).collect();
     let asked: Vec<(usize, Vec<usize>)> = (unclear_members(&grouping, &leaves).into_iter())
         .filter_map(|thread| Some((thread, shortlist(work, thread, threads, vectors, &leaves, &centroids)?)))

@@ -48,8 +48,14 @@ impl Analyst {
     /// Makes the report of a job; draws its threads first where nobody has. Blocks.
     pub(super) fn analyse(&self, app: &App, job: &Job, watch: &Watch) -> Result<Report, Error> {
         let store = &app.store;
-        let ctx =
-            Context { store, embedder: &self.embedder, remember: true, progress: watch, cancel: &watch.stop };
+        let ctx = Context {
+            store,
+            embedder: &self.embedder,
+            analyst: None,
+            remember: true,
+            progress: watch,
+            cancel: &watch.stop,
+        };
         self.pool.install(|| {
             block_on(async {
                 let project = store.project_by_id(job.project).await?;

@@ -1,10 +1,11 @@
-//! `cargo xtask bench [NAME…] [--quick] [--store]`: how fast, and in how much memory.
+//! `cargo xtask bench [NAME…] [--quick] [--store] [--keep DIR] [--runs N]`: how fast, and in how much memory.
 //!
 //! Runs the release binary as a user would, over generated and public data,
 //! and prints one table: each figure with its target, a ratio that carries
 //! over to other machines, and the command that was timed. `--store` writes
 //! the table to `docs/benchmarks.md` together with the machine. `--quick`
-//! takes small inputs, whose figures are held against no target.
+//! takes small inputs, whose figures are held against no target. `--keep DIR`
+//! has `query` fill its store there and find it again; `--runs N` says how full.
 //!
 //! Missing a target is printed, not fatal: machines differ.
 
@@ -28,6 +29,10 @@ struct Bench {
     /// Where inputs and outputs may be written. Emptied when the bench is over.
     folder: PathBuf,
     is_quick: bool,
+    /// Where the store of `query` is kept; nowhere if absent.
+    keep: Option<PathBuf>,
+    /// So many runs it holds at least.
+    runs: u64,
 }
 
 type Measure = fn(&Bench) -> Result<Vec<Row>>;
@@ -44,6 +49,9 @@ const BENCHES: [(&str, Measure); 7] = [
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
+    let mut args = args.to_vec();
+    let keep = take_value(&mut args, "--keep")?.map(PathBuf::from);
+    let runs = take_value(&mut args, "--runs")?.map(|text| text.parse()).transpose()?;
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let wanted: Vec<&str> = args.iter().filter(|arg| !arg.starts_with("--")).map(String::as_str).collect();
     for name in &wanted {
@@ -51,7 +59,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         ensure!(known.contains(name), "there is no bench {name:?}; there are: {}", known.join(", "));
     }
     for flag in args.iter().filter(|arg| arg.starts_with("--")) {
-        ensure!(["--quick", "--store"].contains(&flag.as_str()), "unknown flag {flag}: --quick or --store");
+        ensure!(
+            ["--quick", "--store"].contains(&flag.as_str()),
+            "unknown flag {flag}: --quick, --store, --keep or --runs"
+        );
     }
     let binary = process::build_assay()?;
     let mut rows = Vec::new();
@@ -61,8 +72,14 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         }
         eprintln!("{name} …");
         let folder = tempfile::Builder::new().prefix("assay-bench-").tempdir()?;
-        let bench =
-            Bench { binary: binary.clone(), folder: folder.path().to_owned(), is_quick: has("--quick") };
+        let is_quick = has("--quick");
+        let bench = Bench {
+            binary: binary.clone(),
+            folder: folder.path().to_owned(),
+            is_quick,
+            keep: keep.clone(),
+            runs: runs.unwrap_or(if is_quick { 20_000 } else { 1_000_000 }),
+        };
         let measured = measure(&bench).with_context(|| format!("bench {name}"))?;
         eprint!("{}", table::of(&measured));
         rows.extend(measured);
@@ -77,6 +94,15 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         std::fs::write(crate::root().join("docs/benchmarks.md"), table::page(&machine, &rows))?;
     }
     Ok(())
+}
+
+/// Takes a flag with its value out of the words.
+fn take_value(args: &mut Vec<String>, flag: &str) -> Result<Option<String>> {
+    let Some(place) = args.iter().position(|arg| arg == flag) else { return Ok(None) };
+    ensure!(place + 1 < args.len(), "{flag} needs a value");
+    let value = args.remove(place + 1);
+    args.remove(place);
+    Ok(Some(value))
 }
 
 impl Bench {

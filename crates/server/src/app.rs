@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::admission::Admission;
+use crate::body::Bodies;
 pub(crate) use crate::config::Config;
 use crate::ingest;
 use crate::insights::Desk;
@@ -30,6 +31,7 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub(crate) store: Store,
     pub(crate) config: Config,
+    pub(crate) bodies: Bodies,
     /// Held by whoever reads a document in order to write it changed.
     pub(crate) changing: tokio::sync::Mutex<()>,
     pub(crate) vault: Vault,
@@ -52,9 +54,11 @@ impl App {
         let metrics = Metrics::new(|registry| ingest.counters.register(registry));
         let (access, admission) = (Access::default(), Admission::default());
         let insights = Desk::default();
+        let bodies = Bodies::new(config.bodies_in_memory);
         Self(Arc::new(Inner {
             store,
             config,
+            bodies,
             changing,
             vault,
             base_prices,

@@ -12,6 +12,9 @@ use crate::retention;
 
 /// How often it is written down when keys were used.
 const SAVE_USES: Duration = Duration::from_secs(60);
+/// How often the store may do what can wait, if it has nothing else to do.
+const TIDY: Duration = Duration::from_millis(500);
+const TIDY_PORTIONS: usize = 20;
 
 /// The running tasks.
 pub(crate) struct Tasks {
@@ -39,9 +42,12 @@ async fn work(app: App, stop: CancellationToken) {
     let mut save_uses = tokio::time::interval(SAVE_USES);
     let mut expire = tokio::time::interval(app.config.retention_every);
     expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tidy_up = tokio::time::interval(TIDY);
+    tidy_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            _ = tidy_up.tick() => tidy(&app, &stop).await,
             _ = save_uses.tick() => save(&app).await,
             // Each portion is whole by itself: what is left goes next time.
             _ = expire.tick() => tokio::select! {
@@ -56,6 +62,24 @@ async fn work(app: App, stop: CancellationToken) {
 async fn sweep(app: &App) {
     if let Err(error) = retention::sweep(app).await {
         tracing::warn!(%error, "expired traces could not be deleted; it is tried again");
+    }
+}
+
+/// Has the store do what makes questions quick, as long as nothing is coming
+/// in, but not so long that others would have to wait.
+async fn tidy(app: &App, stop: &CancellationToken) {
+    for _ in 0..TIDY_PORTIONS {
+        if stop.is_cancelled() || app.store.activity().waiting_bytes > 0 {
+            break;
+        }
+        match app.store.tidy().await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                tracing::warn!(%error, "the store could not be tidied up");
+                break;
+            }
+        }
     }
 }
 

@@ -25,6 +25,8 @@ mod fields;
 mod filters;
 mod ingest;
 pub mod insights;
+#[cfg(test)]
+mod malformed;
 mod metrics;
 mod observe;
 mod otlp;

@@ -3,6 +3,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -18,8 +20,8 @@ use crate::app::{App, Config};
 use crate::insights::Workers;
 use crate::{access, background, prices, projects, router};
 
-/// So long may a client take for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a silent HTTP/2 client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
 
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
@@ -89,10 +91,12 @@ impl Bound {
         let background = background::Tasks::start(self.app.clone());
         let workers = Workers::start(&self.app);
         let stopped = CancellationToken::new();
-        let http = accept_all(self.http, router::service(self.app.clone()), &graceful, &stopped);
+        let head_timeout = self.app.config.head_timeout;
+        let http =
+            accept_all(self.http, router::service(self.app.clone()), &graceful, &stopped, head_timeout);
         let grpc = async {
             if let Some(grpc) = self.grpc {
-                accept_all(grpc, router::grpc(self.app.clone()), &graceful, &stopped).await;
+                accept_all(grpc, router::grpc(self.app.clone()), &graceful, &stopped, head_timeout).await;
             }
         };
         let stop = async {
@@ -118,6 +122,7 @@ async fn accept_all<S>(
     service: S,
     graceful: &GracefulShutdown,
     stopped: &CancellationToken,
+    head_timeout: Duration,
 ) where
     S: tower::Service<axum::extract::Request, Response = axum::response::Response, Error = Infallible>
         + Clone
@@ -131,7 +136,7 @@ async fn accept_all<S>(
             () = stopped.cancelled() => return,
         };
         match accepted {
-            Ok((stream, _)) => converse(stream, service.clone(), graceful),
+            Ok((stream, _)) => converse(stream, service.clone(), graceful, head_timeout),
             // Too many open files, or a client that gave up: the next one may fare better.
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -141,7 +146,8 @@ async fn accept_all<S>(
     }
 }
 
-fn converse<S>(stream: TcpStream, service: S, graceful: &GracefulShutdown)
+/// Answers on one connection until either side ends it.
+fn converse<S>(stream: TcpStream, service: S, graceful: &GracefulShutdown, head_timeout: Duration)
 where
     S: tower::Service<
             axum::extract::Request,
@@ -154,17 +160,32 @@ where
 {
     // Answers are small and awaited; delaying them to fill packets helps nobody.
     let _ = stream.set_nodelay(true);
-    let service = service.map_request(|request: http::Request<Incoming>| request.map(axum::body::Body::new));
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let asking = Arc::clone(&has_asked);
+    let service = service.map_request(move |request: http::Request<Incoming>| {
+        asking.store(true, Ordering::Relaxed);
+        request.map(axum::body::Body::new)
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(64 << 10);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(head_timeout).max_buf_size(64 << 10);
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256).keep_alive_interval(PING);
     let connection = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service))
         .into_owned();
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended badly");
+        // Before the first bytes tell which HTTP it is, nobody else looks at the clock.
+        let silence = async {
+            tokio::time::sleep(head_timeout).await;
+            if has_asked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            ended = connection => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended badly");
+            },
+            () = silence => tracing::debug!("a connection asked for nothing in time"),
         }
     });
 }

@@ -1,6 +1,7 @@
 //! The server under load: what it takes in, and how quickly it answers meanwhile.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,10 @@ struct Server {
 }
 
 impl Server {
-    fn start(bench: &Bench, store: &str) -> Result<Self> {
+    fn start(bench: &Bench, store: &Path) -> Result<Self> {
         let mut process = Command::new(&bench.binary)
             .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(bench.file(store))
+            .arg(store)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -84,7 +85,7 @@ pub(super) fn ingest(bench: &Bench) -> Result<Vec<Row>> {
         (Kind::Otlp, "otlp", short, 200, 12_000.0),
         (Kind::Batch, "batch", short, 100, 10_000.0),
     ] {
-        let server = Server::start(bench, name)?;
+        let server = Server::start(bench, &bench.file(name))?;
         let idle = resident_of(server.process.id());
         let time = Duration::from_secs(seconds);
         let plan = Plan {
@@ -146,13 +147,16 @@ struct Question {
 
 /// Answers over a million runs, while more are coming in.
 pub(super) fn query(bench: &Bench) -> Result<Vec<Row>> {
-    let server = Server::start(bench, "query")?;
-    let runs = if bench.is_quick { 20_000 } else { 1_000_000 };
+    let folder = bench.keep.clone().unwrap_or_else(|| bench.file("query"));
+    std::fs::create_dir_all(&folder)?;
+    let server = Server::start(bench, &folder)?;
     let fill = Plan { url: server.url.clone(), kind: Kind::Multipart, ..Plan::default() };
-    let mut stored = 0;
-    while stored < runs {
+    // A store that was kept is there already.
+    let mut stored = if server.project("load").is_ok() { server.runs("load")? } else { 0 };
+    while stored < bench.runs {
         let seconds = if bench.is_quick { 1 } else { 10 };
         stored += send(&Plan { time: Duration::from_secs(seconds), ..fill.clone() })?.runs;
+        eprintln!("  {stored} runs are stored");
     }
     let project = server.project("load")?;
     let page =
@@ -186,6 +190,11 @@ pub(super) fn query(bench: &Bench) -> Result<Vec<Row>> {
                 .note(&note),
         );
     }
+    let target = |target| if bench.is_quick { None } else { Some(target) };
+    rows.push(
+        Row::new("query", "MB, peak", megabytes(peak_of(server.process.id())), "serve")
+            .target(target(Target::AtMost(600.0))),
+    );
     drop(server);
     // It ends with the server, by a refused connection.
     drop(writer.join());

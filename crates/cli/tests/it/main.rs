@@ -16,6 +16,7 @@
 //! | `serving` | the server: kill -9 under load, other commands beside it |
 //! | `operating` | settings, keys, retention, logs, backups, and how a server ends |
 //! | `jobs` | jobs of the server: killed, followed, compared, exported |
+//! | `full_disk` | a server whose disk is full, and has room again |
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
 
@@ -24,6 +25,8 @@ mod bad_places;
 mod bad_records;
 mod demo;
 mod exits;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod inert;
 #[cfg(unix)]
 mod jobs;

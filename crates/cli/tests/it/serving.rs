@@ -1,5 +1,5 @@
-//! `assay serve` from outside: what it acknowledged survives kill -9, a full
-//! disk is answered with "try again", and other commands work beside it.
+//! `assay serve` from outside: what it acknowledged survives kill -9, and other
+//! commands work beside it.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -21,6 +21,13 @@ pub(crate) struct Server {
     pub(crate) agent: ureq::Agent,
 }
 
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) retry_after: Option<String>,
+    pub(crate) text: String,
+}
+
 impl Server {
     pub(crate) fn start(place: &Place) -> Self {
         let mut command = place.command("serve --listen 127.0.0.1:0");
@@ -37,6 +44,23 @@ impl Server {
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(Duration::from_secs(30))).build().new_agent();
         Self { process: Some(process), url, agent }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a process").id()
+    }
+
+    /// The whole of an answer.
+    pub(crate) fn answer(&self, path: &str, body: &Value) -> Answer {
+        let request =
+            self.agent.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let mut answer = request.send(body.to_string().as_bytes()).expect("an answer");
+        let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        Answer {
+            status: answer.status().as_u16(),
+            retry_after: retry_after.map(str::to_owned),
+            text: answer.body_mut().read_to_string().expect("text"),
+        }
     }
 
     /// Status and JSON of an answer; `None` if there was no answer.

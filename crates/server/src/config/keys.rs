@@ -66,6 +66,13 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("limits.max_body", Kind::Size, "32MB", "Largest request body as it arrives"),
     key("limits.max_unpacked", Kind::Size, "128MB", "Largest request body after decompression"),
+    key(
+        "limits.bodies_in_memory",
+        Kind::Size,
+        "256MB",
+        "All request bodies together, as they arrive and after decompression",
+    ),
+    key("limits.head_timeout", Kind::Span, "15s", "So long may a client take for the head of a request"),
     key("limits.body_timeout", Kind::Span, "30s", "So long may a client pause while it sends a body"),
     key("limits.drain", Kind::Span, "10s", "So long may open requests take to end once the server stops"),
     key("log.format", Kind::Text, "text", "`text` or `json`, one line per request, on standard error"),

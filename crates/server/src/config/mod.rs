@@ -36,7 +36,12 @@ pub struct Config {
     pub max_body: usize,
     /// Largest request body after decompression, in bytes.
     pub max_unpacked: usize,
-    /// So long may a client take to send a body without pause.
+    /// All request bodies together, before and after decompression, in bytes.
+    pub bodies_in_memory: usize,
+    /// So long may a client take for the head of a request.
+    pub head_timeout: Duration,
+    /// So long may a client pause in a body; one that trickles may take twice
+    /// as long, and a second more for every 16 KiB it sent.
     pub body_timeout: Duration,
     /// So long may open requests take to end once the server stops.
     pub drain: Duration,
@@ -73,6 +78,8 @@ impl Default for Config {
             public_url: None,
             max_body: 32 << 20,
             max_unpacked: 128 << 20,
+            bodies_in_memory: 256 << 20,
+            head_timeout: Duration::from_secs(15),
             body_timeout: Duration::from_secs(30),
             drain: Duration::from_secs(10),
             allow_anonymous: false,
@@ -232,6 +239,8 @@ impl Reader<'_> {
             public_url: self.parse("public_url", web_address)?,
             max_body: self.must("limits.max_body", value::size)?,
             max_unpacked: self.must("limits.max_unpacked", value::size)?,
+            bodies_in_memory: self.must("limits.bodies_in_memory", value::size)?,
+            head_timeout: self.must("limits.head_timeout", always)?,
             body_timeout: self.must("limits.body_timeout", always)?,
             drain: self.must("limits.drain", always)?,
             allow_anonymous: self.must("allow_anonymous", value::flag)?,

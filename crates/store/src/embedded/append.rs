@@ -8,7 +8,7 @@ use assay_domain::RunId;
 use rusqlite::{OptionalExtension, params};
 
 use super::blobs;
-use super::columns::{INSERT_RUN, UPDATE_RUN};
+use super::columns::{self, Columns, INSERT_RUN, UPDATE_IN_PLACE, UPDATE_RUN};
 use super::feedback;
 use super::fold;
 use super::prepare::{Assembled, Prepared, PreparedRun, assemble};
@@ -80,14 +80,35 @@ struct Known {
     project: i64,
     trace: i64,
     seen: Vec<u8>,
+    parent: Option<RunId>,
+    moment: i64,
+    reference_example: Option<String>,
+}
+
+impl Known {
+    /// Whether all columns that an index has stay as they are.
+    fn stays_in_place(&self, trace: i64, columns: &Columns) -> bool {
+        (self.trace, self.parent, self.moment) == (trace, columns.parent, columns.moment())
+            && self.reference_example == columns.reference_example
+    }
 }
 
 fn known(writer: &Writer, id: RunId) -> rusqlite::Result<Known> {
     writer
         .connection
-        .prepare_cached("SELECT key, project, trace, seen FROM runs WHERE id = ?")?
+        .prepare_cached(
+            "SELECT key, project, trace, seen, parent, moment, reference_example FROM runs WHERE id = ?",
+        )?
         .query_row([id.0.as_bytes()], |row| {
-            Ok(Known { key: row.get(0)?, project: row.get(1)?, trace: row.get(2)?, seen: row.get(3)? })
+            Ok(Known {
+                key: row.get(0)?,
+                project: row.get(1)?,
+                trace: row.get(2)?,
+                seen: row.get(3)?,
+                parent: columns::parent(row, 4)?,
+                moment: row.get(5)?,
+                reference_example: row.get(6)?,
+            })
         })
 }
 
@@ -133,7 +154,8 @@ fn update(
     traces.change(&writer.connection, known.trace)?;
     let trace = traces.key(&writer.connection, known.project, columns.trace, &mut writer.keys.next_trace)?;
     traces.change(&writer.connection, trace)?;
-    let mut statement = writer.connection.prepare_cached(UPDATE_RUN)?;
+    let update = if known.stays_in_place(trace, &columns) { UPDATE_IN_PLACE } else { UPDATE_RUN };
+    let mut statement = writer.connection.prepare_cached(update)?;
     columns.write(&mut statement, known.key, known.project, trace, &known.seen)?;
     writer
         .connection

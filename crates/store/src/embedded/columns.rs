@@ -42,11 +42,18 @@ pub(crate) const INSERT_RUN: &str = "INSERT INTO runs (id, project, trace, paren
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (id) DO NOTHING";
 
-pub(crate) const UPDATE_RUN: &str = "UPDATE runs SET id = ?, project = ?, trace = ?, parent = ?, kind = ?, \
-     status = ?, moment = ?, start = ?, end = ?, first_token = ?, latency = ?, input_tokens = ?, \
-     output_tokens = ?, total_tokens = ?, input_cost = ?, output_cost = ?, total_cost = ?, \
-     name = ?, model = ?, thread = ?, reference_example = ?, tags = ?, error = ?, metadata = ?, seen = ? \
-     WHERE key = ?";
+/// The same parameters; a run keeps its id and its project.
+pub(crate) const UPDATE_RUN: &str = "UPDATE runs SET trace = ?3, parent = ?4, kind = ?5, status = ?6, \
+     moment = ?7, start = ?8, end = ?9, first_token = ?10, latency = ?11, input_tokens = ?12, \
+     output_tokens = ?13, total_tokens = ?14, input_cost = ?15, output_cost = ?16, total_cost = ?17, \
+     name = ?18, model = ?19, thread = ?20, reference_example = ?21, tags = ?22, error = ?23, metadata = ?24, \
+     seen = ?25 WHERE key = ?26";
+
+/// The same where no column of an index changes: SQLite would write the entries again all the same.
+pub(crate) const UPDATE_IN_PLACE: &str = "UPDATE runs SET kind = ?5, status = ?6, start = ?8, end = ?9, \
+     first_token = ?10, latency = ?11, input_tokens = ?12, output_tokens = ?13, total_tokens = ?14, \
+     input_cost = ?15, output_cost = ?16, total_cost = ?17, name = ?18, model = ?19, thread = ?20, \
+     tags = ?22, error = ?23, metadata = ?24, seen = ?25 WHERE key = ?26";
 
 /// Columns for reading rows: of `runs`, joined to `traces` and `projects`.
 pub(crate) const ROW: &str = "runs.id, projects.id, traces.id, runs.parent, traces.thread, runs.name, \
@@ -92,7 +99,12 @@ impl Columns {
         }
     }
 
-    /// Runs [`INSERT_RUN`] or [`UPDATE_RUN`]; how many rows it touched.
+    /// Orders pages: start, else end, else the least integer.
+    pub(crate) fn moment(&self) -> i64 {
+        self.start.or(self.end).unwrap_or(i64::MIN)
+    }
+
+    /// Runs [`INSERT_RUN`], [`UPDATE_RUN`] or [`UPDATE_IN_PLACE`]; how many rows it touched.
     pub(crate) fn write(
         &self,
         statement: &mut Statement<'_>,
@@ -109,7 +121,7 @@ impl Columns {
             self.parent.as_ref().map(|parent| parent.0.as_bytes()),
             self.kind.as_str(),
             self.status.as_str(),
-            self.start.or(self.end).unwrap_or(i64::MIN),
+            self.moment(),
             self.start,
             self.end,
             self.first_token,

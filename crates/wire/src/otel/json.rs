@@ -58,6 +58,9 @@ fn read_one(value: &Value, place: &str, out: &mut Spans) {
     };
     let join = |rest: String| if place.is_empty() { rest } else { format!("{place}.{rest}") };
     if let Some(groups) = field(map, &["resourceSpans", "resource_spans"]) {
+        if !groups.is_array() {
+            out.reject(join("resourceSpans".into()), "expected a list");
+        }
         for (r, group) in items(groups).iter().enumerate() {
             read_resource(group, &join(format!("resourceSpans[{r}]")), out);
         }
@@ -82,6 +85,9 @@ fn read_resource(group: &Value, place: &str, out: &mut Spans) {
     let names = ["scopeSpans", "scope_spans", "instrumentationLibrarySpans", "instrumentation_library_spans"];
     let mut s = 0;
     for name in names {
+        if field(group, &[name]).is_some_and(|scopes| !scopes.is_array()) {
+            out.reject(format!("{place}.{name}"), "expected a list");
+        }
         for scope_spans in list(group, &[name]) {
             let place = format!("{place}.scopeSpans[{s}].spans");
             s += 1;
@@ -89,6 +95,9 @@ fn read_resource(group: &Value, place: &str, out: &mut Spans) {
                 out.reject(place, "expected an object with spans");
                 continue;
             };
+            if field(scope_spans, &["spans"]).is_some_and(|spans| !spans.is_array()) {
+                out.reject(place.clone(), "expected a list");
+            }
             let scope = field(scope_spans, &["scope", "instrumentationLibrary", "instrumentation_library"])
                 .and_then(Value::as_object);
             let source = Source {

@@ -379,6 +379,16 @@ fn what_holds_no_spans_is_refused_with_a_reason() {
         assert_eq!(decode_json(&value, "f").patches, []);
     }
     assert_eq!(decode_json(&json!({ "a": 1 }), "f:1").rejected[0].location, "f:1");
+    for (value, place) in [
+        (json!({ "resourceSpans": 3 }), "f: resourceSpans"),
+        (json!({ "resourceSpans": [{ "scopeSpans": {} }] }), "f: resourceSpans[0].scopeSpans"),
+        (
+            json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": "x" }] }] }),
+            "f: resourceSpans[0].scopeSpans[0].spans",
+        ),
+    ] {
+        assert_eq!(decode_json(&value, "f").rejected[0].location, place);
+    }
     assert_eq!(decode_protobuf(b"\xff\xff\xff", "f:1").rejected.len(), 1);
     assert_eq!(decode_protobuf(b"", "f").rejected, []);
     assert!(!looks_like(&json!({ "messages": [] })));

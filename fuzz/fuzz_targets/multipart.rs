@@ -1,0 +1,9 @@
+//! Bodies of `/runs/multipart`: decoding never fails in a way it should not.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    let _ = assay_wire::langsmith::body::multipart(body, "b");
+});

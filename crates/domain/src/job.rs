@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::report::ExecutiveSummary;
+use crate::report::{ExecutiveSummary, Tier};
 use crate::{ProjectId, ReportConfig, ReportId, ThreadId, Time};
 
 /// What was asked. Only the name changes later.
@@ -49,30 +49,6 @@ pub struct Job {
 pub struct Unmet {
     pub field: String,
     pub reason: String,
-}
-
-/// Who analyses.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Tier {
-    /// No language model is asked.
-    #[default]
-    Local,
-    /// A model names and describes the categories and writes the summary.
-    Names,
-    /// A model reads the threads, too.
-    Deep,
-}
-
-impl Tier {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Names => "names",
-            Self::Deep => "deep",
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

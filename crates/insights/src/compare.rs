@@ -397,6 +397,7 @@ mod tests {
             total_tokens: 0,
             cost: None,
             feedback: BTreeMap::new(),
+            evidence: Vec::new(),
             weight: 1.0,
             position: [0.0, 0.0],
             traces: Vec::new(),

@@ -56,7 +56,7 @@ pub(crate) enum Flaw {
     /// Asking again would not help.
     Final(Error),
     /// The model can be shown this.
-    Mistake { answer: Answer, mistake: String },
+    Mistake { answer: Box<Answer>, mistake: String },
 }
 
 /// A provider's answer as callers may see it: whole, willing, of the form.
@@ -79,7 +79,10 @@ pub(crate) fn checked(
     }
     let Some(form) = form else {
         if answer.text.trim().is_empty() {
-            return Err(Box::new(Flaw::Mistake { answer, mistake: "it is empty".to_owned() }));
+            return Err(Box::new(Flaw::Mistake {
+                answer: Box::new(answer),
+                mistake: "it is empty".to_owned(),
+            }));
         }
         return Ok(answer);
     };
@@ -88,7 +91,7 @@ pub(crate) fn checked(
             answer.value = Some(value);
             Ok(answer)
         }
-        Err(mistake) => Err(Box::new(Flaw::Mistake { answer, mistake })),
+        Err(mistake) => Err(Box::new(Flaw::Mistake { answer: Box::new(answer), mistake })),
     }
 }
 

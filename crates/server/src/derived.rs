@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use assay_domain::report::Report;
+use assay_domain::report::{AttributeKind, AttributeSchema, Report};
 use assay_domain::{ProjectId, RunId, ThreadId, TraceId};
 use assay_store::{Catalog as _, Error, RunQuery, Runs as _};
 
@@ -55,6 +55,11 @@ async fn gone(app: &App, report: &Report) -> Result<Vec<ThreadId>, Error> {
 /// Whether anything was quoted.
 fn blank(report: &mut Report, gone: &HashSet<&ThreadId>) -> bool {
     let mut is_changed = false;
+    let is_free =
+        |schema: &AttributeSchema| schema.kind == AttributeKind::String && schema.options.is_empty();
+    let schemas = report.config.attributes.iter();
+    let free: HashSet<String> =
+        schemas.filter(|(_, schema)| is_free(schema)).map(|(name, _)| name.clone()).collect();
     for one in report.assignments.iter_mut().filter(|one| gone.contains(&one.thread)) {
         is_changed = true;
         one.request = GONE.into();
@@ -62,6 +67,9 @@ fn blank(report: &mut Report, gone: &HashSet<&ThreadId>) -> bool {
         // That something failed is counted; with which words is not.
         one.failure = one.failure.take().map(|_| GONE.into());
         one.reason = one.reason.take().map(|_| GONE.into());
+        one.evidence.clear();
+        // What a model answered freely may be words of the thread.
+        one.attributes.retain(|name, _| !free.contains(name));
     }
     for node in &mut report.taxonomy.nodes {
         node.examples.retain(|example| !gone.contains(&example.thread));
@@ -81,8 +89,8 @@ mod tests {
 
     use assay_domain::ReportId;
     use assay_domain::report::{
-        Assignment, Category, CategoryKind, Example, ExecutiveSummary, Highlight, ReportConfig, Statistics,
-        Status, Taxonomy,
+        Assignment, Category, CategoryKind, Evidence, Example, ExecutiveSummary, Highlight, ReportConfig,
+        Statistics, Status, Taxonomy,
     };
     use serde_json::json;
 
@@ -110,6 +118,7 @@ mod tests {
             cost: None,
             feedback: BTreeMap::new(),
             weight: 1.0,
+            evidence: vec![Evidence { message: 0, quote: format!("quote of {trace}") }],
             position: [0.0, 0.0],
             traces: vec![TraceId(trace.parse().expect("an id"))],
             run: None,
@@ -167,7 +176,7 @@ mod tests {
         server.post("/runs/delete", json!({ "trace_ids": [LOST] })).await.ok();
         let after = store.report(before.id).await.expect("an answer").expect("a report");
         let text = serde_json::to_string(&after).expect("JSON");
-        for word in ["summary", "request", "failure", "words", "reason", "highlight"] {
+        for word in ["summary", "request", "failure", "words", "reason", "highlight", "quote"] {
             assert!(!text.contains(&format!("{word} of {LOST}")), "{word}: {text}");
             assert!(text.contains(&format!("{word} of {KEPT}")), "{word}: {text}");
         }

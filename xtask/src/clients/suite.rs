@@ -29,7 +29,7 @@ enum Runner {
 }
 
 /// All suites in the order they run: the quick ones first.
-pub(crate) const SUITES: [Suite; 6] = [
+pub(crate) const SUITES: [Suite; 7] = [
     Suite { name: "sdk-js", folder: "js_sdk", runner: Runner::Node },
     Suite { name: "langchain", folder: "langchain", runner: Runner::Pytest },
     Suite { name: "wrappers", folder: "wrappers", runner: Runner::Pytest },

@@ -252,9 +252,9 @@ fn set_apart(grouping: &Grouping, names: &mut [Named]) {
         let above = parent.map(|parent| names[parent].name.to_lowercase());
         let is_free = |name: &str| {
             let key = name.to_lowercase();
-            !taken.contains(&(parent, key.clone()))
-                && !(is_leaf && leaf_names.contains(&key))
-                && above.as_ref() != Some(&key)
+            let is_leafs = is_leaf && leaf_names.contains(&key);
+            let is_taken = is_leafs || above.as_ref() == Some(&key) || taken.contains(&(parent, key));
+            !is_taken
         };
         let own = names[node].name.clone();
         let with = |addition: &str| format!("{} ({addition})", tidy(&own, LONGEST_NAME - 20));

@@ -137,7 +137,7 @@ mod tests {
         failed.error = Some("timeout in carrier api".into());
         messages.insert(90, failed);
         messages.push(Message::text_of(Role::Assistant, "I could not find it."));
-        let transcript = Transcript { messages, ..Transcript::default() };
+        let transcript = Transcript { messages };
         let text = thread(&transcript, 800);
         assert!(text.contains("where is my parcel?"));
         assert!(text.contains("[90] tool: no answer\n  ERROR: timeout in carrier api"));

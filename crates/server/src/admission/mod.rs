@@ -15,6 +15,7 @@ mod standing;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use assay_domain::{Feedback, ProjectId, RunId, RunPatch, TraceId};
@@ -124,9 +125,9 @@ async fn stored_in(app: &App, ids: HashSet<RunId>, known: &mut HashMap<Uuid, Str
     let query = RunQuery { limit: ids.len(), ids: ids.into_iter().collect(), ..RunQuery::default() };
     let mut names: HashMap<ProjectId, Option<String>> = HashMap::new();
     for row in app.store.runs(&query).await?.items {
-        if !names.contains_key(&row.project) {
+        if let Entry::Vacant(place) = names.entry(row.project) {
             let project = app.store.project_by_id(row.project).await?;
-            names.insert(row.project, project.map(|project| project.name));
+            place.insert(project.map(|project| project.name));
         }
         if let Some(name) = names.get(&row.project).cloned().flatten() {
             known.insert(row.id.0, name);

@@ -41,13 +41,10 @@ pub(super) fn sift(batch: &mut Batch, ready: &mut Vec<Arc<Ready>>, memory: &mut 
     let mut runs: HashMap<RunId, Option<Arc<str>>> = HashMap::new();
     for (patch, ready) in batch.patches.iter().zip(ready.iter()) {
         let trace = trace_of(patch);
-        if !traces.contains_key(&trace) {
-            let verdict = judge(trace, pieces.root(trace), ready, memory, &mut sifted);
-            traces.insert(trace, verdict);
-        }
-        if !runs.contains_key(&patch.id) {
-            runs.insert(patch.id, pieces.judge(patch.id, &traces[&trace], memory));
-        }
+        let verdict = traces
+            .entry(trace)
+            .or_insert_with(|| judge(trace, pieces.root(trace), ready, memory, &mut sifted));
+        runs.entry(patch.id).or_insert_with(|| pieces.judge(patch.id, verdict, memory));
     }
     for (id, rule) in &runs {
         if let Some(rule) = rule {

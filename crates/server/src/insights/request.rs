@@ -4,8 +4,8 @@
 //! Windows become absolute here. A wrong value is 422, a wish that makes no
 //! sense 400; nothing is checked later than this.
 
-use assay_domain::job::{Job, Tier, Unmet};
-use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, Shape};
+use assay_domain::job::{Job, Unmet};
+use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, Shape, Tier};
 use assay_domain::{ProjectId, Time};
 use assay_store::{Filter, Project};
 use chrono::TimeDelta;
@@ -182,7 +182,7 @@ fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
     }
     check_texts(request)?;
     let config = ReportConfig {
-        name: saved.map_or(prebuilt.name, |(_, name, _)| name.clone()),
+        name: saved.map_or_else(|| prebuilt.name.clone(), |(_, name, _)| name.clone()),
         focus,
         filter: of_roots(request.filter.as_deref())?,
         start_time,
@@ -191,6 +191,7 @@ fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
         shape: shape(request.hierarchy.as_deref())?,
         categories: partitions(request.partitions.as_ref())?,
         seed: request.seed.unwrap_or(0),
+        ..prebuilt
     };
     Ok((config, rate, unmet))
 }

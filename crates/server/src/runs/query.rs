@@ -162,7 +162,7 @@ pub(super) async fn query(
 /// Where a page lies: at the beginning, after a place, or before one.
 enum Cursor<'a> {
     Start,
-    After(&'a str),
+    After,
     Before(&'a str),
 }
 
@@ -180,7 +180,7 @@ impl<'a> Cursor<'a> {
     fn read(given: Option<&'a str>) -> Self {
         match given {
             None | Some("") => Self::Start,
-            Some(place) => place.strip_prefix(BACK).map_or(Self::After(place), Self::Before),
+            Some(place) => place.strip_prefix(BACK).map_or(Self::After, Self::Before),
         }
     }
 
@@ -200,7 +200,7 @@ impl<'a> Cursor<'a> {
         let back = |place: String| format!("{BACK}{place}");
         match self {
             Self::Start => (items, Cursors { next, prev: None }),
-            Self::After(_) => (items, Cursors { next, prev: first.map(back) }),
+            Self::After => (items, Cursors { next, prev: first.map(back) }),
             Self::Before(_) => {
                 items.reverse();
                 (items, Cursors { next: first, prev: next.map(back) })

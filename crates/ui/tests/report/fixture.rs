@@ -235,6 +235,7 @@ fn assignment(number: usize, leaf: usize, dice: &mut Dice) -> Assignment {
             BTreeMap::new()
         },
         weight: 1.0,
+        evidence: Vec::new(),
         position: [around(0.5 + radius * angle.cos(), dice), around(0.5 + radius * angle.sin(), dice)],
         traces: vec![trace],
         run: Some(trace.into()),

@@ -28,7 +28,14 @@ impl Server {
     /// The same with flags of one's own.
     pub(crate) fn start_with(binary: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("assay-clients-").tempdir()?;
-        let mut child = Command::new(binary)
+        let mut command = Command::new(binary);
+        // The settings of whoever runs the suites are not those of the server under test.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ASSAY_") {
+                command.env_remove(name);
+            }
+        }
+        let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--data"])
             .arg(data.path().join("data"))
             .args(flags)

@@ -64,7 +64,7 @@ pub(super) enum DataType {
 }
 
 impl Dataset {
-    fn of(record: Record) -> ApiResult<Self> {
+    pub(super) fn of(record: Record) -> ApiResult<Self> {
         let Record { id, name, created_at, modified_at, body, .. } = record;
         let details = Details::deserialize(&body).map_err(|error| {
             tracing::error!(dataset = %id, %error, "a dataset cannot be read");

@@ -17,6 +17,7 @@ mod share;
 mod snapshot;
 mod splits;
 mod table;
+mod upload;
 mod versions;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +32,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(dataset::copy))
         .routes(routes!(table::upload_dataset))
         .routes(routes!(table::upload_examples))
+        .routes(routes!(upload::upload_experiment))
         .routes(routes!(versions::list))
         .routes(routes!(versions::read))
         .routes(routes!(versions::tag))

@@ -374,6 +374,8 @@ async fn examples_are_taken_from_runs() {
     let example = add(&server, &id, json!({"source_run_id": C, "use_source_run_io": true})).await;
     assert_eq!((&example["inputs"], &example["outputs"]), (&json!({"q": "from run"}), &json!({"a": 1})));
     assert_eq!(example["source_run_id"], json!(C));
+    let own = json!({"source_run_id": C, "use_source_run_io": true, "inputs": {"q": "own"}});
+    assert_eq!(add(&server, &id, own).await["inputs"], json!({"q": "from run"}));
     let unknown = json!({"dataset_id": id, "source_run_id": B, "use_source_run_io": true});
     server.post("/examples", unknown).await.refused(404);
     server.post("/examples", json!({"dataset_id": id, "use_source_run_io": true})).await.refused(422);
@@ -608,4 +610,65 @@ async fn experiments_are_compared() {
     let counted = server.get(&format!("/datasets/{id}")).await.ok();
     assert_eq!(counted["session_count"], json!(2));
     assert!(counted["last_session_start_time"].is_string());
+}
+
+/// An experiment of two rows, both over the same question.
+fn experiment(name: &str) -> Value {
+    let row = |answer: &str, score: f64| {
+        json!({"inputs": {"q": "one"}, "expected_outputs": {"a": "1"}, "actual_outputs": {"a": answer},
+            "evaluation_scores": [{"key": "right", "score": score, "run_id": A}], "run_name": "answer",
+            "start_time": "2026-01-01T00:00:01Z", "end_time": "2026-01-01T00:00:02Z", "run_metadata": {"m": 1}})
+    };
+    json!({"experiment_name": name, "experiment_description": "d", "experiment_metadata": {"model": "x"},
+        "experiment_start_time": "2026-01-01T00:00:00Z", "experiment_end_time": "2026-01-01T00:01:00Z",
+        "dataset_name": "questions", "summary_experiment_scores": [{"key": "all", "score": 0.5}],
+        "results": [row("1", 1.0), row("2", 0.0)]})
+}
+
+#[tokio::test]
+async fn an_experiment_that_ran_elsewhere_is_taken_whole() {
+    let server = Server::new();
+    let made = server.post("/datasets/upload-experiment", experiment("first")).await.ok();
+    let (dataset, project) = (text(&made["dataset"]["id"]).to_owned(), text(&made["experiment"]["id"]));
+    assert_eq!(made["experiment"]["reference_dataset_id"], json!(dataset));
+    assert_eq!(made["experiment"]["extra"]["metadata"], json!({"model": "x"}));
+    assert_eq!(questions(&server, &format!("dataset={dataset}")).await, ["one"]);
+    let read = server.get(&format!("/sessions/{project}?include_stats=true")).await.ok();
+    assert_eq!((&read["run_count"], &read["feedback_stats"]["right"]["avg"]), (&json!(2), &json!(0.5)));
+    assert_eq!(read["session_feedback_stats"]["all"]["avg"], json!(0.5));
+    let rows = json!({"session_ids": [project]});
+    let rows = server.post(&format!("/datasets/{dataset}/runs"), rows).await.ok();
+    assert_eq!(rows.as_array().map(Vec::len), Some(1));
+    let mut answers: Vec<&Value> =
+        rows[0]["runs"].as_array().expect("runs").iter().map(|run| &run["outputs"]["a"]).collect();
+    answers.sort_by_key(|answer| answer.to_string());
+    assert_eq!(answers, [&json!("1"), &json!("2")]);
+
+    let second = server.post("/datasets/upload-experiment", experiment("second")).await.ok();
+    assert_eq!(second["dataset"]["id"], json!(dataset));
+    assert_eq!(questions(&server, &format!("dataset={dataset}")).await, ["one"], "the same example");
+}
+
+#[tokio::test]
+async fn an_experiment_that_cannot_be_taken_leaves_nothing_behind() {
+    let server = Server::new();
+    let path = "/datasets/upload-experiment";
+    let mut wrong = experiment("a");
+    wrong["results"][1]["evaluation_scores"] = json!([{"score": 1}]);
+    server.post(path, wrong).await.refused(422);
+    let mut nameless = experiment("a");
+    nameless["dataset_name"] = json!(null);
+    server.post(path, nameless.clone()).await.refused(422);
+    nameless["dataset_id"] = json!(B);
+    server.post(path, nameless).await.refused(404);
+    assert_eq!(server.get("/datasets").await.ok(), json!([]));
+    assert_eq!(server.get("/sessions?name=a").await.ok(), json!([]));
+    server.post(path, experiment("a")).await.ok();
+    server.post(path, experiment("a")).await.refused(409);
+    let other = dataset(&server, "other").await;
+    let example = add(&server, &other, json!({"inputs": {"q": "x"}})).await;
+    let mut foreign = experiment("b");
+    foreign["results"][0]["row_id"] = example["id"].clone();
+    server.post(path, foreign).await.refused(409);
+    assert_eq!(server.get("/sessions?name=b").await.ok(), json!([]));
 }

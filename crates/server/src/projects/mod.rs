@@ -7,7 +7,7 @@
 //! the id of the workspace.
 
 mod address;
-mod json;
+pub(crate) mod json;
 mod list;
 mod metadata;
 mod stats;

@@ -193,27 +193,38 @@ async fn page(
 ) -> ApiResult<Vec<(Item, Shown)>> {
     loop {
         let items = item::all(app, queue.id).await?.into_iter().filter(&is_wanted);
-        let page: Vec<Item> = items.skip(offset).take(limit).collect();
-        let ids: Vec<RunId> = page.iter().map(|item| item.run).collect();
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let query = RunQuery { limit: ids.len(), ids, ..RunQuery::default() };
-        let stored = app.store.stored_runs(&query).await?.items;
-        let needs = Needs { feedback: true, share: false };
-        let shown = shown::gather(app, stored, needs, base_url).await?;
-        let mut shown: HashMap<RunId, Shown> = shown.into_iter().map(|run| (run.id(), run)).collect();
-        let gone: Vec<Change> = page
-            .iter()
-            .filter(|item| !shown.contains_key(&item.run))
-            .map(|item| Change::Delete { kind: item::KIND.to_owned(), id: item.id })
-            .collect();
+        let (found, gone) = with_runs(app, items.skip(offset).take(limit).collect(), base_url).await?;
         if gone.is_empty() {
-            let join = |item: Item| shown.remove(&item.run).map(|run| (item, run));
-            return Ok(page.into_iter().filter_map(join).collect());
+            return Ok(found);
         }
-        app.store.change(gone).await?;
+        let leave = |item: Item| Change::Delete { kind: item::KIND.to_owned(), id: item.id };
+        app.store.change(gone.into_iter().map(leave).collect()).await?;
     }
+}
+
+/// The items with their runs, in order; and those whose runs were deleted.
+pub(super) async fn with_runs(
+    app: &App,
+    items: Vec<Item>,
+    base_url: &str,
+) -> ApiResult<(Vec<(Item, Shown)>, Vec<Item>)> {
+    let ids: Vec<RunId> = items.iter().map(|item| item.run).collect();
+    if ids.is_empty() {
+        return Ok(Default::default());
+    }
+    let query = RunQuery { limit: ids.len(), ids, ..RunQuery::default() };
+    let stored = app.store.stored_runs(&query).await?.items;
+    let needs = Needs { feedback: true, share: false };
+    let shown = shown::gather(app, stored, needs, base_url).await?;
+    let mut shown: HashMap<RunId, Shown> = shown.into_iter().map(|run| (run.id(), run)).collect();
+    let (mut found, mut gone) = (Vec::new(), Vec::new());
+    for item in items {
+        match shown.remove(&item.run) {
+            Some(run) => found.push((item, run)),
+            None => gone.push(item),
+        }
+    }
+    Ok((found, gone))
 }
 
 #[derive(Deserialize, ToSchema)]

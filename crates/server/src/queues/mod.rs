@@ -2,8 +2,10 @@
 //!
 //! A queue is a record of kind [`KIND`]; what waits in it is an [`item`], a
 //! record of its own under the queue, in the order of its time. `items`
-//! handles what is in a queue, `status` what reviewers did with it.
+//! handles what is in a queue, `status` what reviewers did with it, `export`
+//! what they are done with.
 
+mod export;
 mod item;
 mod items;
 mod status;
@@ -32,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create, delete_several))
         .routes(routes!(read, change, delete))
+        .routes(routes!(export::export))
         .merge(items::routes())
         .merge(status::routes())
 }

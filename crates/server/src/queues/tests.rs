@@ -236,3 +236,26 @@ async fn a_deleted_run_leaves_its_queues() {
     assert_eq!(server.get(&format!("{path}/runs")).await.ok(), json!([]));
     assert_eq!(server.get(&format!("{path}/total_size")).await.ok(), json!({"size": 0}));
 }
+
+#[tokio::test]
+async fn what_is_done_is_exported_in_one_list() {
+    let server = Server::new();
+    let path = queue(&server, 45, json!({})).await;
+    let path_of_export = format!("{path}/export");
+    let export = |body: Value| server.post(&path_of_export, body);
+    assert_eq!(export(json!({})).await.ok(), json!([]));
+    let all = server.get(&format!("{path}/runs?limit=100")).await.ok();
+    for item in all.as_array().expect("a list").iter().take(43) {
+        let status = format!("/annotation-queues/status/{}", item["queue_run_id"].as_str().expect("an id"));
+        server.post(&status, json!({"status": "completed"})).await.ok();
+    }
+    let done = export(json!({})).await.ok();
+    let expected: Vec<&str> = names(&all).into_iter().take(43).collect();
+    assert_eq!(names(&done), expected);
+    assert_eq!((done[0].get("completed_by"), done[0]["inputs"]["n"].as_str()), (None, Some("1")));
+    let told = export(json!({"include_annotator_detail": true})).await.ok();
+    assert_eq!(told[0]["completed_by"].as_array().map(Vec::len), Some(1));
+    assert_eq!(export(json!({"start_time": "2100-01-01T00:00:00Z"})).await.ok(), json!([]));
+    assert_eq!(names(&export(json!({"end_time": "2100-01-01T00:00:00Z"})).await.ok()).len(), 43);
+    server.post(&format!("/annotation-queues/{}/export", id(7)), json!({})).await.refused(404);
+}

@@ -166,7 +166,7 @@ fn changed_files(old: Vec<File>, operations: Option<FileChange>, new: Vec<File>)
 }
 
 /// 409 where an example is in another dataset than the request says.
-pub(super) fn check_dataset(example: &Example, dataset: &Dataset) -> ApiResult<()> {
+pub(in crate::datasets) fn check_dataset(example: &Example, dataset: &Dataset) -> ApiResult<()> {
     if example.dataset == dataset.id {
         return Ok(());
     }

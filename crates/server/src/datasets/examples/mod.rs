@@ -13,7 +13,7 @@ mod write;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub(super) use self::draft::{NewExample, settle};
+pub(super) use self::draft::{NewExample, check_dataset, settle};
 pub(super) use self::read::{count_for, page_for};
 use crate::app::App;
 

@@ -26,7 +26,7 @@ pub(crate) enum Command {
     /// Make a small corpus, analyse it, print the report and write it to a folder
     Demo(Demo),
     /// Analyse files of traces: the main job in one command
-    Report(Report),
+    Report(Box<Report>),
     /// Read files of traces into a project of a durable store
     Import(Import),
     /// Make, list, show, export and delete reports over a store
@@ -294,7 +294,7 @@ pub(crate) enum Insights {
         #[arg(long)]
         project: String,
         #[command(flatten)]
-        analysis: Analysis,
+        analysis: Box<Analysis>,
         /// Leave the work to the server of this store, and print the id of the job
         #[arg(long, conflicts_with_all = ["sample_by", "threads", "json", "depth"])]
         queue: bool,
@@ -428,7 +428,7 @@ pub(crate) enum Config {
         #[arg(long)]
         project: String,
         #[command(flatten)]
-        analysis: Analysis,
+        analysis: Box<Analysis>,
         #[command(flatten)]
         asked: SavedAsked,
     },

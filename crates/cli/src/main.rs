@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     let result = match args.command {
         Command::Demo(args) => command::demo::run(args),
-        Command::Report(args) => command::report::run(args),
+        Command::Report(args) => command::report::run(*args),
         Command::Import(args) => command::import::run(args),
         Command::Insights(args) => command::insights::run(args),
         Command::Config(args) => command::config::run(args),

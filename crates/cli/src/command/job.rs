@@ -56,6 +56,11 @@ pub(crate) fn enqueue(
 /// What the flags ask for, as a request for a job. Flags at their usual values say nothing.
 pub(crate) fn entries(analysis: &Analysis) -> anyhow::Result<Map<String, Value>> {
     let config = analysis.config()?;
+    anyhow::ensure!(
+        config.tier.is_local(),
+        "a server makes reports of tier local only; `assay insights run --tier {}` without --queue makes this one here",
+        config.tier.as_str()
+    );
     let partitions: Map<String, Value> =
         config.categories.iter().map(|one| (one.name.clone(), json!(one.description))).collect();
     let said = [

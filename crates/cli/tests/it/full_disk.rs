@@ -15,7 +15,7 @@ fn batch(number: usize) -> Value {
             .map(|word| {
                 format!(
                     "{:x}",
-                    word.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (number * 31 + at) as u64 * 0x1234_5678_9abc
+                    word.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ ((number * 31 + at) as u64 * 0x1234_5678_9abc)
                 )
             })
             .collect();

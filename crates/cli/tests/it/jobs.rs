@@ -52,10 +52,9 @@ fn a_job_whose_server_is_killed_ten_times_gives_the_same_bytes() {
     let expected = server.bytes(&format!("{unbroken}/files/report.json"));
     let broken = begin(&server, &project);
     let mut server = server;
-    let mut kills = 0;
-    for round in 0..KILLS {
+    for kills in 0..KILLS {
         // From right after it was claimed until it is nearly done, a little later in every round.
-        let wanted = Duration::from_millis(20 + round * 7_919 % 900);
+        let wanted = Duration::from_millis(20 + kills * 7_919 % 900);
         let begun = Instant::now();
         loop {
             let job = server.get(&broken);
@@ -69,7 +68,6 @@ fn a_job_whose_server_is_killed_ten_times_gives_the_same_bytes() {
             std::thread::sleep(Duration::from_millis(5));
         }
         server.kill();
-        kills += 1;
         server = Server::start(&place);
     }
     let job = end(&server, &broken);

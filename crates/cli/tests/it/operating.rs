@@ -25,7 +25,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 impl Server {
     /// Status of a GET with this key.
-    fn get(&self, path: &str, key: Option<&str>) -> u16 {
+    fn status(&self, path: &str, key: Option<&str>) -> u16 {
         let mut request = self.agent.get(format!("{}{path}", self.url));
         if let Some(key) = key {
             request = request.header("x-api-key", key);
@@ -84,19 +84,19 @@ fn settings_come_from_flags_environment_and_file_and_slips_are_refused() {
 fn keys_made_and_revoked_beside_a_running_server_count_at_once() {
     let place = Place::new();
     let server = Server::start(&place);
-    assert_eq!(server.get("/sessions", None), 200, "on loopback, without keys, whoever asks is the owner");
+    assert_eq!(server.status("/sessions", None), 200, "on loopback, without keys, whoever asks is the owner");
     let key = place.assay("key create --role viewer --description ci --expires 30d").ok().out();
     let key = key.trim();
-    until("requests without a key are refused", || server.get("/sessions", None) == 401);
-    assert_eq!(server.get("/sessions", Some(key)), 200);
-    assert_eq!(server.get("/audit-logs", Some(key)), 403, "a viewer is no admin");
+    until("requests without a key are refused", || server.status("/sessions", None) == 401);
+    assert_eq!(server.status("/sessions", Some(key)), 200);
+    assert_eq!(server.status("/audit-logs", Some(key)), 403, "a viewer is no admin");
     let listed = place.assay("key list --json").ok().json();
     assert_eq!((&listed[0]["role"], &listed[0]["description"]), (&json!("viewer"), &json!("ci")));
     assert!(listed[0]["expires_at"].is_string());
     assert!(!listed.to_string().contains(key), "it is shown once");
     let id = listed[0]["id"].as_str().expect("an id");
     place.assay(&format!("key revoke {id}")).ok();
-    until("a revoked key is refused", || server.get("/sessions", Some(key)) == 401);
+    until("a revoked key is refused", || server.status("/sessions", Some(key)) == 401);
     let audit = place.assay("audit --json").ok().json();
     let actions: Vec<&Value> =
         audit.as_array().expect("a list").iter().map(|one| &one["entry"]["action"]).collect();

@@ -14,8 +14,8 @@ mod standing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use assay_domain::{Feedback, ProjectId, RunId, RunPatch, TraceId};

@@ -39,6 +39,15 @@ impl Desk {
         prices: PriceTable,
     ) -> anyhow::Result<Option<Self>> {
         if flags.tier == Tier::Local {
+            let for_models = [
+                ("--instructions", flags.instructions.is_some()),
+                ("--summary-prompt", flags.summary_prompt.is_some()),
+                ("--attributes", flags.attributes.is_some()),
+                ("--read", flags.read.is_some()),
+            ];
+            if let Some((flag, _)) = for_models.iter().find(|(_, is_given)| *is_given) {
+                anyhow::bail!("{flag} is for language models: it needs --tier names or --tier deep");
+            }
             return Ok(None);
         }
         let provider = Provider::new(settings(flags)?)?;

@@ -388,15 +388,6 @@ pub(crate) struct Asked {
     /// Only threads active in the last hours
     #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
     pub(crate) last_hours: Option<u32>,
-    /// Who analyses: local (no language model), names or deep
-    #[arg(long, value_name = "TIER")]
-    pub(crate) tier: Option<String>,
-    /// What you want to know, in plain words
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) instructions: Option<String>,
-    /// Most to spend on models, in US dollars
-    #[arg(long, value_name = "DOLLARS")]
-    pub(crate) budget: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -449,9 +440,6 @@ pub(crate) struct SavedAsked {
     /// Only threads active in the last hours before a job is made
     #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
     pub(crate) last_hours: Option<u32>,
-    /// What you want to know, in plain words
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) instructions: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -24,7 +24,7 @@ pub(crate) fn run(command: Config) -> anyhow::Result<Outcome> {
             if let Some(hours) = asked.last_hours {
                 entries.insert("last_n_hours".to_owned(), json!(hours));
             }
-            if let Some(text) = &asked.instructions {
+            if let Some(text) = &analysis.model.instructions {
                 let answers = json!({ "What would you like to learn about your agent?": text });
                 entries.insert("user_context".to_owned(), answers);
             }

@@ -16,7 +16,6 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             if queue {
                 return job::enqueue(&data.data, &project, &analysis, &asked);
             }
-            job::only_local(asked.tier.as_deref())?;
             let mut config = analysis.config()?;
             if let Some(hours) = asked.last_hours {
                 config.start_time = Some(chrono::Utc::now() - chrono::TimeDelta::hours(i64::from(hours)));

@@ -33,14 +33,8 @@ pub(crate) fn enqueue(
     if let Some(hours) = asked.last_hours {
         say("last_n_hours", json!(hours));
     }
-    if let Some(tier) = &asked.tier {
-        say("tier", json!(tier));
-    }
-    if let Some(instructions) = &asked.instructions {
+    if let Some(instructions) = &analysis.model.instructions {
         say("user_context", json!({ "What would you like to learn about your agent?": instructions }));
-    }
-    if let Some(budget) = &asked.budget {
-        say("budget", json!(budget));
     }
     let config = match &asked.config {
         Some(config) => Some(block_on(beside::config(&store, &project, config)).map_err(anyhow::Error::msg)?),
@@ -75,16 +69,6 @@ pub(crate) fn entries(analysis: &Analysis) -> anyhow::Result<Map<String, Value>>
         ("seed", (config.seed != 0).then(|| json!(config.seed))),
     ];
     Ok(said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
-}
-
-/// A report made here and now asks no model.
-pub(crate) fn only_local(tier: Option<&str>) -> anyhow::Result<()> {
-    anyhow::ensure!(
-        matches!(tier, None | Some("local")),
-        "tier {:?} needs a language model, which this command cannot ask yet; leave --tier out",
-        tier.unwrap_or_default()
-    );
-    Ok(())
 }
 
 pub(crate) fn list(dir: &Path, project: Option<&str>, json: bool) -> anyhow::Result<()> {

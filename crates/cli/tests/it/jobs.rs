@@ -93,8 +93,10 @@ fn commands_beside_the_server_queue_follow_compare_and_export() {
     let queued = place.assay("insights run --project chats --queue --config mine").ok().out();
     let cancelled = place.assay("insights run --project chats --queue --focus errors").ok().out();
     place.assay(&format!("insights cancel {}", cancelled.trim())).ok();
-    place.assay("insights run --project chats --queue --tier deep").fails_with(&["language model", "local"]);
-    place.assay("insights run --project chats --tier deep").fails_with(&["language model"]);
+    place
+        .assay("insights run --project chats --queue --tier deep --model m")
+        .fails_with(&["tier local only"]);
+    place.assay("insights run --project chats --tier deep").fails_with(&["--model"]);
 
     let server = Server::start(&place);
     let report = place.assay(&format!("insights watch {}", queued.trim())).ok().out();

@@ -11,6 +11,7 @@ mod files;
 mod html;
 mod inert_json;
 mod markdown;
+mod models;
 mod terminal;
 pub mod text;
 

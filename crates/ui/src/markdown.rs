@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use assay_domain::report::{Category, CategoryKind, Report, Statistics};
 
-use crate::{format, text};
+use crate::{format, models, text};
 
 /// How many categories get a section of their own; the table has them all.
 const SECTIONS: usize = 60;
@@ -162,6 +162,9 @@ fn made(out: &mut String, report: &Report) {
         format::number(made.quality.confidence),
         format::count(made.claims_dropped),
     );
+    for fact in models::facts(report) {
+        let _ = writeln!(out, "- {}", escape(&fact));
+    }
     for (reason, threads) in skipped_by_reason(report) {
         let _ = writeln!(out, "- skipped {}: {}", format::count(threads), escape(&reason));
     }

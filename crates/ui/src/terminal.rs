@@ -10,7 +10,7 @@ use assay_domain::report::{Category, CategoryKind, Report};
 use unicode_width::UnicodeWidthStr;
 
 use crate::markdown::{skipped_by_reason, title};
-use crate::{format, text};
+use crate::{format, models, text};
 
 /// How the terminal is and how much to show.
 #[derive(Clone, Debug)]
@@ -290,6 +290,7 @@ impl Screen<'_> {
         if made.claims_dropped > 0 {
             facts.push(format!("{} claims left out, not verified", made.claims_dropped));
         }
+        facts.extend(models::facts(report));
         facts.push(format!("report {}", report.id));
         self.wrapped("", "", &facts.join(" · "), Some(DIM));
         if !made.skipped.is_empty() {

@@ -8,7 +8,7 @@ use super::HtmlOptions;
 use super::numbers::width;
 use super::selection::Selection;
 use crate::markdown::skipped_by_reason;
-use crate::{format, inert_json, text};
+use crate::{format, inert_json, models, text};
 
 /// Skipped threads named one by one.
 const SKIPPED: usize = 200;
@@ -98,6 +98,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         let names: Vec<_> = categories.iter().map(|category| text::line(&category.name)).collect();
         facts.insert(7, ("Given categories", names.join(", ")));
     }
+    facts.extend(models::facts(report).into_iter().map(|fact| ("Language models", fact)));
     if made.student_texts > 0 {
         let routed = format!("{} texts by the fitted student", format::count(made.student_texts));
         facts.push(("Routed", routed));

@@ -78,11 +78,19 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
 
 /// Runs the product over some threads.
 fn analyse(binary: &Path, lines: &[String], flags: &[&str]) -> Result<Found> {
+    analyse_in(binary, lines, flags, None)
+}
+
+/// The same over a store that stays, in this folder: texts embedded once are not embedded again.
+fn analyse_in(binary: &Path, lines: &[String], flags: &[&str], store: Option<&Path>) -> Result<Found> {
     let folder = tempfile::tempdir()?;
     let file: PathBuf = folder.path().join("threads.jsonl");
     std::fs::write(&file, lines.join("\n"))?;
     let mut args = vec!["report", file.to_str().context("a path")?, "--json", "--no-files"];
     args.extend(flags);
+    if let Some(data) = store {
+        args.extend(["--data", data.to_str().context("a path")?]);
+    }
     let (output, measured) = process::run(binary, &args)?;
     let report: serde_json::Value = serde_json::from_slice(&output).context("report.json")?;
     let mut other = Vec::new();
@@ -208,11 +216,13 @@ fn stability_rows(binary: &Path, set: &Set, labelled: &Labelled, found: &Found) 
             common.into_iter().map(|(a, b)| (a.clone(), b.clone())).unzip();
         Agreement::of(&left, &right).ari
     };
+    let memory = tempfile::tempdir()?;
     let mut runs = vec![leaves(found)];
     for seed in ["1", "2", "3", "4"] {
         let mut flags = set.flags.to_vec();
         flags.extend(["--seed", seed]);
-        runs.push(leaves(&analyse(binary, &labelled.lines, &flags)?));
+        let found = analyse_in(binary, &labelled.lines, &flags, Some(memory.path()))?;
+        runs.push(leaves(&found));
     }
     let mut pairs = Vec::new();
     for (index, a) in runs.iter().enumerate() {
@@ -222,6 +232,7 @@ fn stability_rows(binary: &Path, set: &Set, labelled: &Labelled, found: &Found) 
     let replaced = labelled.lines.len() * 36 / 1000;
     let mut lines = labelled.lines[replaced..].to_vec();
     lines.extend(labelled.spare.iter().take(replaced).cloned());
+    // A store of its own: threads stay in the project they were first seen in.
     let shifted = leaves(&analyse(binary, &lines, set.flags)?);
     let row = |measure: &str, value| Row {
         set: set.name.to_owned(),

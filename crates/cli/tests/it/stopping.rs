@@ -221,6 +221,11 @@ fn an_analysis_that_is_stopped_at_any_moment_gives_the_same_report_when_run_agai
             stopped += 1;
             let listed = place.assay("insights list --json").ok().json();
             assert_eq!(listed, serde_json::json!([]), "nothing half-made is stored");
+        } else if stopped == 0 {
+            // The signal came before anybody listened, where whoever runs the tests ignores it.
+            for report in place.assay("insights list --json").ok().json().as_array().into_iter().flatten() {
+                place.assay(&format!("insights delete {}", report["id"].as_str().expect("an id"))).ok();
+            }
         } else {
             break;
         }

@@ -1,16 +1,16 @@
 //! What can be written on the command line.
 
+mod models;
 mod operate;
 
 use std::path::PathBuf;
 
-use assay_domain::report::{
-    Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Stratum, Tier,
-};
+use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Stratum};
 use assay_domain::{ReportId, Time};
 use chrono::{NaiveDate, NaiveTime};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use models::{ModelFlags, ProviderKind};
 pub(crate) use operate::{Audit, Backup, Key, Redact, Restore, Serve};
 
 /// Reads the traces of LLM agents and tells what people do with them and where they fail.
@@ -144,75 +144,6 @@ pub(crate) struct Analysis {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) model: ModelFlags,
-}
-
-/// Whether and how language models take part.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Language models")]
-pub(crate) struct ModelFlags {
-    /// local: none; names: one names categories and writes the summary; deep: one also reads threads
-    #[arg(long, value_parser = parse_tier, default_value = "local")]
-    pub(crate) tier: Tier,
-    /// Model that names and concludes, such as gpt-5-mini, claude-sonnet-4-5 or llama3.3
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
-    /// Model that reads threads [default: the same]
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) summary_model: Option<String>,
-    /// Who runs the model [default: by the model's name; compatible with --base-url]. Keys are
-    /// read from OPENAI_API_KEY, ANTHROPIC_API_KEY or, for compatible, ASSAY_MODEL_KEY
-    #[arg(long, value_enum)]
-    pub(crate) provider: Option<ProviderKind>,
-    /// Address of the provider, such as http://localhost:11434/v1
-    #[arg(long, value_name = "URL")]
-    pub(crate) base_url: Option<String>,
-    /// Certificates (PEM) to trust beside the system's
-    #[arg(long, value_name = "FILE")]
-    pub(crate) ca_file: Option<PathBuf>,
-    /// US dollars that the report may cost at most; what is made by then is kept and marked
-    #[arg(long, value_name = "DOLLARS")]
-    pub(crate) budget: Option<f64>,
-    /// Tier deep: how many threads the model reads [default: all]
-    #[arg(long, value_name = "THREADS")]
-    pub(crate) read: Option<usize>,
-    /// What you want to learn about your agent, in plain words
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) instructions: Option<String>,
-    /// File with the prompt for reading a thread; {{run.inputs}}, {{all_thread_messages}}, ...
-    #[arg(long, value_name = "FILE")]
-    pub(crate) summary_prompt: Option<PathBuf>,
-    /// JSON file with questions to answer about every thread: {"NAME": {"type": "boolean", "description": "..."}}
-    #[arg(long, value_name = "FILE")]
-    pub(crate) attributes: Option<PathBuf>,
-    /// Calls in flight at once
-    #[arg(long, value_name = "CALLS", default_value_t = 20)]
-    pub(crate) concurrency: usize,
-    /// Tokens of a thread that a model is shown at most
-    #[arg(long, value_name = "TOKENS", default_value_t = 3000)]
-    pub(crate) thread_tokens: usize,
-    /// Show models personal data and secrets as they stand in the traces
-    #[arg(long)]
-    pub(crate) no_redaction: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ProviderKind {
-    /// OpenAI, chat completions
-    Openai,
-    /// OpenAI, responses
-    Responses,
-    Anthropic,
-    /// Whatever speaks like OpenAI: Ollama, vLLM, LiteLLM, ...
-    Compatible,
-}
-
-fn parse_tier(text: &str) -> Result<Tier, String> {
-    match text {
-        "local" => Ok(Tier::Local),
-        "names" => Ok(Tier::Names),
-        "deep" => Ok(Tier::Deep),
-        other => Err(format!("{other:?} is none of local, names, deep")),
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -25,8 +25,10 @@ use std::time::Duration;
 use assay_domain::report::{ModelWork, Skipped, StageWork, Tier};
 use assay_domain::{PriceTable, ReportConfig};
 use assay_llm::{Answer, Chat, Message, Request, Schema};
+use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::Error;
 
@@ -91,6 +93,7 @@ pub struct Work<'a> {
 struct Books {
     models: BTreeSet<String>,
     stages: BTreeMap<&'static str, StageWork>,
+    costs: BTreeMap<&'static str, Decimal>,
     unpriced: BTreeSet<&'static str>,
     work: ModelWork,
 }
@@ -211,9 +214,9 @@ impl<'a> Work<'a> {
         work.calls += 1;
         work.input_tokens += answer.usage.input_tokens;
         work.output_tokens += answer.usage.output_tokens;
-        // Summed in micro-dollars, so that the order of the answers does not show.
-        match cost.and_then(|cost| cost.total.to_f64()) {
-            Some(dollars) => work.cost = Some(work.cost.unwrap_or(0.0) + (dollars * 1e9).round()),
+        // Decimals add up exactly, so the order of the answers does not show.
+        match cost {
+            Some(cost) => *books.costs.entry(stage).or_default() += cost.total,
             None => {
                 books.unpriced.insert(stage);
             }
@@ -246,7 +249,8 @@ impl<'a> Work<'a> {
         for stage in STAGES {
             let Some(mut one) = books.stages.get(stage).cloned() else { continue };
             one.stage = stage.to_owned();
-            one.cost = one.cost.filter(|_| !books.unpriced.contains(stage)).map(|sum| sum / 1e9);
+            let cost = books.costs.get(stage).filter(|_| !books.unpriced.contains(stage));
+            one.cost = cost.and_then(|cost| cost.to_f64());
             work.stages.push(one);
         }
         work.unread.sort_by(|a, b| a.thread.cmp(&b.thread));
@@ -274,12 +278,16 @@ pub(crate) fn string(description: &str) -> Value {
 
 /// One line, without control characters, at most so many characters.
 pub(crate) fn tidy(text: &str, most: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let plain: String = line.chars().filter(|c| !c.is_control()).collect();
-    if plain.chars().count() <= most {
-        return plain;
+    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    crate::name::clip(&plain, most)
+}
+
+/// A place in an order drawn by lot: it depends on these words alone.
+pub(crate) fn lot(words: &[&str]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for word in words {
+        hasher.update(word.as_bytes());
+        hasher.update([0]);
     }
-    let cut: String = plain.chars().take(most.saturating_sub(1)).collect();
-    let end = cut.rfind(' ').filter(|&end| end > cut.len() / 2).unwrap_or(cut.len());
-    format!("{}…", cut[..end].trim_end_matches([',', '.', ';', ':']))
+    hasher.finalize().into()
 }

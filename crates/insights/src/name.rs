@@ -284,7 +284,8 @@ fn most_certain(members: &[usize], grouping: &Grouping, limit: usize) -> Vec<usi
     chosen
 }
 
-fn centroid<'v>(members: &[usize], vector: &dyn Fn(usize) -> Option<&'v [f32]>) -> Vec<f32> {
+/// The mean direction of the members' vectors; empty where none has one.
+pub(crate) fn centroid<'v>(members: &[usize], vector: &dyn Fn(usize) -> Option<&'v [f32]>) -> Vec<f32> {
     let mut sum: Vec<f32> = Vec::new();
     for &member in members {
         let Some(vector) = vector(member) else { continue };
@@ -315,7 +316,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// At most `limit` characters, cut after a word and marked.
-fn clip(text: &str, limit: usize) -> String {
+pub(crate) fn clip(text: &str, limit: usize) -> String {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if text.chars().count() <= limit {
         return text;

@@ -13,14 +13,13 @@ use assay_domain::report::{CategoryKind, Focus, Shape};
 use assay_llm::Schema;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
-use super::{Asked, Question, Role, Work, object, string, tidy};
+use super::{Asked, Question, Role, Work, lot, object, string, tidy};
 use crate::Error;
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Node, ReadThread};
-use crate::math::matrix::{dot, normalize};
-use crate::name::Named;
+use crate::math::matrix::dot;
+use crate::name::{Named, centroid};
 
 pub(crate) const NAME: &str = "name";
 pub(crate) const ARRANGE: &str = "arrange";
@@ -196,7 +195,7 @@ fn members_shown(members: &[usize], threads: &[ReadThread], grouping: &Grouping)
         grouping.members[b].confidence.total_cmp(&grouping.members[a].confidence).then(a.cmp(&b))
     });
     let mut by_lot = members.to_vec();
-    by_lot.sort_by_cached_key(|&member| lot("member", &threads[member].summary.thread.0));
+    by_lot.sort_by_cached_key(|&member| lot(&["member", &threads[member].summary.thread.0]));
     let mut said = BTreeSet::new();
     let mut shown = Vec::new();
     for (order, most) in [(typical, TYPICAL), (by_lot, TYPICAL + OTHERS)] {
@@ -220,17 +219,8 @@ fn members_shown(members: &[usize], threads: &[ReadThread], grouping: &Grouping)
 
 /// The nearest other leaves of each leaf.
 fn neighbours(leaves: &[usize], members: &[Vec<usize>], vectors: &Vectors) -> BTreeMap<usize, Vec<usize>> {
-    let centroids: Vec<Vec<f32>> = leaves
-        .iter()
-        .map(|&leaf| {
-            let mut sum = vec![0.0_f32; vectors.rows.cols];
-            for vector in members[leaf].iter().filter_map(|&member| vectors.of_thread(member)) {
-                sum.iter_mut().zip(vector).for_each(|(total, x)| *total += x);
-            }
-            normalize(&mut sum);
-            sum
-        })
-        .collect();
+    let vector = |thread: usize| vectors.of_thread(thread);
+    let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&members[leaf], &vector)).collect();
     let nearest = |at: usize| {
         let mut near: Vec<(f32, usize)> = (0..leaves.len())
             .filter(|&other| other != at)
@@ -323,8 +313,9 @@ async fn propose(
     names: &[Named],
 ) -> Result<Option<Vec<Top>>, Error> {
     let sizes = grouping.members_of_nodes();
+    let seed = work.config().seed.to_string();
     let mut order = leaves.to_vec();
-    order.sort_by_cached_key(|&leaf| lot("propose", &format!("{}{}", work.config().seed, names[leaf].name)));
+    order.sort_by_cached_key(|&leaf| lot(&["propose", &seed, &names[leaf].name]));
     let lines: Vec<String> = order
         .iter()
         .map(|&leaf| {
@@ -375,7 +366,7 @@ async fn sort_in(
         .map(|(part, chunk)| {
             let mut options: Vec<usize> = (0..tops.len()).collect();
             let salt = format!("{} {round} {part}", work.config().seed);
-            options.sort_by_cached_key(|&top| lot(&salt, &tops[top].name));
+            options.sort_by_cached_key(|&top| lot(&[&salt, &tops[top].name]));
             (chunk.to_vec(), sorting(work, chunk, &options, tops, names))
         })
         .collect();
@@ -476,13 +467,4 @@ fn rebuilt(
         Grouping { nodes, members, granularities: grouping.granularities, stability: grouping.stability },
         renamed,
     )
-}
-
-/// A place in an order drawn by lot.
-fn lot(salt: &str, what: &str) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(salt.as_bytes());
-    hasher.update([0]);
-    hasher.update(what.as_bytes());
-    hasher.finalize().into()
 }

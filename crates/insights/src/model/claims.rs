@@ -55,7 +55,8 @@ pub(crate) async fn write(
     };
     let local = std::mem::take(&mut report.executive_summary);
     let (highlights, mut dropped) = highlights(report, &answer, &threads);
-    report.executive_summary.highlights = if highlights.is_empty() { local.highlights } else { highlights };
+    // Sentences cite highlights by rank: whose sentences are kept, theirs are the highlights.
+    report.executive_summary.highlights = highlights;
     let title = tidy(answer["title"].as_str().unwrap_or_default(), 90);
     report.executive_summary.title =
         if title.is_empty() || has_number(&title, report) { local.title } else { title };
@@ -67,10 +68,11 @@ pub(crate) async fn write(
             None => dropped += 1,
         }
     }
-    // Local claims refer to local highlights: they stay only where nothing of the model's does.
     if points.is_empty() {
-        let references_hold = |claim: &Claim| verify::claim(report, claim).is_ok();
-        points = local.key_points.into_iter().filter(references_hold).collect();
+        points = local.key_points;
+        report.executive_summary.highlights = local.highlights;
+    } else if report.executive_summary.highlights.is_empty() {
+        report.executive_summary.highlights = local.highlights;
     }
     report.made.claims_dropped += dropped;
     report.executive_summary.key_points = points;

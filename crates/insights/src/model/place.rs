@@ -9,15 +9,14 @@ use assay_domain::report::CategoryKind;
 use assay_llm::Schema;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
-use super::{Asked, Question, Role, Work, object, tidy};
+use super::{Asked, Question, Role, Work, lot, object, tidy};
 use crate::Error;
 use crate::context::{Progress, Stage};
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Member, Node, ReadThread};
-use crate::math::matrix::{dot, normalize};
-use crate::name::Named;
+use crate::math::matrix::dot;
+use crate::name::{Named, centroid};
 
 pub(crate) const STAGE: &str = "assign";
 const SYSTEM: &str = include_str!("prompts/place.txt");
@@ -51,7 +50,9 @@ pub(crate) async fn unclear(
         return Ok(grouping);
     }
     progress.begin(Stage::Assign, 0);
-    let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&grouping, vectors, leaf)).collect();
+    let members = grouping.members_of_nodes();
+    let vector = |thread: usize| vectors.of_thread(thread);
+    let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&members[leaf], &vector)).collect();
     let asked: Vec<(usize, Vec<usize>)> = (unclear_members(&grouping, &leaves).into_iter())
         .filter_map(|thread| Some((thread, shortlist(work, thread, threads, vectors, &leaves, &centroids)?)))
         .collect();
@@ -145,28 +146,10 @@ fn shortlist(
         .collect();
     near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut options: Vec<usize> = near.into_iter().take(OPTIONS).map(|(_, leaf)| leaf).collect();
-    options.sort_by_cached_key(|&leaf| {
-        let mut hasher = Sha256::new();
-        hasher.update(work.config().seed.to_le_bytes());
-        hasher.update(threads[thread].summary.thread.0.as_bytes());
-        hasher.update(leaf.to_le_bytes());
-        <[u8; 32]>::from(hasher.finalize())
-    });
+    let seed = work.config().seed.to_string();
+    let id = &threads[thread].summary.thread.0;
+    options.sort_by_cached_key(|&leaf| lot(&[&seed, id, &leaf.to_string()]));
     Some(options)
-}
-
-fn centroid(grouping: &Grouping, vectors: &Vectors, leaf: usize) -> Vec<f32> {
-    let mut sum: Vec<f32> = Vec::new();
-    for (thread, member) in grouping.members.iter().enumerate().filter(|(_, member)| member.leaf == leaf) {
-        let Some(vector) = vectors.of_thread(thread) else { continue };
-        if sum.is_empty() {
-            sum = vec![0.0; vector.len()];
-        }
-        // Who surely belongs says most.
-        sum.iter_mut().zip(vector).for_each(|(total, x)| *total += member.confidence as f32 * x);
-    }
-    normalize(&mut sum);
-    sum
 }
 
 fn question(thread: &ReadThread, options: &[usize], names: &[Named]) -> Question {

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Asked, Question, Role, Work, object, render, string, template, tidy};
+use super::{Asked, Question, Role, Work, lot, object, render, string, template, tidy};
 use crate::Error;
 use crate::context::{Context, Stage};
 use crate::grouping::ReadThread;
@@ -189,7 +189,8 @@ fn choose(threads: &[ReadThread], config: &ReportConfig) -> Vec<usize> {
     }
     let mut said: BTreeSet<String> = BTreeSet::new();
     let mut order: Vec<usize> = (0..threads.len()).collect();
-    order.sort_by_cached_key(|&index| lot(config.seed, &threads[index].summary.thread));
+    let seed = config.seed.to_string();
+    order.sort_by_cached_key(|&index| lot(&[&seed, &threads[index].summary.thread.0]));
     let mut ranked: Vec<(bool, usize)> = order
         .into_iter()
         .map(|index| (!said.insert(pattern(&threads[index].summary.request)), index))
@@ -206,13 +207,6 @@ fn choose(threads: &[ReadThread], config: &ReportConfig) -> Vec<usize> {
         chosen.insert(index);
     }
     chosen.into_iter().collect()
-}
-
-fn lot(seed: u64, thread: &ThreadId) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(seed.to_le_bytes());
-    hasher.update(thread.0.as_bytes());
-    hasher.finalize().into()
 }
 
 /// The same for texts that differ only in numbers, ids and blanks.

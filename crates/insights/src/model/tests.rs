@@ -289,3 +289,19 @@ async fn answers_beside_the_options_go_to_other_and_never_to_the_first() {
     let placed = other.map_or(0, |node| node.statistics.threads);
     assert!(placed >= asked, "{asked} were asked about, {placed} are in Other");
 }
+
+#[tokio::test]
+async fn sentences_and_the_highlights_they_cite_come_from_the_same_hand() {
+    let script = Script::new(|request| match request.stage.as_ref() {
+        "summary" => Line::Json(json!({
+            "title": "",
+            "key_points": [{"text": "93 % are about refunds"}],
+            "highlights": [{"thread": "T9", "reason": "Worth a look"}],
+        })),
+        _ => Line::Json(decent(request)),
+    });
+    let made = report(&script, &deep(), 4).await.expect("a report");
+    let reason = &made.executive_summary.highlights[0].reason;
+    assert!(!made.executive_summary.key_points.is_empty());
+    assert_ne!(reason, "Worth a look", "local sentences must not cite the model's choice");
+}

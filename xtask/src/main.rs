@@ -3,7 +3,6 @@
 mod bench;
 mod clients;
 mod load;
-mod model;
 mod process;
 mod quality;
 mod random;
@@ -19,11 +18,15 @@ fn main() -> anyhow::Result<()> {
         Some((command, rest)) => (command.as_str(), rest),
         None => ("", &[] as &[String]),
     };
+    let computes = ["bench", "load"].contains(&command);
+    if computes && cfg!(debug_assertions) {
+        return process::again_optimized(&args);
+    }
     match command {
         "test" => test::run(rest),
         "clients" => clients::run(rest),
         "schemathesis" => schemathesis::run(rest),
-        "model" => model::run(rest),
+        "model" => process::example("assay-llm", "derive", rest),
         "quality" => quality::run(rest),
         "bench" => bench::run(rest),
         "load" => load::run(rest),
@@ -32,7 +35,7 @@ fn main() -> anyhow::Result<()> {
              \x20      cargo xtask clients    real clients against the server [SUITE…] [--assay FILE]\n\
              \x20      cargo xtask schemathesis  requests made from the OpenAPI document [--examples COUNT] [--assay FILE]\n\
              \x20      cargo xtask model      derive the bundled embedder\n\
-             \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability]\n\
+             \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability] [--assay FILE]\n\
              \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store]\n\
              \x20      cargo xtask load       send traces to any server: --url URL [--kind pairs|multipart|batch|otlp] …"
         ),

@@ -1,5 +1,6 @@
 //! Runs the product and watches it: time and peak memory.
 
+use std::ffi::OsString;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,14 +18,41 @@ pub(crate) struct Measured {
 
 /// Builds the release binary and returns its path.
 pub(crate) fn build_assay() -> Result<PathBuf> {
-    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let status = Command::new(cargo())
         .args(["build", "--release", "--locked", "--quiet", "--package", "assay"])
         .current_dir(crate::root())
         .status()?;
     ensure!(status.success(), "the release build failed");
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from);
-    Ok(target.join("release/assay"))
+    Ok(target().join("release/assay"))
+}
+
+/// Runs an example of a crate, optimized.
+pub(crate) fn example(package: &str, name: &str, args: &[String]) -> Result<()> {
+    let status = Command::new(cargo())
+        .args(["run", "--release", "--locked", "--quiet", "--package", package, "--example", name, "--"])
+        .args(args)
+        .status()?;
+    ensure!(status.success(), "{name} failed");
+    Ok(())
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
+}
+
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// Runs this automation again as optimized code, for what measures or computes.
+pub(crate) fn again_optimized(args: &[String]) -> Result<()> {
+    let status = Command::new(cargo())
+        .args(["run", "--release", "--locked", "--quiet", "--package", "xtask", "--"])
+        .args(args)
+        .status()?;
+    // Whatever went wrong has been said by the other.
+    std::process::exit(status.code().unwrap_or(1));
 }
 
 /// Runs the binary to its end and returns what it printed.

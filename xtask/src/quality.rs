@@ -39,13 +39,23 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let check = args.iter().any(|arg| arg == "--check");
     let stability = args.iter().any(|arg| arg == "--stability");
     let store = !args.iter().any(|arg| arg == "--no-store");
-    let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with("--")).collect();
+    let given = args.iter().position(|arg| arg == "--assay");
+    let is_path = |index: usize| given.is_some_and(|flag| index == flag + 1);
+    let wanted: Vec<&String> = args
+        .iter()
+        .enumerate()
+        .filter(|&(index, arg)| !arg.starts_with("--") && !is_path(index))
+        .map(|(_, arg)| arg)
+        .collect();
     let data = crate::root().join("../shared/data");
     if !data.is_dir() {
         println!("quality: no labelled data at {}; nothing to measure", data.display());
         return Ok(());
     }
-    let binary = process::build_assay()?;
+    let binary = match given {
+        Some(flag) => PathBuf::from(args.get(flag + 1).context("--assay needs the path of a binary")?),
+        None => process::build_assay()?,
+    };
     let mut rows = Vec::new();
     for set in sets::all() {
         if !wanted.is_empty() && !wanted.iter().any(|name| *name == set.name) {

@@ -12,9 +12,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         args.is_empty(),
         "`cargo xtask test` takes no arguments; see `cargo xtask clients` for one suite"
     );
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status =
-        Command::new(cargo).args(["test", "--workspace", "--locked"]).current_dir(crate::root()).status()?;
+    let status = Command::new(crate::process::cargo())
+        .args(["test", "--workspace", "--locked"])
+        .current_dir(crate::root())
+        .status()?;
     ensure!(status.success(), "the tests of the workspace failed");
-    crate::clients::run(&[])
+    // The tests have just built it; asking for it alone would build it with other features.
+    let binary = crate::process::target().join("debug/assay");
+    crate::clients::run(&["--assay".to_owned(), binary.display().to_string()])
 }

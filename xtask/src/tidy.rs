@@ -41,7 +41,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "assay-redact",
         ],
     ),
-    ("xtask", &["assay-llm"]),
+    ("xtask", &[]),
 ];
 
 /// Foreign crates that only some of ours may use.

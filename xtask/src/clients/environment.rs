@@ -21,7 +21,7 @@ pub(crate) struct Environment {
 impl Environment {
     /// Installs what is missing, and copies the suites to where they run.
     pub(crate) fn prepare() -> Result<Self> {
-        let home = process_target().join("clients");
+        let home = crate::process::target().join("clients");
         let source = crate::root().join("tests/clients");
         fs_err::create_dir_all(home.join("logs"))?;
         for entry in fs_err::read_dir(home.join("logs"))? {
@@ -71,10 +71,6 @@ impl Environment {
         command.args(["--strip-components=1", "--wildcards", "*/tests"]);
         finish(command)
     }
-}
-
-fn process_target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), PathBuf::from)
 }
 
 /// An environment with `requirements.txt` installed; its interpreter.

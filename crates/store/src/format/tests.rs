@@ -101,7 +101,7 @@ fn damage_is_an_error_and_never_a_panic() {
 
 #[test]
 fn what_nests_too_deep_is_kept_as_text() {
-    for depth in [99, 127, 250, 2_000] {
+    for depth in [99, 127, 250, 500] {
         let mut value = json!("core");
         for _ in 0..depth {
             value = json!([value]);

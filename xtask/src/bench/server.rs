@@ -97,7 +97,8 @@ pub(super) fn ingest(bench: &Bench) -> Result<Vec<Row>> {
             ..Plan::default()
         };
         let figures = send(&plan)?;
-        let command = format!("load --kind {name} --seconds {seconds} --per-request {per_request}");
+        let command =
+            format!("cargo xtask load --kind {name} --seconds {seconds} --per-request {per_request}");
         let stored = server.runs(name)?;
         // Of pairs, the last creations have no end yet.
         ensure!(

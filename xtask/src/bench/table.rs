@@ -1,7 +1,7 @@
 //! The table of figures, and the machine they are of.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{self, Display};
 
 /// What a figure should be.
 #[derive(Clone, Copy)]
@@ -81,39 +81,53 @@ fn shown(value: f64) -> String {
 
 /// The figures as a table in Markdown.
 pub(super) fn of(rows: &[Row]) -> String {
-    let mut out =
-        String::from("| bench | measure | value | target | ratio | |\n|---|---|---:|---|---|---|\n");
-    for row in rows {
-        let _ = writeln!(
-            out,
-            "| {} | {} | {} | {} | {} | {} |",
-            row.bench,
-            row.measure,
-            shown(row.value),
-            row.verdict(),
-            row.ratio,
-            row.note
-        );
-    }
-    out
+    HEAD.to_owned() + &lines(rows).concat()
 }
 
-/// `docs/benchmarks.md`.
-pub(super) fn page(machine: &Machine, rows: &[Row]) -> String {
+const HEAD: &str = "| bench | measure | value | target | ratio | |\n|---|---|---:|---|---|---|\n";
+
+fn lines(rows: &[Row]) -> Vec<String> {
+    rows.iter()
+        .map(|row| {
+            let (bench, measure, value) = (row.bench, &row.measure, shown(row.value));
+            format!("| {bench} | {measure} | {value} | {} | {} | {} |\n", row.verdict(), row.ratio, row.note)
+        })
+        .collect()
+}
+
+/// `docs/benchmarks.md`: these figures, and of the page before those of benches
+/// that did not run now. `order` names all benches.
+pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]) -> String {
     let mut seen = BTreeSet::new();
-    let commands: String = rows
+    let commands: Vec<String> = rows
         .iter()
         .filter(|row| seen.insert((row.bench, &row.command)))
-        .map(|row| format!("- {}: `assay {}`\n", row.bench, row.command))
+        .map(|row| {
+            let program = if row.command.starts_with("cargo ") { "" } else { "assay " };
+            format!("- {}: `{program}{}`\n", row.bench, row.command)
+        })
         .collect();
+    let (now_figures, now_commands) = (lines(rows), commands);
+    let (mut figures, mut commands) = (HEAD.to_owned(), String::new());
+    for bench in order {
+        let has_run = rows.iter().any(|row| row.bench == *bench);
+        for (out, now, start) in [
+            (&mut figures, &now_figures, format!("| {bench} |")),
+            (&mut commands, &now_commands, format!("- {bench}: ")),
+        ] {
+            let kept = before.lines().filter(|_| !has_run).map(|line| format!("{line}\n"));
+            out.extend(now.iter().cloned().chain(kept).filter(|line| line.starts_with(&start)));
+        }
+    }
     format!(
-        "# Benchmarks\n\nMade by `cargo xtask bench --store`; `cargo xtask bench NAME --quick` repeats one of them on a small input.\n\
+        "# Benchmarks\n\nMade by `cargo xtask bench [NAME…] --store`; `--quick` repeats them on small inputs.\n\
          Machines differ: the ratio beside a figure compares it with another figure of the same machine.\n\
-         Peak memory is the largest resident size of the process.\n\nMachine: {machine}.\n\n{}\n## What was timed\n\n{commands}\n\
+         Peak memory is the largest resident size of the process.\n\nMachine: {machine}.\n\n{figures}\n\
+         ## What was timed\n\n{commands}\n\
          `import` and `large` read generated LangSmith runs of about a kilobyte, three to a trace. `clinc` (23,700 threads) and\n\
          `bfcl` (23,800 traces of two runs) are public sets without their labels. `growth` reads what `assay demo --size N`\n\
-         makes. Reports are timed from file to files: decoding, storing, analysing, writing page, text and tables.\n",
-        of(rows)
+         makes. Reports are timed from file to files: decoding, storing, analysing, writing page, text and tables. `ingest` and\n\
+         `query` count the client on the same machine; every acknowledged run is then asked for.\n"
     )
 }
 
@@ -160,5 +174,15 @@ mod tests {
         assert_eq!(missed.verdict(), "≤ 60.0 ✗ 1.10 ×");
         assert_eq!(shown(1_234_567.0), "1,234,567");
         assert_eq!(shown(0.5), "0.50");
+    }
+
+    #[test]
+    fn a_bench_that_did_not_run_keeps_its_figures() {
+        let machine = Machine { cores: 2, processor: "some".into(), memory_gigabytes: 24 };
+        let order = ["import", "query"];
+        let all = [Row::new("import", "runs/s", 1.0, "import x"), Row::new("query", "ms", 2.0, "serve")];
+        let before = page(&machine, &all, "", &order);
+        let after = page(&machine, &[Row::new("query", "ms", 3.0, "serve")], &before, &order);
+        assert_eq!(after, before.replace("2.00", "3.00"));
     }
 }

@@ -202,10 +202,19 @@ impl EmbeddedStore {
         self.inner.temporary.is_some()
     }
 
-    /// Brings the full-text index up to date. Searches do so themselves;
-    /// calling this in quiet moments makes them quick.
+    /// Brings the full-text index up to what is stored now, however much
+    /// arrives meanwhile. Searches do so themselves; calling this in quiet
+    /// moments makes them quick.
     pub async fn catch_up(&self) -> Result<(), Error> {
-        while self.write(search::catch_up).await? {}
+        let Some(mut missing) = self.readers()?.read(|connection| Ok(search::missing(connection)?)).await?
+        else {
+            return Ok(());
+        };
+        while let Some(keys) = missing.portion() {
+            self.write(move |writer| search::index_changed(writer, &keys)).await?;
+        }
+        let last = missing.last();
+        while self.write(move |writer| search::index_new(writer, last)).await? {}
         Ok(())
     }
 
@@ -298,10 +307,10 @@ impl EmbeddedStore {
         if !filters.iter().flatten().any(|filter| searches(&filter.expression)) {
             return Ok(());
         }
-        if !self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await? {
-            return Ok(());
-        }
         if self.is_read_only() {
+            if !self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await? {
+                return Ok(());
+            }
             // The index follows from the runs: bringing it up to date changes nothing that was said.
             return Self::open(&self.inner.dir, PriceTable::default())?.catch_up().await;
         }

@@ -14,7 +14,7 @@ use super::writer::Writer;
 use crate::{Error, format};
 
 /// So many runs at a time, so that appends need not wait long.
-const PORTION: i64 = 500;
+const PORTION: usize = 500;
 /// So much text of inputs, and of outputs, is indexed.
 const MAX_TEXT: usize = 16 << 10;
 
@@ -35,17 +35,75 @@ pub(crate) fn is_behind(connection: &Connection) -> rusqlite::Result<bool> {
     )
 }
 
-/// Indexes a portion. Whether more is left to do.
+/// What the index lacks at one moment. More may arrive while it is indexed:
+/// a search waits for what was there before it, not for that.
+pub(crate) struct Missing {
+    /// Runs in it that have changed since.
+    changed: Vec<i64>,
+    /// The last run that is not in it.
+    last: i64,
+}
+
+/// `None` if the index lacks nothing.
+pub(crate) fn missing(connection: &Connection) -> rusqlite::Result<Option<Missing>> {
+    if !is_behind(connection)? {
+        return Ok(None);
+    }
+    let changed = changed(connection, "SELECT run FROM stale")?;
+    let last = connection.query_row("SELECT coalesce(max(key), 0) FROM runs", [], |row| row.get(0))?;
+    Ok(Some(Missing { changed, last }))
+}
+
+fn changed(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<i64>> {
+    connection.prepare_cached(sql)?.query_map([], |row| row.get(0))?.collect()
+}
+
+impl Missing {
+    pub(crate) fn last(&self) -> i64 {
+        self.last
+    }
+
+    /// Takes out the next portion; `None` when all are out.
+    pub(crate) fn portion(&mut self) -> Option<Vec<i64>> {
+        let rest = self.changed.len().saturating_sub(PORTION);
+        (!self.changed.is_empty()).then(|| self.changed.split_off(rest))
+    }
+}
+
+/// Indexes a portion, whatever is missing now. Whether more is left to do.
 pub(crate) fn catch_up(writer: &mut Writer) -> Result<bool, Error> {
+    let sql = format!("SELECT run FROM stale LIMIT {PORTION}");
+    let changed =
+        changed(&writer.connection, &sql).map_err(|source| Error::of_database(&writer.dir, source))?;
+    let is_full = changed.len() == PORTION;
+    index_changed(writer, &changed)?;
+    Ok(index_new(writer, i64::MAX)? || is_full)
+}
+
+/// Indexes runs that have changed again, unless somebody has done so meanwhile.
+pub(crate) fn index_changed(writer: &mut Writer, keys: &[i64]) -> Result<(), Error> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     writer.transact(|writer| {
         let connection = &writer.connection;
-        let changed =
-            unindexed(connection, "runs.key IN (SELECT run FROM stale LIMIT ?2) AND runs.key > ?1", -1)?;
-        for run in &changed {
-            connection.prepare_cached("DELETE FROM search WHERE rowid = ?")?.execute([run.key])?;
-            index(connection, run)?;
-            connection.prepare_cached("DELETE FROM stale WHERE run = ?")?.execute([run.key])?;
+        for key in keys {
+            let run =
+                unindexed(connection, "runs.key = ?1 AND ?1 IN (SELECT run FROM stale) LIMIT ?2", *key)?;
+            connection.prepare_cached("DELETE FROM stale WHERE run = ?")?.execute([key])?;
+            for run in &run {
+                connection.prepare_cached("DELETE FROM search WHERE rowid = ?")?.execute([key])?;
+                index(connection, run)?;
+            }
         }
+        Ok(())
+    })
+}
+
+/// Indexes a portion of the runs that are not in it. Whether more are left up to the last one asked for.
+pub(crate) fn index_new(writer: &mut Writer, last: i64) -> Result<bool, Error> {
+    writer.transact(|writer| {
+        let connection = &writer.connection;
         let new =
             unindexed(connection, "runs.key > ?1 ORDER BY runs.key LIMIT ?2", writer.keys.indexed_up_to)?;
         for run in &new {
@@ -55,17 +113,17 @@ pub(crate) fn catch_up(writer: &mut Writer) -> Result<bool, Error> {
             set_setting(connection, "indexed_up_to", last.key)?;
             writer.keys.indexed_up_to = last.key;
         }
-        Ok(changed.len() as i64 == PORTION || new.len() as i64 == PORTION)
+        Ok(new.len() == PORTION && writer.keys.indexed_up_to < last)
     })
 }
 
-fn unindexed(connection: &Connection, which: &'static str, after: i64) -> rusqlite::Result<Vec<Unindexed>> {
+fn unindexed(connection: &Connection, which: &'static str, key: i64) -> rusqlite::Result<Vec<Unindexed>> {
     let sql = format!(
         "SELECT runs.key, runs.name, runs.error, payloads.body FROM runs \
          LEFT JOIN payloads ON payloads.run = runs.key WHERE {which}"
     );
     let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map(params![after, PORTION], |row| {
+    let rows = statement.query_map(params![key, PORTION as i64], |row| {
         Ok(Unindexed {
             key: row.get(0)?,
             name: row.get(1)?,

@@ -360,3 +360,33 @@ fn activity_is_counted() {
     assert_eq!((activity.waiting_bytes, activity.failed_batches), (0, 0));
     assert!(activity.bytes > 1_000 && activity.file_bytes + activity.log_bytes > activity.bytes);
 }
+
+#[test]
+fn a_search_waits_for_what_was_there_before_it_and_for_nothing_else() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    block_on(store.append(numbered(0..1_200))).expect("appended");
+    let readers = store.readers().expect("readers");
+    let missing = block_on(readers.read(|connection| Ok(search::missing(connection)?)));
+    let last = missing.expect("read").expect("something is missing").last();
+    block_on(store.append(numbered(1_200..2_400))).expect("appended");
+    let mut more = 0;
+    while block_on(store.write(move |writer| search::index_new(writer, last))).expect("indexed") {
+        more += 1;
+    }
+    assert_eq!(more, 2, "three portions hold what was there");
+    let is_behind = block_on(readers.read(|connection| Ok(search::is_behind(connection)?)));
+    assert!(is_behind.expect("read"), "what came later is left");
+
+    // Changes of what is indexed are found, too.
+    let mut changed = numbered(0..700);
+    for patch in &mut changed.patches {
+        patch.is_creation = false;
+        patch.outputs = Some(json!("a parrot"));
+    }
+    block_on(store.append(changed)).expect("appended");
+    for (words, found) in [("order", 2_400), ("parrot", 700)] {
+        let filter = Filter::parse(&format!("search({words:?})")).ok();
+        let query = RunQuery { filter, ..RunQuery::new(ProjectId::from_name("p")) };
+        assert_eq!(block_on(store.count(&query)).expect("a count"), found, "{words}");
+    }
+}

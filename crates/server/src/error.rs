@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::pages::Refusal;
+
 /// Shape of the body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Shape {
@@ -78,6 +80,16 @@ impl ApiError {
         self
     }
 
+    /// What is wrong, in words alone.
+    pub(crate) fn words(&self) -> String {
+        let one = |problem: &Value| problem["msg"].as_str().unwrap_or_default().to_owned();
+        match &self.detail {
+            Value::String(text) => text.clone(),
+            Value::Array(all) => all.iter().map(one).collect::<Vec<_>>().join("; "),
+            other => other.to_string(),
+        }
+    }
+
     fn body(&self) -> Value {
         let title = self.status.canonical_reason().unwrap_or("Error");
         match self.shape {
@@ -113,6 +125,7 @@ impl From<StoreError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
+        response.extensions_mut().insert(Refusal(self.words()));
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }

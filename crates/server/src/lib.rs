@@ -30,6 +30,7 @@ mod malformed;
 mod metrics;
 mod observe;
 mod otlp;
+mod pages;
 mod path;
 mod prices;
 mod projects;

@@ -26,6 +26,7 @@ use crate::insights;
 use crate::metrics;
 use crate::observe;
 use crate::otlp;
+use crate::pages;
 use crate::path;
 use crate::prices;
 use crate::projects;
@@ -58,6 +59,7 @@ fn resources() -> OpenApiRouter<App> {
         .merge(retention::routes())
         .merge(metrics::routes())
         .merge(otlp::routes())
+        .merge(pages::routes())
 }
 
 fn document() -> OpenApi {
@@ -88,6 +90,7 @@ pub fn service(
         .method_not_allowed_fallback(wrong_method)
         // The last is the outermost.
         .layer(from_fn_with_state(app.clone(), access::guard))
+        .layer(from_fn_with_state(app.clone(), pages::dress))
         .layer(from_fn_with_state(app.clone(), observe::observe))
         .with_state(app);
     // Around the router, not inside: it must see the canonical path.

@@ -4,6 +4,7 @@
 const ATTRIBUTES = new Set([
   "class", "id", "href", "title", "type", "name", "value", "placeholder", "role", "tabindex", "open",
   "disabled", "hidden", "selected", "for", "autocomplete", "width", "height", "viewBox", "d",
+  "datetime", "scope", "colspan", "rows", "min", "max", "step", "checked", "required", "maxlength", "spellcheck", "download",
 ]);
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -14,8 +15,8 @@ function setAttributes(node, attributes) {
     if (name.startsWith("on")) {
       node.addEventListener(name.slice(2), value);
     } else if (ATTRIBUTES.has(name) || name.startsWith("aria-") || name.startsWith("data-")) {
-      // Links lead within the page, whatever the data says.
-      if (name === "href" && !String(value).startsWith("#")) continue;
+      // Links lead within the page or to another page of the same server, whatever the data says.
+      if (name === "href" && !/^(#|\/(?![/\\]))/.test(String(value))) continue;
       node.setAttribute(name, value === true ? "" : String(value));
     } else {
       throw new Error(`attribute ${name} is not allowed`);

@@ -4,7 +4,8 @@
 //! bytes and decides nothing about its contents. Trace text is hostile until
 //! it has passed [`text::visible`] and the escaping of the format it goes into.
 //!
-//! Start with [`html()`] for the page and [`terminal()`] for the tree.
+//! Start with [`html()`] for the page, [`terminal()`] for the tree, and
+//! [`web`] for the pages of a server.
 
 pub mod claim;
 mod files;
@@ -14,6 +15,7 @@ mod markdown;
 mod models;
 mod terminal;
 pub mod text;
+pub mod web;
 
 pub use assay_domain::format;
 

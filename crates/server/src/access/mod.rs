@@ -2,7 +2,8 @@
 //!
 //! [`guard`] stands before every handler. `need` says what a route asks for,
 //! `permission` which role has it, `keys` whose key it is, `origin` keeps
-//! foreign web pages away where no key is asked for, `audit` writes down what
+//! foreign web pages away where no key is asked for, `session` is a key in a
+//! browser, `audit` writes down what
 //! was done. [`Caller`] is in the extensions of every request that got through.
 //!
 //! Keys are asked for as soon as there is one, and on every address that
@@ -14,6 +15,7 @@ pub mod keys;
 mod need;
 mod origin;
 mod permission;
+pub(crate) mod session;
 
 use std::net::SocketAddr;
 
@@ -51,6 +53,8 @@ pub(crate) struct Caller {
     /// The key; none where none is asked for.
     pub(crate) key: Option<Uuid>,
     pub(crate) name: Option<String>,
+    /// Whether the key came out of a browser's session.
+    pub(crate) is_session: bool,
 }
 
 /// Whether requests need a key now.
@@ -68,7 +72,9 @@ pub(crate) fn is_private(config: &Config) -> bool {
 /// Finds out who sends these headers. 401 where that takes a key that is not there or not good.
 pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> ApiResult<Caller> {
     let asks = asks_for_keys(app).await?;
-    let checked = match key_in(headers) {
+    let in_session = if asks && key_in(headers).is_none() { session::key(app, headers).await } else { None };
+    let is_session = in_session.is_some();
+    let checked = match key_in(headers).or(in_session.as_deref()) {
         Some(text) => app.access.keys.find(&app.store, text, app.now()).await?,
         None if !asks => Checked::Unknown,
         None => {
@@ -80,10 +86,10 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> ApiResult<Caller> 
             if asks {
                 check_workspace(headers)?;
             }
-            Ok(Caller { role, key: Some(id), name: Some(name) })
+            Ok(Caller { role, key: Some(id), name: Some(name), is_session })
         }
         // Clients without a key send any text.
-        _ if !asks => Ok(Caller { role: Role::Admin, key: None, name: None }),
+        _ if !asks => Ok(Caller { role: Role::Admin, key: None, name: None, is_session }),
         Checked::Unknown => Err(unauthorized("this key is not known here")),
         Checked::Expired => Err(unauthorized("this key has expired")),
         Checked::Revoked => Err(unauthorized("this key was revoked")),
@@ -101,8 +107,11 @@ fn check(caller: &Caller, permission: Permission) -> ApiResult<()> {
     if caller.role.may(permission) {
         return Ok(());
     }
-    let text = format!("this key's role, {}, does not include {permission}", caller.role);
-    Err(ApiError::new(StatusCode::FORBIDDEN, text))
+    Err(forbidden(&format!("this key's role, {}, does not include {permission}", caller.role)))
+}
+
+fn forbidden(text: &str) -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, text)
 }
 
 fn unauthorized(text: &str) -> ApiError {
@@ -164,6 +173,8 @@ async fn admit(app: &App, request: &Parts, permission: Permission) -> ApiResult<
     let caller = caller(app, &request.headers).await?;
     if caller.key.is_none() {
         origin::check(&request.headers, &request.uri, &app.config)?;
+    } else if caller.is_session {
+        session::check(&request.headers, &request.method, &request.uri, &app.config)?;
     }
     check(&caller, permission)?;
     Ok(caller)

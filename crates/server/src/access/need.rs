@@ -51,11 +51,17 @@ const FAMILIES: &[(&str, Area)] = &[
     ("/api-keys", Workspaces),
     ("/audit-logs", Workspaces),
     ("/metrics", Workspaces),
+    // Pages. What they show they read as their visitor; what they change goes over the API.
+    ("/p", Projects),
+    ("/o", Projects),
+    ("/r", Runs),
+    ("/workspace", Workspaces),
 ];
 
 /// `GET` of these needs no key; neither does anything below those that end in `/`.
 const OPEN: &[&str] =
-    &["/info", "/info/health", "/ok", "/health", "/openapi.json", "/public/", "/v2/public/", "/attachments/"];
+    &["/info", "/info/health", "/ok", "/health", "/openapi.json", "/public/", "/v2/public/", "/attachments/",
+    "/assets/", "/login", "/s/"];
 
 /// Routes where neither method nor last word says what is done. `{}` is any one segment.
 const EXCEPTIONS: &[(&str, &str, Need)] = &[
@@ -65,6 +71,11 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     // Whoever has the address of a feedback form may fill it in.
     ("GET", "/feedback/tokens/{}", Need::Nothing),
     ("POST", "/feedback/tokens/{}", Need::Nothing),
+    // Logging in is how one comes by a key; logging out checks its own token.
+    ("POST", "/login", Need::Nothing),
+    ("POST", "/logout", Need::Nothing),
+    ("GET", "/", Need::Permission(Permission(Projects, Read))),
+    ("GET", "/workspace/keys", Need::Permission(Permission(Workspaces, Manage))),
     // Sending runs in any way is one permission.
     ("POST", "/runs/batch", Need::Permission(Permission(Runs, Create))),
     ("POST", "/runs/multipart", Need::Permission(Permission(Runs, Create))),

@@ -17,15 +17,29 @@ use crate::error::{ApiError, ApiResult};
 
 /// Refuses (403) what a foreign web page may have sent.
 pub(super) fn check(headers: &HeaderMap, uri: &Uri, config: &Config) -> ApiResult<()> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    // HTTP/2 says it in the address.
-    let host = uri.authority().map(http::uri::Authority::as_str).or_else(|| text("host"));
-    if let Some(host) = host.filter(|host| !is_safe_host(host, config)) {
+    if let Some(host) = host(headers, uri).filter(|host| !is_safe_host(host, config)) {
         return Err(refused(format!(
             "the host {:?} is not known here; say --public-url if it is this server's, or use its address",
             shown(host)
         )));
     }
+    check_sender(headers, uri, config)
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or("?"))
+}
+
+/// The host that was asked. HTTP/2 says it in the address.
+fn host<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    uri.authority().map(http::uri::Authority::as_str).or_else(|| text(headers, "host"))
+}
+
+/// [`check`] for callers that show something only the browser's user has for
+/// this very host: the name of the host does not matter then.
+pub(super) fn check_sender(headers: &HeaderMap, uri: &Uri, config: &Config) -> ApiResult<()> {
+    let text = |name: &str| text(headers, name);
+    let host = host(headers, uri);
     let Some(origin) = text(header::ORIGIN.as_str()) else {
         // Without an origin a browser still says whether another site asks; links may be followed.
         let is_foreign = matches!(text("sec-fetch-site"), Some("cross-site" | "same-site"));

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub use self::vault::VaultError;
-pub(crate) use self::vault::{FILE as KEY_FILE, Vault};
+pub(crate) use self::vault::{FILE as KEY_FILE, Sealed, Vault};
 use crate::app::{App, WORKSPACE};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{self, Body};

@@ -28,6 +28,19 @@ pub(crate) struct Sealed {
     sealed: String,
 }
 
+impl Sealed {
+    /// On one line, of characters that a cookie may hold.
+    pub(crate) fn to_text(&self) -> String {
+        format!("{}.{}", self.nonce, self.sealed)
+    }
+
+    /// What [`Sealed::to_text`] wrote.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        let (nonce, sealed) = text.split_once('.')?;
+        Some(Self { nonce: nonce.to_owned(), sealed: sealed.to_owned() })
+    }
+}
+
 /// Why a value cannot be sealed or opened.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {

@@ -1,0 +1,54 @@
+//! What a browser sees: pages, written on the server, over the same functions
+//! that answer the API.
+//!
+//! A handler reads through the store's traits, fills the page's struct in
+//! `assay_ui::web` and hands it to [`page`]. Nothing is changed here except
+//! who is logged in: the pages' scripts change things over the API, as any
+//! client does. [`dress`] stands around every request: it puts the security
+//! headers on pages and turns refusals into pages for who asked for one.
+
+mod assets;
+mod dress;
+mod login;
+mod visit;
+
+use assay_ui::web::Page;
+use axum::Router;
+use axum::extract::Path;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, header};
+use utoipa_axum::router::OpenApiRouter;
+
+pub(crate) use dress::{Refusal, dress};
+pub(crate) use visit::Visit;
+
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::extract::uuid;
+
+/// Not in the OpenAPI document: no client is to rely on pages.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    let router = Router::new()
+        .route("/assets/{version}/{*name}", get(assets::serve))
+        .route("/login", get(login::show).post(login::enter))
+        .route("/logout", post(login::leave))
+        .route("/p/{project}", get(first_tab));
+    OpenApiRouter::from(router)
+}
+
+/// A page as an answer.
+pub(crate) fn page(page: &impl Page) -> Response {
+    let mut response = page.html().into_response();
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
+}
+
+async fn first_tab(Path(project): Path<String>) -> ApiResult<Redirect> {
+    Ok(Redirect::to(&format!("/p/{}/insights", uuid("project", &project)?)))
+}
+
+#[cfg(test)]
+mod tests;

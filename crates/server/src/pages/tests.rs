@@ -1,0 +1,164 @@
+//! Pages as a browser sees them.
+
+use assay_domain::ProjectId;
+use assay_store::Catalog as _;
+use axum::body::Body;
+use http::{HeaderValue, Method, header};
+
+use crate::access::Role;
+use crate::access::keys::{NewKey, create};
+use crate::testing::{Answer, Server, request};
+
+/// Asks as a browser that opens a page.
+pub(super) async fn open(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> Answer {
+    let mut request = request(Method::GET, path, Body::empty());
+    request
+        .headers_mut()
+        .insert(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml"));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
+    }
+    server.send(request).await
+}
+
+pub(super) async fn default_project(server: &Server) -> ProjectId {
+    server.get("/sessions").await.ok();
+    server.app.store.project("default").await.expect("asked").expect("always there").id
+}
+
+async fn post_form(server: &Server, path: &str, body: &str, headers: &[(&'static str, &str)]) -> Answer {
+    let mut request = request(Method::POST, path, Body::from(body.to_owned()));
+    for (name, value) in headers {
+        request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
+    }
+    server.send(request).await
+}
+
+async fn with_key(role: Role) -> (Server, String) {
+    let server = Server::new();
+    let new = NewKey { description: "Ada".into(), role, expires_at: None };
+    let (_, key) = create(&server.app.store, new, server.app.now()).await.expect("made");
+    (server, key)
+}
+
+/// Logs in; hands back the cookie.
+async fn log_in(server: &Server, key: &str) -> String {
+    let answer = post_form(server, "/login", &format!("key={key}&next=%2Fp%2Fx"), &[]).await;
+    assert_eq!(answer.status, 303, "{}", answer.text());
+    assert_eq!(answer.headers[header::LOCATION], "/p/x");
+    let set = answer.headers[header::SET_COOKIE].to_str().expect("text").to_owned();
+    assert!(set.contains("; HttpOnly; SameSite=Strict"), "{set}");
+    assert!(!set.contains(key), "the key itself stays out of the cookie");
+    set.split(';').next().expect("a pair").to_owned()
+}
+
+fn token_in(page: &str) -> &str {
+    let rest = page.split("name=\"assay-token\" content=\"").nth(1).expect("the token's place");
+    rest.split('"').next().expect("its end")
+}
+
+#[tokio::test]
+async fn pages_run_nothing_but_our_own_files() {
+    let server = Server::new();
+    let page = open(&server, "/p/nonsense", &[]).await;
+    let policy = page.headers["content-security-policy"].to_str().expect("text");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+    assert!(policy.contains("require-trusted-types-for 'script'") && !policy.contains("unsafe"), "{policy}");
+    assert!(page.headers["x-content-type-options"] == "nosniff");
+    let text = page.text();
+    assert!(!text.contains("<style") && !text.contains(" style=") && !text.contains("onclick"), "{text}");
+    for script in text.split("<script").skip(1) {
+        assert!(script.starts_with(" src=") || script.starts_with(" type=\"module\" src="), "{script}");
+    }
+    // Whatever a page names is there.
+    for (start, _) in text.match_indices("/assets/") {
+        let path = text[start..].split('"').next().expect("its end");
+        let asset = server.get(path).await;
+        assert_eq!(asset.status, 200, "{path}");
+        assert!(asset.headers[header::CACHE_CONTROL].to_str().expect("text").contains("immutable"));
+    }
+    server.get("/assets/0/../Cargo.toml").await.refused(404);
+    assert_eq!(server.get("/assets/old/base.css").await.headers[header::CACHE_CONTROL], "no-store");
+}
+
+#[tokio::test]
+async fn refusals_are_pages_for_browsers_and_json_for_programs() {
+    let server = Server::new();
+    let page = open(&server, "/p/00000000-0000-0000-0000-000000000000/nothing", &[]).await;
+    assert_eq!(page.status, 404);
+    assert!(page.text().contains("There is nothing here"));
+    let named = open(&server, "/nothing/%3Cscript%3Ealert(1)%3C/script%3E", &[]).await.text();
+    assert!(!named.contains("<script>alert"), "{named}");
+    assert!(server.get("/p/x/nothing").await.json()["detail"].is_string());
+    let api = open(&server, "/sessions/x", &[]).await;
+    assert!(api.status == 422 && api.json()["detail"].is_array(), "API paths answer as ever");
+}
+
+#[tokio::test]
+async fn where_keys_are_needed_a_page_leads_to_the_login_and_back() {
+    let (server, key) = with_key(Role::Admin).await;
+    let project = default_project_of(&server, &key).await;
+    let path = format!("/p/{}", project.0);
+    let asked = open(&server, &path, &[]).await;
+    assert_eq!(asked.status, 303);
+    assert_eq!(asked.headers[header::LOCATION], format!("/login?next=%2Fp%2F{}", project.0));
+    assert!(open(&server, "/login", &[]).await.text().contains("API key"));
+    let wrong = post_form(&server, "/login", "key=asy_sk_wrong", &[("accept", "text/html")]).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text().contains("This key is not known here."), "{}", wrong.text());
+    let cookie = log_in(&server, &key).await;
+    assert_eq!(open(&server, &path, &[("cookie", &cookie)]).await.status, 303);
+    let inside = open(&server, "/sessions", &[("cookie", &cookie)]).await;
+    assert!(inside.ok().is_array(), "the API takes the session too");
+}
+
+async fn default_project_of(server: &Server, key: &str) -> ProjectId {
+    let mut asked = request(Method::GET, "/sessions", Body::empty());
+    asked.headers_mut().insert("x-api-key", HeaderValue::from_str(key).expect("a header"));
+    server.send(asked).await.ok();
+    crate::projects::ensure_default(&server.app).await.expect("made");
+    server.app.store.project("default").await.expect("asked").expect("there").id
+}
+
+#[tokio::test]
+async fn a_session_changes_something_only_for_our_own_pages() {
+    let (server, key) = with_key(Role::Admin).await;
+    let cookie = log_in(&server, &key).await;
+    let page = open(&server, "/login", &[("cookie", &cookie)]).await.text();
+    let token = token_in(&page).to_owned();
+    let create = async |headers: &[(&'static str, &str)]| {
+        let mut all = vec![("cookie", cookie.as_str()), ("host", "assay.example.com")];
+        all.extend(headers);
+        post_form(&server, "/sessions", "{\"name\":\"x\"}", &all).await
+    };
+    create(&[]).await.refused(403);
+    create(&[("x-assay-token", "0")]).await.refused(403);
+    create(&[("x-assay-token", &token), ("origin", "https://evil.example")]).await.refused(403);
+    create(&[("x-assay-token", &token), ("sec-fetch-site", "cross-site")]).await.refused(403);
+    create(&[("x-assay-token", &token), ("origin", "https://assay.example.com")]).await.ok();
+    // A key in a header is a program's: nothing of this concerns it.
+    post_form(&server, "/sessions", "{\"name\":\"y\"}", &[("x-api-key", &key)]).await.ok();
+}
+
+#[tokio::test]
+async fn a_session_ends_with_its_key_and_when_one_logs_out() {
+    let (server, key) = with_key(Role::Viewer).await;
+    let cookie = log_in(&server, &key).await;
+    server.app.store.projects().await.expect("a store");
+    let ask = async |cookie: &str| open(&server, "/sessions", &[("cookie", cookie)]).await.status;
+    assert_eq!(ask(&cookie).await, 200);
+    for broken in ["assay_session=x.y", "assay_session=", &cookie[..cookie.len() - 4], "assay_session=no"] {
+        assert_eq!(ask(broken).await, 401, "{broken}");
+    }
+    let page = open(&server, "/login", &[("cookie", &cookie)]).await.text();
+    let leave = format!("token={}", token_in(&page));
+    post_form(&server, "/logout", "token=0", &[("cookie", &cookie)]).await.refused(403);
+    post_form(&server, "/logout", &leave, &[("cookie", &cookie), ("sec-fetch-site", "cross-site")])
+        .await
+        .refused(403);
+    let left = post_form(&server, "/logout", &leave, &[("cookie", &cookie)]).await;
+    assert!(left.headers[header::SET_COOKIE].to_str().expect("text").contains("Max-Age=0"));
+    let keys = crate::access::keys::list(&server.app.store).await.expect("listed");
+    server.app.access.keys.revoke(&server.app.store, keys[0].id, server.app.now()).await.expect("revoked");
+    assert_eq!(ask(&cookie).await, 401);
+}

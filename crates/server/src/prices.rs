@@ -57,18 +57,25 @@ pub(crate) async fn load(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Every entry that can be read, newest first.
+pub(crate) async fn entries(app: &App) -> ApiResult<Vec<(Uuid, Entry)>> {
+    let query = RecordQuery { kind: KIND.to_owned(), is_newest_first: true, ..RecordQuery::default() };
+    let records = app.store.records(&query).await?;
+    Ok(records.iter().filter_map(|record| Some((record.id, entry(record).ok()?))).collect())
+}
+
 /// One entry. Prices are US dollars per token, as exact decimals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
-    name: String,
-    start_time: Option<Time>,
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    pub(crate) start_time: Option<Time>,
     match_path: Vec<String>,
-    match_pattern: String,
-    prompt_cost: Decimal,
-    completion_cost: Decimal,
+    pub(crate) match_pattern: String,
+    pub(crate) prompt_cost: Decimal,
+    pub(crate) completion_cost: Decimal,
     prompt_cost_details: BTreeMap<String, Decimal>,
     completion_cost_details: BTreeMap<String, Decimal>,
-    provider: Option<String>,
+    pub(crate) provider: Option<String>,
 }
 
 fn entry(record: &Record) -> ApiResult<Entry> {

@@ -52,7 +52,7 @@ pub fn change(own: Option<Option<Duration>>) -> ProjectChange {
 }
 
 /// How long a project keeps traces, and who says so.
-fn in_force(config: &Config, project: &Project) -> (Option<Duration>, &'static str) {
+pub(crate) fn in_force(config: &Config, project: &Project) -> (Option<Duration>, &'static str) {
     let tier = match project.details.get("trace_tier").and_then(Value::as_str) {
         Some("shortlived") => config.retention_short,
         Some("longlived") => config.retention_long,

@@ -3,6 +3,7 @@ import { byId, h, icon } from "./dom.js";
 import { attributeText, categoryPath, conversation, report } from "./data.js";
 import { compact, count, money, moment, number, percent, plural, seconds } from "./format.js";
 import { addressOfCategory, addressOfThread, addressOfThreads } from "./router.js";
+import { noConversation, pageOfThread, pageOfTrace } from "./source.js";
 import { lastList, stateTitle } from "./threads.js";
 
 /** Longer messages start folded. */
@@ -17,7 +18,15 @@ export function showThread(thread) {
       h("p", {}, h("a", { href: "#threads" }, "All threads of this page"))));
     return;
   }
-  mount.replaceChildren(crumbs(thread), head(thread), h("div", { class: "thread-body" }, talk(thread), side(thread)));
+  const body = h("section", { class: "talk", "aria-busy": "true", "aria-label": "Conversation" });
+  mount.replaceChildren(crumbs(thread), head(thread), h("div", { class: "thread-body" }, body, side(thread)));
+  conversation(thread).then((found) => body.replaceWith(talk(thread, found)), (error) => body.replaceWith(failed(thread, error)));
+}
+
+function failed(thread, error) {
+  return h("section", { class: "talk" }, h("div", { class: "empty", role: "alert" },
+    h("h3", {}, "The conversation did not come"), h("p", {}, error.message),
+    h("button", { type: "button", class: "button", onclick: () => showThread(thread) }, "Try again")));
 }
 
 /** The neighbour in the list one came from: `step` is 1 or -1. */
@@ -66,10 +75,14 @@ function side(thread) {
       Object.entries(thread.feedback).map(([key, score]) => pair(key, number(score))),
       Object.entries(thread.attributes).map(([name, value]) => attribute(name, value)))),
     h("section", { class: "card" }, h("h2", {}, "Where it is"), h("dl", { class: "pairs" },
-      pair("Thread", h("code", {}, thread.id)),
+      pair("Thread", linked(pageOfThread(thread), h("code", {}, thread.id))),
       thread.run === null ? null : pair("Run", h("code", {}, thread.run)),
-      thread.traces.length === 0 ? null : pair(thread.traces.length === 1 ? "Trace" : "Traces", thread.traces.map((trace) => h("code", {}, trace)))),
+      thread.traces.length === 0 ? null : pair(thread.traces.length === 1 ? "Trace" : "Traces", thread.traces.map((trace) => linked(pageOfTrace(trace), h("code", {}, trace))))),
       h("p", { class: "command" }, h("code", {}, command), copyButton(command))));
+}
+
+function linked(href, content) {
+  return href === null ? content : h("a", { href }, content);
 }
 
 function pair(name, value) {
@@ -96,12 +109,11 @@ function copyButton(text) {
   return button;
 }
 
-function talk(thread) {
-  const found = thread.hasConversation ? conversation(thread.row) : null;
+function talk(thread, found) {
   if (!found) {
     return h("section", { class: "talk" }, h("div", { class: "empty" },
-      h("h3", {}, "The conversation is not in this page"),
-      h("p", {}, "The page keeps some conversations of each category, to stay small. Over the store that holds the project, this command shows the whole thread:"),
+      h("h3", {}, noConversation.heading),
+      h("p", {}, noConversation.text),
       h("p", {}, h("code", {}, `${report.command} '${thread.id.replaceAll("'", "'\\''")}'`))));
   }
   const { answers, answered } = matchAnswers(found.messages);

@@ -1,20 +1,14 @@
-// What the report says, from the JSON blocks of the page. The one module that
-// knows where data comes from: a server's pages replace it with requests.
-import { byId } from "./dom.js";
-
-function readBlock(id) {
-  const block = byId(id);
-  return block ? JSON.parse(block.textContent) : null;
-}
+// What the report says, with whole names; `source.js` knows where it comes from.
+import { readConversation, readHead, readThreads } from "./source.js";
 
 const STATUS = ["success", "error", "pending"];
 
-export const report = readBlock("data") ?? {
+export const report = readHead() ?? {
   project: "", command: "", analysed: 0, listed: 0, categories: [], highlights: [],
 };
 
 /** Threads with whole names; `row` is the place in the list. */
-export const threads = (readBlock("thread-data") ?? []).map((raw, row) => ({
+export const threads = ((await readThreads()) ?? []).map((raw, row) => ({
   row,
   id: raw.i,
   category: raw.c ?? null,
@@ -80,8 +74,9 @@ export function topOf(position) {
   return position === null ? null : categoryPath(position)[0];
 }
 
-export function conversation(row) {
-  return readBlock(`conversation-${row}`);
+/** What was said and done in a thread, or null where that is not kept. */
+export async function conversation(thread) {
+  return thread.hasConversation ? readConversation(thread) : null;
 }
 
 /** Everything of a thread that a search may find, in lower case; made when first asked for. */

@@ -48,7 +48,7 @@ function sectionOf(address) {
 
 function markTab(view) {
   const tab = view === "category" ? "overview" : view === "thread" ? parseAddress(cameFrom).view : view;
-  for (const link of document.querySelectorAll(".tabs a")) {
+  for (const link of document.querySelectorAll('.tabs a[href^="#"]')) {
     const on = link.getAttribute("href") === `#${tab === "category" ? "overview" : tab}`;
     if (on) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");

@@ -14,7 +14,7 @@ pub mod audit;
 pub mod keys;
 mod need;
 mod origin;
-mod permission;
+pub(crate) mod permission;
 pub(crate) mod session;
 
 use std::net::SocketAddr;

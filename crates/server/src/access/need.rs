@@ -59,9 +59,19 @@ const FAMILIES: &[(&str, Area)] = &[
 ];
 
 /// `GET` of these needs no key; neither does anything below those that end in `/`.
-const OPEN: &[&str] =
-    &["/info", "/info/health", "/ok", "/health", "/openapi.json", "/public/", "/v2/public/", "/attachments/",
-    "/assets/", "/login", "/s/"];
+const OPEN: &[&str] = &[
+    "/info",
+    "/info/health",
+    "/ok",
+    "/health",
+    "/openapi.json",
+    "/public/",
+    "/v2/public/",
+    "/attachments/",
+    "/assets/",
+    "/login",
+    "/s/",
+];
 
 /// Routes where neither method nor last word says what is done. `{}` is any one segment.
 const EXCEPTIONS: &[(&str, &str, Need)] = &[

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::Admission;
 use super::policy::Policy;
 use super::standing::ALL;
 use crate::app::App;
@@ -26,6 +27,15 @@ fn is_in_file(app: &App, project: &str) -> bool {
     match project {
         ALL => app.config.ingest != Policy::default(),
         name => app.config.projects.contains_key(name),
+    }
+}
+
+impl Admission {
+    /// Every policy as it was written, with its project and whether the configuration file has it.
+    pub(crate) async fn written(&self, app: &App) -> ApiResult<Vec<(String, Policy, bool)>> {
+        let policies = self.policies(app).await?;
+        let all = policies.written.iter();
+        Ok(all.map(|(project, policy)| (project.clone(), policy.clone(), is_in_file(app, project))).collect())
     }
 }
 

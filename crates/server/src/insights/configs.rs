@@ -170,7 +170,7 @@ pub(super) fn id_of(text: &str) -> ApiResult<Uuid> {
 }
 
 /// The config of this id, saved or prebuilt; 404 where there is none.
-pub(super) async fn find(app: &App, project: ProjectId, id: &str) -> ApiResult<SavedConfig> {
+pub(crate) async fn find(app: &App, project: ProjectId, id: &str) -> ApiResult<SavedConfig> {
     let id = id_of(id)?;
     if let Some(found) = prebuilt(project).into_iter().find(|config| config.id == id) {
         return Ok(found);

@@ -36,11 +36,21 @@ pub(super) async fn download(
     State(app): State<App>,
     Path((project, job, file)): Path<(String, String, String)>,
 ) -> ApiResult<Response> {
-    let kind = kind_of(&file).ok_or_else(|| ApiError::not_found(format!("file {file:?}")))?;
     let entry = jobs::find(&app, &project, &job).await?;
     let report = jobs::report_of(&app, &entry).await?;
     let report = report.ok_or_else(|| ApiError::not_found(format!("report of insights job {job}")))?;
-    let conversations = Stored { app, project: entry.job.project };
+    of_report(app, entry.job.project, report, &file).await
+}
+
+/// A report as the file of this name; 404 where there is no such file.
+pub(crate) async fn of_report(
+    app: App,
+    project: ProjectId,
+    report: Report,
+    file: &str,
+) -> ApiResult<Response> {
+    let kind = kind_of(file).ok_or_else(|| ApiError::not_found(format!("file {file:?}")))?;
+    let conversations = Stored { app, project };
     let made = tokio::task::spawn_blocking(move || write(kind, &report, &conversations)).await;
     let bytes = made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
         tracing::error!(%error, "a report could not be written as a file");
@@ -49,7 +59,7 @@ pub(super) async fn download(
             "the file could not be made; the server's log says why",
         )
     })?;
-    Ok(answer(kind, &file, bytes))
+    Ok(answer(kind, file, bytes))
 }
 
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ pub mod beside;
 mod compare;
 pub mod configs;
 mod events;
-mod files;
+pub(crate) mod files;
 mod generate;
 mod jobs;
 mod members;

@@ -9,7 +9,11 @@
 
 mod assets;
 mod dress;
+mod insights;
 mod login;
+mod places;
+mod projects;
+mod settings;
 mod visit;
 
 use assay_ui::web::Page;
@@ -30,20 +34,33 @@ use crate::extract::uuid;
 /// Not in the OpenAPI document: no client is to rely on pages.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     let router = Router::new()
+        .route("/", get(projects::show))
         .route("/assets/{version}/{*name}", get(assets::serve))
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
-        .route("/p/{project}", get(first_tab));
+        .route("/p/{project}", get(first_tab))
+        .route("/o/{tenant}/projects/p/{project}", get(places::project))
+        .route("/o/{tenant}/projects/p/{project}/r/{run}", get(places::run_of_project))
+        .route("/r/{run}", get(places::run))
+        .merge(insights::routes())
+        .merge(settings::routes());
     OpenApiRouter::from(router)
 }
 
 /// A page as an answer.
 pub(crate) fn page(page: &impl Page) -> Response {
     let mut response = page.html().into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response
+}
+
+/// How alarming a share of failures is: `bad`, `warn` or nothing.
+pub(crate) fn rate_class(rate: Option<f64>) -> &'static str {
+    match rate {
+        Some(rate) if rate >= 0.25 => "bad",
+        Some(rate) if rate >= 0.1 => "warn",
+        _ => "",
+    }
 }
 
 async fn first_tab(Path(project): Path<String>) -> ApiResult<Redirect> {

@@ -12,9 +12,7 @@ use crate::testing::{Answer, Server, request};
 /// Asks as a browser that opens a page.
 pub(super) async fn open(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> Answer {
     let mut request = request(Method::GET, path, Body::empty());
-    request
-        .headers_mut()
-        .insert(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml"));
+    request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static("text/html,application/xhtml+xml"));
     for (name, value) in headers {
         request.headers_mut().insert(*name, HeaderValue::from_str(value).expect("a header"));
     }

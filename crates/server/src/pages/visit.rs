@@ -6,6 +6,7 @@ use assay_ui::web::{Shell, Tab, Viewer};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
+use crate::access::permission::Permission;
 use crate::access::{Caller, session};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -53,6 +54,11 @@ impl Visit {
     /// The frame of a page of a project.
     pub(crate) fn within(&self, project: &Project, tab: Tab, title: &str) -> Shell {
         self.shell(title).of_project(project.id, &project.name, tab)
+    }
+
+    /// Whether the visitor may do this.
+    pub(crate) fn may(&self, permission: Permission) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.role.may(permission))
     }
 
     /// The project of a path; 404 where there is none.

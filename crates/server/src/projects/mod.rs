@@ -10,7 +10,7 @@ mod address;
 pub(crate) mod json;
 mod list;
 mod metadata;
-mod stats;
+pub(crate) mod stats;
 #[cfg(test)]
 mod tests;
 

@@ -23,6 +23,11 @@ use crate::fields::v1_time;
 
 const KIND: &str = "workspace";
 
+/// The names of the secrets that are set.
+pub(crate) async fn secret_names(app: &App) -> ApiResult<Vec<String>> {
+    secrets::names(app).await
+}
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))

@@ -35,13 +35,20 @@ struct SecretChange {
     value: Option<String>,
 }
 
+/// The names of the secrets that are set.
+pub(super) async fn names(app: &App) -> ApiResult<Vec<String>> {
+    let query = RecordQuery { kind: KIND.to_owned(), without_bodies: true, ..RecordQuery::default() };
+    let mut names: Vec<_> =
+        app.store.records(&query).await?.into_iter().filter_map(|record| record.name).collect();
+    names.sort();
+    Ok(names)
+}
+
 /// The names of the secrets.
 #[utoipa::path(get, path = "/workspaces/current/secrets", tag = "workspace",
     responses((status = 200, description = "a list of `{key}`")))]
 async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
-    let query = RecordQuery { kind: KIND.to_owned(), ..RecordQuery::default() };
-    let mut names: Vec<_> =
-        app.store.records(&query).await?.into_iter().filter_map(|record| record.name).collect();
+    let mut names = names(&app).await?;
     // Clients made for a hosted server refuse to ask for insights where no provider's key is set.
     // Here a report needs none, so they are told of one; it has no value.
     if !PROVIDERS.iter().any(|key| names.iter().any(|name| name == key)) {

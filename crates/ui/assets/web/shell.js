@@ -129,9 +129,12 @@ function setUpKeys() {
   byId("help")?.addEventListener("click", () => byId("keys")?.showModal());
 }
 
-setUpTheme();
+// A report has keys of its own, here as in its file.
+if (document.querySelector("[data-report]") === null) {
+  setUpTheme();
+  setUpKeys();
+}
 setUpCopying();
 setUpRows();
-setUpKeys();
 showTimes();
 setInterval(showTimes, MINUTE);

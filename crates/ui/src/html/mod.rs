@@ -14,6 +14,7 @@ mod numbers;
 mod page;
 mod payload;
 mod selection;
+pub(crate) mod served;
 
 use std::io::{self, Write};
 
@@ -104,6 +105,8 @@ pub fn html_with(
     data_script(&mut out, "thread-data", |out| payload::threads(report, &selection, &embedded, out))?;
     out.flush()
 }
+
+pub(crate) use numbers::encode;
 
 /// What shows a whole thread, wherever the project is stored, when its id is appended.
 fn thread_command(report: &Report) -> String {

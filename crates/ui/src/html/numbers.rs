@@ -255,7 +255,7 @@ pub(super) fn evidence(category: &str, name: &str, value: &str) -> String {
 }
 
 /// As `encodeURIComponent` of the text as it is shown.
-pub(super) fn encode(value: &str) -> String {
+pub(crate) fn encode(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in text::line(value).bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {

@@ -15,6 +15,7 @@ use crate::claim::{self, Segment};
 use crate::markdown::title;
 use crate::{format, text};
 
+/// The whole page, as a file.
 #[derive(Template)]
 #[template(path = "report.html")]
 pub(super) struct Page {
@@ -22,7 +23,14 @@ pub(super) struct Page {
     style: &'static str,
     early_script: &'static str,
     script: &'static str,
-    title: String,
+    body: Body,
+}
+
+/// The views of a report, whatever stands around them.
+#[derive(Template)]
+#[template(path = "report_body.html")]
+pub(crate) struct Body {
+    pub(crate) title: String,
     project: String,
     kind: String,
     window: String,
@@ -36,7 +44,7 @@ pub(super) struct Page {
     feedback_key: String,
     shares: Vec<ShareView>,
     categories: Vec<CategoryView>,
-    map: bool,
+    pub(crate) map: bool,
     engine: String,
     id: String,
     method: MethodView,
@@ -118,16 +126,24 @@ struct CategoryView {
 
 impl Page {
     pub(super) fn new(report: &Report, options: &HtmlOptions, selection: &Selection) -> Self {
+        Self {
+            policy: assets::policy(),
+            style: assets::STYLE,
+            early_script: assets::EARLY_SCRIPT,
+            script: assets::script(),
+            body: Body::new(report, options, selection),
+        }
+    }
+}
+
+impl Body {
+    pub(crate) fn new(report: &Report, options: &HtmlOptions, selection: &Selection) -> Self {
         let index = Index::new(report);
         let colors = Colors::new(report, &index);
         let feedback = main_feedback(report);
         let tree = Tree { report, index: &index, colors: &colors, feedback };
         let statistics = &report.statistics;
         Self {
-            policy: assets::policy(),
-            style: assets::STYLE,
-            early_script: assets::EARLY_SCRIPT,
-            script: assets::script(),
             title: text::line(&title(report)),
             project: text::line(&report.project),
             kind: text::line(&report.config.name),

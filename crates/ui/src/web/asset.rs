@@ -20,8 +20,11 @@ pub struct Asset {
 
 macro_rules! assets {
     ($($name:literal),+ $(,)?) => {
-        const ASSETS: &[(&str, &[u8])] =
-            &[$(($name, include_bytes!(concat!("../../assets/", $name)))),+];
+        const ASSETS: &[(&str, &[u8])] = &[
+            // A report that is a file reads its data from the file; here it is asked for.
+            ("source.js", include_bytes!("../../assets/web/source.js")),
+            $(($name, include_bytes!(concat!("../../assets/", $name)))),+
+        ];
     };
 }
 
@@ -40,8 +43,16 @@ assets![
     "threads.js",
     "tree.js",
     "web/api.js",
+    "web/filter-text.js",
     "web/icon.svg",
+    "web/live.js",
+    "web/insights.js",
+    "web/new-report.js",
+    "web/projects.js",
+    "web/report.js",
+    "web/settings.js",
     "web/shell.js",
+    "web/tabs.js",
     "web/web.css",
 ];
 

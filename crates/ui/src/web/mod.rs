@@ -8,8 +8,13 @@
 //! Start with [`Shell`], which all pages share, then [`parts`].
 
 mod asset;
+pub mod compare;
+pub mod insights;
 mod message;
 pub mod parts;
+pub mod projects;
+pub mod report;
+pub mod settings;
 
 use assay_domain::ProjectId;
 
@@ -44,8 +49,7 @@ pub enum Tab {
 }
 
 impl Tab {
-    pub const ALL: [Self; 5] =
-        [Self::Insights, Self::Threads, Self::Traces, Self::Dashboard, Self::Settings];
+    pub const ALL: [Self; 5] = [Self::Insights, Self::Threads, Self::Traces, Self::Dashboard, Self::Settings];
 
     /// The last segment of its address.
     #[must_use]

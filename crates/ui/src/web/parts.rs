@@ -22,10 +22,9 @@ pub struct Moment {
 impl From<Option<Time>> for Moment {
     fn from(time: Option<Time>) -> Self {
         match time {
-            Some(time) => Self {
-                iso: time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(),
-                shown: format::time(time),
-            },
+            Some(time) => {
+                Self { iso: time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string(), shown: format::time(time) }
+            }
             None => Self { iso: String::new(), shown: format::NONE.to_owned() },
         }
     }

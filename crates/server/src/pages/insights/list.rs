@@ -1,0 +1,214 @@
+//! The reports of a project, those being made, and the configs they are made from.
+
+use std::collections::HashSet;
+
+use assay_domain::format;
+use assay_domain::job::{Job, JobState, JobStatus, Outline};
+use assay_store::{Catalog as _, Project, ReportRow as Stored};
+use assay_ui::text;
+use assay_ui::web::Tab;
+use assay_ui::web::insights::{ConfigRow, InsightsPage, ReportRow, Share};
+use assay_ui::web::parts::{Badge, Pager, percent_width};
+use axum::extract::Path;
+use axum::response::Response;
+use http::HeaderMap;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+
+use super::super::{Visit, page, projects};
+use super::{api, place};
+use crate::access::permission::{Action, Area, Permission};
+use crate::error::ApiResult;
+use crate::insights::configs::{self, SavedConfig};
+use crate::insights::queue::{self, Entry};
+
+/// Reports on a page.
+const PAGE: usize = 50;
+/// Colours of top categories, in their order.
+const COLORS: [&str; 12] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
+
+pub(super) async fn show(
+    visit: Visit,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let project = visit.project(&project).await?;
+    let store = &visit.app.store;
+    let jobs = queue::list(store, Some(project.id)).await?;
+    let of_jobs: HashSet<_> = jobs.iter().filter_map(|entry| entry.state.report).collect();
+    let others = store.reports(Some(project.id)).await?;
+    let others = others.into_iter().filter(|stored| !of_jobs.contains(&stored.id));
+    let mut all: Vec<_> =
+        jobs.iter().map(|entry| (Some(entry.job.created_at), of_job(&project, entry))).collect();
+    all.extend(others.map(|stored| (stored.stored_at, of_command(&project, &stored))));
+    all.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
+    let total = all.len();
+    let rows: Vec<ReportRow> = all.into_iter().skip(offset).take(PAGE).map(|(_, row)| row).collect();
+    let onboarding = match project.traces {
+        0 => Some(projects::onboarding(&visit.app, &headers, &project.name).await?),
+        _ => None,
+    };
+    Ok(page(&InsightsPage {
+        shell: visit.within(&project, Tab::Insights, "Insights").script("web/insights.js"),
+        new_href: format!("{}/new", place(&project)),
+        compare_href: format!("{}/compare", place(&project)),
+        api: api(&project),
+        is_anything_open: rows.iter().any(|row| row.is_open),
+        pager: pager(&project, offset, rows.len(), total),
+        rows,
+        configs: config_rows(&visit, &project).await?,
+        onboarding,
+        may_change: visit.may(Permission(Area::Rules, Action::Create)),
+    }))
+}
+
+fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
+    let is_open = !state.status.is_final();
+    let outline = state.outline.as_ref();
+    ReportRow {
+        id: job.id.to_string(),
+        name: text::name(&job.name),
+        href: if is_open { String::new() } else { format!("{}/{}", place(project), job.id) },
+        words: words(state),
+        is_failed: state.status == JobStatus::Failed,
+        status: status(state.status),
+        is_open,
+        is_report: state.report.is_some(),
+        stage: text::line(&state.progress.stage),
+        done: state.progress.done,
+        total: state.progress.total,
+        window: super::window(job.config.start_time, job.config.end_time),
+        threads: outline.map_or_else(|| format::NONE.to_owned(), |outline| format::count(outline.threads)),
+        population: outline
+            .filter(|outline| outline.population > outline.threads)
+            .map(|outline| format!("of {}", format::count(outline.population)))
+            .unwrap_or_default(),
+        categories: outline.map(|outline| counted(outline.top.len())).unwrap_or_default(),
+        shares: outline.map(shares).unwrap_or_default(),
+        tier: job.tier.as_str().to_owned(),
+        spend: money(state.spend.cost),
+        budget: job.budget.map(|budget| format!("of {}", money(budget))).unwrap_or_default(),
+        made: job.created_at.into(),
+        is_scheduled: job.due.is_some(),
+        is_job: true,
+        unmet: unmet(job),
+    }
+}
+
+/// A report that a command made over the same store.
+fn of_command(project: &Project, stored: &Stored) -> ReportRow {
+    ReportRow {
+        id: stored.id.to_string(),
+        name: text::name(&stored.name),
+        href: format!("{}/{}", place(project), stored.id),
+        words: text::line(&stored.title),
+        status: Badge { text: "done".to_owned(), class: "good" },
+        is_report: true,
+        window: "made by a command".to_owned(),
+        threads: format::count(stored.threads),
+        categories: format!("{} at all levels", format::count(stored.categories)),
+        tier: format::NONE.to_owned(),
+        spend: format::NONE.to_owned(),
+        made: stored.stored_at.into(),
+        ..ReportRow::default()
+    }
+}
+
+/// What the report says first, or why there is none.
+fn words(state: &JobState) -> String {
+    let title = state.outline.as_ref().map(|outline| outline.summary.title.as_str());
+    let words = state.error.as_deref().or(title).unwrap_or_default();
+    text::cut(&text::line(words), 300).into_owned()
+}
+
+fn status(status: JobStatus) -> Badge {
+    let (text, class) = match status {
+        JobStatus::Queued => ("queued", "busy"),
+        JobStatus::Running => ("running", "busy"),
+        JobStatus::Succeeded => ("done", "good"),
+        JobStatus::Failed => ("failed", "bad"),
+        JobStatus::Cancelled => ("cancelled", "warn"),
+    };
+    Badge { text: text.to_owned(), class }
+}
+
+fn counted(categories: usize) -> String {
+    if categories == 1 {
+        "1 category".to_owned()
+    } else {
+        format!("{} categories", format::count(categories))
+    }
+}
+
+/// Top categories as stretches of one bar, of all threads that were read.
+fn shares(outline: &Outline) -> Vec<Share> {
+    let all = outline.top.iter().map(|(_, threads)| *threads).sum::<u64>().max(1) as f64;
+    let mut x = 0.0;
+    let shares = outline.top.iter().enumerate().map(|(index, (name, threads))| {
+        let part = *threads as f64 / all;
+        let share = Share {
+            title: format!("{}: {} threads", text::name(name), format::count(*threads)),
+            color: COLORS[index % COLORS.len()],
+            x: percent_width(x),
+            width: percent_width(part),
+        };
+        x += part;
+        share
+    });
+    shares.collect()
+}
+
+fn money(amount: Decimal) -> String {
+    amount.to_f64().map_or_else(|| format::NONE.to_owned(), format::money)
+}
+
+fn unmet(job: &Job) -> Vec<String> {
+    let said = job.unmet.iter().map(|unmet| format!("{}: {}", unmet.field, unmet.reason));
+    said.map(|words| text::cut(&text::line(&words), 200).into_owned()).collect()
+}
+
+fn pager(project: &Project, offset: usize, rows: usize, total: usize) -> Pager {
+    let href = |offset: usize| format!("{}?offset={offset}", place(project));
+    Pager {
+        previous: if offset > 0 { href(offset.saturating_sub(PAGE)) } else { String::new() },
+        next: if offset + rows < total { href(offset + PAGE) } else { String::new() },
+        shown: match total {
+            1 => "1 report".to_owned(),
+            _ if total <= PAGE => format!("{} reports", format::count(total)),
+            _ => format!("{}–{} of {} reports", offset + 1, offset + rows, format::count(total)),
+        },
+    }
+}
+
+async fn config_rows(visit: &Visit, project: &Project) -> ApiResult<Vec<ConfigRow>> {
+    let mut all = configs::prebuilt(project.id);
+    all.extend(configs::saved(&visit.app.store, Some(project.id)).await?);
+    Ok(all.iter().map(|config| config_row(visit, project, config)).collect())
+}
+
+fn config_row(visit: &Visit, project: &Project, config: &SavedConfig) -> ConfigRow {
+    let schedule = config.body.schedule.as_ref();
+    let next = schedule.and_then(|schedule| schedule.next_runs(visit.app.now(), 1).into_iter().next());
+    ConfigRow {
+        id: config.id.to_string(),
+        name: text::name(&config.name),
+        description: text::line(config.body.description.as_deref().unwrap_or_default()),
+        href: format!("{}/new?config={}", place(project), config.id),
+        is_prebuilt: config.is_prebuilt(),
+        schedule: schedule.map(|one| format!("{} ({})", text::line(&one.cron), one.zone)).unwrap_or_default(),
+        next: next.into(),
+        refused: schedule
+            .and_then(|schedule| schedule.refused.as_ref())
+            .map(|refused| {
+                format!("not made at {}: {}", format::time(refused.due), text::line(&refused.reason))
+            })
+            .unwrap_or_default(),
+        alert: config
+            .body
+            .alert
+            .as_ref()
+            .map(|alert| format!("tells {}", text::cut(&text::line(&alert.webhook), 80)))
+            .unwrap_or_default(),
+    }
+}

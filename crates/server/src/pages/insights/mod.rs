@@ -1,0 +1,95 @@
+//! The pages of reports: the list, a new one, one of them, two side by side.
+
+mod compare;
+mod list;
+mod new;
+mod report;
+
+use assay_domain::{Report, ReportId, Time, format};
+use assay_store::{Catalog as _, Project};
+use axum::Router;
+use axum::routing::get;
+use uuid::Uuid;
+
+use super::Visit;
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::uuid;
+use crate::insights::queue::{self, Entry};
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/p/{project}/insights", get(list::show))
+        .route("/p/{project}/insights/new", get(new::show))
+        .route("/p/{project}/insights/compare", get(compare::show))
+        .route("/p/{project}/insights/{report}", get(report::show))
+        .route("/p/{project}/insights/{report}/threads.json", get(report::threads))
+        .route("/p/{project}/insights/{report}/conversation.json", get(report::conversation))
+        .route("/p/{project}/insights/{report}/files/{file}", get(report::file))
+}
+
+/// Where the pages of a project's reports are.
+fn place(project: &Project) -> String {
+    format!("/p/{}/insights", project.id)
+}
+
+/// Where the API has the jobs of a project.
+fn api(project: &Project) -> String {
+    format!("/api/v1/sessions/{}/insights", project.id)
+}
+
+/// A report of a project: that of a job, or one that no job made.
+struct Found {
+    project: Project,
+    /// None for a report that a command made.
+    entry: Option<Entry>,
+    /// None while its job has not made it.
+    report: Option<Report>,
+}
+
+impl Found {
+    /// The report of a path; 404 where the project has none of this id.
+    async fn of(visit: &Visit, project: &str, report: &str) -> ApiResult<Self> {
+        let project = visit.project(project).await?;
+        let id = uuid("report", report)?;
+        let store = &visit.app.store;
+        if let Some(entry) = queue::find(store, id).await?.filter(|entry| entry.job.project == project.id) {
+            let report = match entry.state.report {
+                Some(id) => store.report(id).await?,
+                None => None,
+            };
+            return Ok(Self { project, entry: Some(entry), report });
+        }
+        let found = store.report(ReportId(id)).await?.filter(|report| report.project == project.name);
+        let report = found.ok_or_else(|| ApiError::not_found(format!("report {id}")))?;
+        Ok(Self { project, entry: None, report: Some(report) })
+    }
+
+    /// What it is called.
+    fn name(&self) -> &str {
+        match (&self.entry, &self.report) {
+            (Some(entry), _) => &entry.job.name,
+            (None, Some(report)) => &report.config.name,
+            (None, None) => "",
+        }
+    }
+
+    fn id(&self) -> Uuid {
+        match (&self.entry, &self.report) {
+            (Some(entry), _) => entry.job.id,
+            (None, Some(report)) => report.id.0,
+            (None, None) => Uuid::nil(),
+        }
+    }
+}
+
+/// A span of time in few words.
+fn window(start: Option<Time>, end: Option<Time>) -> String {
+    match (start, end) {
+        (None, None) => "all time".to_owned(),
+        (Some(start), None) => format!("from {}", format::day(start)),
+        (None, Some(end)) => format!("until {}", format::day(end)),
+        (Some(start), Some(end)) if format::day(start) == format::day(end) => format::day(start),
+        (Some(start), Some(end)) => format!("{} – {}", format::day(start), format::day(end)),
+    }
+}

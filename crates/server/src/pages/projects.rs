@@ -1,0 +1,276 @@
+//! `/`: every project with what its traces add up to.
+
+use std::cmp::Reverse;
+
+use assay_domain::{Time, format};
+use assay_store::{Catalog as _, Project, RunQuery, RunStats, Runs as _};
+use assay_ui::text;
+use assay_ui::web::parts::{Head, Pager, Spark};
+use assay_ui::web::projects::{Choice, Onboarding, ProjectRow, ProjectsPage};
+use axum::response::Response;
+use chrono::TimeDelta;
+use futures_util::future::try_join_all;
+use http::HeaderMap;
+use rust_decimal::prelude::ToPrimitive as _;
+
+use super::{Visit, page};
+use crate::access;
+use crate::access::permission::{Action, Area, Permission};
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::projects;
+
+/// Projects on a page.
+const PAGE: usize = 25;
+/// Up to so many traces in all, their activity is counted at once; beyond, the page comes first.
+const QUICK: u64 = 100_000;
+
+/// A span of time to count over.
+#[derive(Clone, Copy, PartialEq)]
+struct Window {
+    word: &'static str,
+    name: &'static str,
+    /// All of it where absent.
+    hours: Option<i64>,
+    bars: usize,
+}
+
+const WINDOWS: [Window; 4] = [
+    Window { word: "24h", name: "24 h", hours: Some(24), bars: 24 },
+    Window { word: "7d", name: "7 days", hours: Some(7 * 24), bars: 28 },
+    Window { word: "30d", name: "30 days", hours: Some(30 * 24), bars: 30 },
+    Window { word: "all", name: "All", hours: None, bars: 30 },
+];
+const USUAL_WINDOW: Window = WINDOWS[2];
+
+/// What the address asks for.
+struct Asked {
+    window: Window,
+    query: String,
+    sort: &'static str,
+    offset: usize,
+}
+
+/// Columns that sort: word, name, class.
+const SORTS: [(&str, &str, &str); 3] =
+    [("name", "Project", ""), ("traces", "Traces", "num"), ("last", "Last activity", "num")];
+
+impl Asked {
+    fn of(visit: &Visit) -> Self {
+        let word = visit.params.get("window").unwrap_or_default();
+        let window = WINDOWS.into_iter().find(|window| window.word == word).unwrap_or(USUAL_WINDOW);
+        let sort = visit.params.get("sort").unwrap_or_default();
+        let sort = SORTS.iter().find(|(known, ..)| *known == sort).map_or("last", |(known, ..)| known);
+        Self {
+            window,
+            sort,
+            query: visit.params.get("q").unwrap_or_default().chars().take(200).collect(),
+            // A wrong number is the first page.
+            offset: visit.params.parse("offset").ok().flatten().unwrap_or(0),
+        }
+    }
+
+    fn href(&self, window: Window, sort: &str, offset: usize) -> String {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        if window != USUAL_WINDOW {
+            query.append_pair("window", window.word);
+        }
+        if sort != "last" {
+            query.append_pair("sort", sort);
+        }
+        if !self.query.is_empty() {
+            query.append_pair("q", &self.query);
+        }
+        if offset > 0 {
+            query.append_pair("offset", &offset.to_string());
+        }
+        let query = query.finish();
+        if query.is_empty() { "/".to_owned() } else { format!("/?{query}") }
+    }
+}
+
+pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response> {
+    let asked = Asked::of(&visit);
+    let app = &visit.app;
+    // Experiments belong to their dataset.
+    let all: Vec<Project> = app
+        .store
+        .projects()
+        .await?
+        .into_iter()
+        .filter(|project| project.reference_dataset.is_none())
+        .collect();
+    let traces: u64 = all.iter().map(|project| project.traces).sum();
+    let onboarding = match traces {
+        0 => Some(onboarding(app, &headers, "").await?),
+        _ => None,
+    };
+    let mut found: Vec<Project> = matching(all, &asked.query);
+    sort(&mut found, asked.sort);
+    let total = found.len();
+    let shown: Vec<Project> = found.into_iter().skip(asked.offset).take(PAGE).collect();
+    let has_pulse = traces <= QUICK || visit.params.get("pulse").is_some();
+    let rows = try_join_all(shown.iter().map(|project| row(app, project, asked.window, has_pulse))).await?;
+    Ok(page(&ProjectsPage {
+        shell: visit.shell("Projects").script("web/projects.js"),
+        windows: windows(&asked),
+        heads: heads(&asked),
+        pager: pager(&asked, rows.len(), total),
+        rows,
+        onboarding,
+        may_change: visit.may(Permission(Area::Projects, Action::Delete)),
+        is_pulse_missing: !has_pulse,
+        kept: kept(&asked),
+        query: text::line(&asked.query),
+    }))
+}
+
+/// How to send traces here.
+pub(super) async fn onboarding(app: &App, headers: &HeaderMap, project: &str) -> ApiResult<Onboarding> {
+    let name = if project.is_empty() { "my-agent" } else { project };
+    let mut onboarding = Onboarding::new(&app.base_url(headers), name, access::asks_for_keys(app).await?);
+    onboarding.project = text::line(project);
+    Ok(onboarding)
+}
+
+fn matching(all: Vec<Project>, query: &str) -> Vec<Project> {
+    let query = query.to_lowercase();
+    all.into_iter().filter(|project| project.name.to_lowercase().contains(query.trim())).collect()
+}
+
+fn sort(projects: &mut [Project], by: &str) {
+    match by {
+        "name" => projects.sort_by_key(|project| project.name.to_lowercase()),
+        "traces" => projects.sort_by_key(|project| Reverse(project.traces)),
+        _ => projects.sort_by_key(|project| Reverse((project.last_activity, project.created_at))),
+    }
+}
+
+async fn row(app: &App, project: &Project, window: Window, has_pulse: bool) -> ApiResult<ProjectRow> {
+    let start = window.hours.and_then(|hours| app.now().checked_sub_signed(TimeDelta::hours(hours)));
+    let stats = projects::stats::of(app, project.id, start, None).await?.traces;
+    let activity = if has_pulse { pulse(app, project, window).await? } else { Spark::default() };
+    Ok(filled(project, &stats, activity))
+}
+
+fn filled(project: &Project, stats: &RunStats, activity: Spark) -> ProjectRow {
+    let none = || format::NONE.to_owned();
+    let description = project.details.get("description").and_then(|text| text.as_str()).unwrap_or_default();
+    let rate = stats.error_rate.filter(|_| stats.runs > 0);
+    ProjectRow {
+        id: project.id.0.to_string(),
+        name: text::name(&project.name),
+        href: format!("/p/{}", project.id.0),
+        description: text::cut(&text::line(description), 160).into_owned(),
+        traces: format::count(stats.runs),
+        threads: format::count(project.threads),
+        reports: format::count(project.reports),
+        error_rate: rate.map_or_else(none, format::percent),
+        error_class: super::rate_class(rate),
+        p50: stats.latency_p50.map_or_else(none, format::seconds),
+        p99: stats.latency_p99.map_or_else(none, format::seconds),
+        tokens: if stats.total_tokens == 0 { none() } else { format::compact(stats.total_tokens) },
+        cost: stats.total_cost.and_then(|cost| cost.to_f64()).map_or_else(none, format::money),
+        activity,
+        last: project.last_activity.into(),
+    }
+}
+
+/// Traces and errors over the window, in even steps.
+async fn pulse(app: &App, project: &Project, window: Window) -> ApiResult<Spark> {
+    let now = app.now();
+    let (from, until) = match (window.hours, project.first_activity, project.last_activity) {
+        (Some(hours), ..) => (now - TimeDelta::hours(hours), now),
+        // To the end of the last moment.
+        (None, Some(first), Some(last)) => (first, last + TimeDelta::seconds(1)),
+        _ => return Ok(Spark::default()),
+    };
+    if project.last_activity.is_none_or(|last| last < from) {
+        return Ok(Spark::default());
+    }
+    let edge = |bar: usize| from + (until - from) * bar as i32 / window.bars as i32;
+    let count = async |bar: usize| -> ApiResult<(String, u64, u64)> {
+        let (start, end) = (edge(bar), edge(bar + 1));
+        let query =
+            RunQuery { start: Some(start), end: Some(end), is_root: Some(true), ..RunQuery::new(project.id) };
+        let traces = app.store.count(&query).await?;
+        let failed = RunQuery { has_error: Some(true), ..query };
+        let errors = if traces == 0 { 0 } else { app.store.count(&failed).await? };
+        Ok((title(start, traces, errors), traces, errors))
+    };
+    let mut counts = Vec::with_capacity(window.bars);
+    for bar in 0..window.bars {
+        counts.push(count(bar).await?);
+    }
+    Ok(Spark::new("Traces over time, errors below", &counts))
+}
+
+fn title(start: Time, traces: u64, errors: u64) -> String {
+    format!(
+        "from {}: {} traces, {} errors",
+        format::time(start),
+        format::count(traces),
+        format::count(errors)
+    )
+}
+
+fn windows(asked: &Asked) -> Vec<Choice> {
+    let choice = |window: Window| Choice {
+        name: window.name.to_owned(),
+        href: asked.href(window, asked.sort, 0),
+        is_current: window == asked.window,
+    };
+    WINDOWS.into_iter().map(choice).collect()
+}
+
+fn heads(asked: &Asked) -> Vec<Head> {
+    let plain = |name: &str, class| Head { name: name.to_owned(), class, ..Head::default() };
+    let sorting = |word: &str| {
+        let (word, name, class) = SORTS.into_iter().find(|(known, ..)| *known == word).unwrap_or(SORTS[0]);
+        let sorted = match (asked.sort == word, word) {
+            (false, _) => "",
+            (true, "name") => "ascending",
+            (true, _) => "descending",
+        };
+        Head { name: name.to_owned(), class, href: asked.href(asked.window, word, 0), sorted }
+    };
+    vec![
+        sorting("name"),
+        sorting("traces"),
+        plain("Threads", "num narrow-hide"),
+        plain("Errors", "num"),
+        plain("p50", "num narrow-hide"),
+        plain("p99", "num narrow-hide"),
+        plain("Tokens", "num narrow-hide"),
+        plain("Cost", "num"),
+        plain("Activity", "narrow-hide"),
+        plain("Reports", "num narrow-hide"),
+        sorting("last"),
+        plain("", "tools"),
+    ]
+}
+
+fn pager(asked: &Asked, rows: usize, total: usize) -> Pager {
+    let href = |offset| asked.href(asked.window, asked.sort, offset);
+    let last = asked.offset + rows;
+    Pager {
+        previous: if asked.offset > 0 { href(asked.offset.saturating_sub(PAGE)) } else { String::new() },
+        next: if last < total { href(asked.offset + PAGE) } else { String::new() },
+        shown: match total {
+            1 => "1 project".to_owned(),
+            total if total <= PAGE => format!("{} projects", format::count(total)),
+            _ => format!("{}–{} of {} projects", asked.offset + 1, last, format::count(total)),
+        },
+    }
+}
+
+fn kept(asked: &Asked) -> Vec<(String, String)> {
+    let mut kept = Vec::new();
+    if asked.window != USUAL_WINDOW {
+        kept.push(("window".to_owned(), asked.window.word.to_owned()));
+    }
+    if asked.sort != "last" {
+        kept.push(("sort".to_owned(), asked.sort.to_owned()));
+    }
+    kept
+}

@@ -1,0 +1,166 @@
+//! Settings: of the workspace, in sections, and of a project. The forms send
+//! to the API; only redaction is tried here, since that changes nothing.
+
+mod project;
+mod redaction;
+
+use assay_domain::format;
+use assay_store::Catalog as _;
+use assay_ui::text;
+use assay_ui::web::Shell;
+use assay_ui::web::parts::Badge;
+use assay_ui::web::settings::{
+    AboutPage, KeyRow, KeysPage, ModelsPage, PriceRow, PricesPage, Secret, Section,
+};
+use axum::Router;
+use axum::response::{Redirect, Response};
+use axum::routing::{get, post};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+
+use super::{Visit, page};
+use crate::access;
+use crate::access::keys::{self, ApiKey};
+use crate::access::permission::{Action, Area, Permission};
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::prices;
+use crate::workspace;
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/workspace", get(|| async { Redirect::to(Section::Models.path()) }))
+        .route(Section::Models.path(), get(models))
+        .route(Section::Prices.path(), get(price_list))
+        .route(Section::Redaction.path(), get(redaction::show))
+        .route("/workspace/redaction/test", post(redaction::test))
+        .route(Section::Keys.path(), get(api_keys))
+        .route(Section::About.path(), get(about))
+        .route("/p/{project}/settings", get(project::show))
+}
+
+fn shell(visit: &Visit, section: Section) -> Shell {
+    let mut shell = visit.shell(section.name()).crumb("Settings", "/workspace").script("web/settings.js");
+    shell.is_workspace = true;
+    shell
+}
+
+fn may_manage(visit: &Visit) -> bool {
+    visit.may(Permission(Area::Workspaces, Action::Manage))
+}
+
+/// Secrets that mean something here, beside whatever else is kept.
+const KNOWN: [(&str, &str); 3] = [
+    ("OPENAI_API_KEY", "OpenAI, and whoever speaks its API"),
+    ("ANTHROPIC_API_KEY", "Anthropic"),
+    ("ASSAY_WEBHOOK_SECRET", "signs what webhooks are told"),
+];
+
+async fn models(visit: Visit) -> ApiResult<Response> {
+    let names = workspace::secret_names(&visit.app).await?;
+    let known = KNOWN.iter().map(|(name, note)| Secret {
+        name: (*name).to_owned(),
+        note,
+        is_set: names.iter().any(|set| set == name),
+    });
+    let others = names.iter().filter(|name| KNOWN.iter().all(|(known, _)| known != name));
+    let others = others.map(|name| Secret { name: text::line(name), note: "", is_set: true });
+    Ok(page(&ModelsPage {
+        shell: shell(&visit, Section::Models),
+        may_change: may_manage(&visit),
+        secrets: known.chain(others).collect(),
+    }))
+}
+
+async fn price_list(visit: Visit) -> ApiResult<Response> {
+    let rows = prices::entries(&visit.app).await?.into_iter().map(|(id, entry)| PriceRow {
+        id: id.to_string(),
+        name: text::name(&entry.name),
+        pattern: text::line(&entry.match_pattern),
+        provider: text::line(entry.provider.as_deref().unwrap_or_default()),
+        input: per_million(entry.prompt_cost),
+        output: per_million(entry.completion_cost),
+        from: entry.start_time.into(),
+    });
+    let rows = rows.collect();
+    Ok(page(&PricesPage { shell: shell(&visit, Section::Prices), may_change: may_manage(&visit), rows }))
+}
+
+fn per_million(per_token: Decimal) -> String {
+    let amount = per_token.checked_mul(Decimal::from(1_000_000)).unwrap_or(Decimal::MAX);
+    amount.to_f64().map_or_else(|| format::NONE.to_owned(), format::money)
+}
+
+async fn api_keys(visit: Visit) -> ApiResult<Response> {
+    let app = &visit.app;
+    let keys = keys::list(&app.store).await?;
+    Ok(page(&KeysPage {
+        shell: shell(&visit, Section::Keys),
+        rows: keys.into_iter().map(|key| key_row(app, key)).collect(),
+        is_asked_for: access::asks_for_keys(app).await?,
+    }))
+}
+
+fn key_row(app: &App, key: ApiKey) -> KeyRow {
+    let is_working = key.is_working(app.now());
+    let ApiKey { id, created_at, details } = key;
+    let (word, class) = match (details.revoked_at, is_working) {
+        (Some(_), _) => ("revoked", "bad"),
+        (None, false) => ("expired", "warn"),
+        (None, true) => ("works", "good"),
+    };
+    KeyRow {
+        id: id.to_string(),
+        description: text::name(&details.description),
+        short: text::line(&details.short),
+        role: details.role.to_string(),
+        status: Badge { text: word.to_owned(), class },
+        is_working,
+        made: created_at.into(),
+        used: app.access.keys.last_used(id).or(details.last_used_at).into(),
+        ends: details.expires_at.into(),
+    }
+}
+
+async fn about(visit: Visit) -> ApiResult<Response> {
+    let app = &visit.app;
+    let projects = app.store.projects().await;
+    let health = match &projects {
+        Ok(_) => Badge { text: "healthy".to_owned(), class: "good" },
+        Err(_) => Badge { text: "the store does not answer".to_owned(), class: "bad" },
+    };
+    let projects = projects.unwrap_or_default();
+    let sum = |of: fn(&assay_store::Project) -> u64| format::count(projects.iter().map(of).sum::<u64>());
+    let activity = app.store.activity();
+    let bytes = |bytes: u64| format!("{}B", format::compact(bytes));
+    let keys = if access::asks_for_keys(app).await? { "needed" } else { "not needed on this machine" };
+    Ok(page(&AboutPage {
+        shell: shell(&visit, Section::About),
+        health,
+        facts: vec![
+            ("Assay", env!("CARGO_PKG_VERSION").to_owned()),
+            ("Listens on", app.config.listen.to_string()),
+            (
+                "OTLP over gRPC",
+                app.config.grpc.map_or_else(|| "off".to_owned(), |address| address.to_string()),
+            ),
+            (
+                "Public address",
+                app.config.public_url.as_deref().map_or_else(|| "as asked".to_owned(), text::line),
+            ),
+            ("API keys", keys.to_owned()),
+            ("Analyses at once", app.config.insights_jobs.to_string()),
+            ("Keeps traces", crate::config::show_span(app.config.retention)),
+        ],
+        store: vec![
+            ("Projects", format::count(projects.len())),
+            ("Traces", sum(|project| project.traces)),
+            ("Runs", sum(|project| project.runs)),
+            ("Reports", sum(|project| project.reports)),
+            ("On disk", bytes(activity.file_bytes)),
+            ("Write-ahead log", bytes(activity.log_bytes)),
+            ("Runs taken since start", format::count(activity.new_runs)),
+            ("Batches waiting", format::count(activity.waiting_batches)),
+        ],
+    }))
+}

@@ -1,0 +1,179 @@
+// The list of reports: progress as it happens, cancel, rename, delete, compare, run again.
+import { byId } from "../dom.js";
+import { money, seconds } from "../format.js";
+import { act, ask, confirmed, isTyping, toast } from "./api.js";
+import { keepFresh, refresh } from "./live.js";
+import { setUpTabs } from "./tabs.js";
+
+const region = () => document.querySelector('[data-live="insights"]');
+const api = region().dataset.api;
+const comparePath = byId("compare").pathname;
+const streams = new Map();
+
+/** How fast a step goes, from when it was first seen. */
+class Pace {
+  stage = "";
+  since = 0;
+  from = 0;
+
+  /** Seconds until the step's end, or null while nobody can know. */
+  left({ stage, done, total }) {
+    if (stage !== this.stage || done < this.from) Object.assign(this, { stage, since: performance.now(), from: done });
+    const moved = done - this.from;
+    const took = (performance.now() - this.since) / 1000;
+    if (moved <= 0 || total <= done || took < 1) return { rate: null, left: null };
+    return { rate: moved / took, left: ((total - done) * took) / moved };
+  }
+}
+
+function show(row, told, pace) {
+  const place = row.querySelector("[data-progress]");
+  if (!place) return;
+  const bar = place.querySelector("progress");
+  const { stage, done, total, status } = told;
+  place.querySelector(".badge").textContent = status === "queued" ? "queued" : "running";
+  if (total > 0) {
+    bar.max = total;
+    bar.value = done;
+  } else {
+    bar.removeAttribute("value");
+  }
+  const { rate, left } = pace.left(told);
+  const words = [stage, total > 0 ? `${done.toLocaleString()} / ${total.toLocaleString()}` : null,
+    rate === null ? null : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`, left === null ? null : `${seconds(left)} left`];
+  place.querySelector(".words").textContent = words.filter(Boolean).join(" · ");
+  const spend = row.querySelector("[data-spend]");
+  if (told.spend && Number(told.spend.cost) > 0) spend.firstChild.textContent = money(Number(told.spend.cost));
+}
+
+/** Listens to every job that is not done. */
+function watch() {
+  const open = new Set([...document.querySelectorAll("tr[data-open]")].map((row) => row.dataset.job));
+  for (const [id, stream] of streams) {
+    if (open.has(id)) continue;
+    stream.close();
+    streams.delete(id);
+  }
+  for (const id of open) {
+    if (streams.has(id)) continue;
+    const stream = new EventSource(`${api}/${id}/events`);
+    const pace = new Pace();
+    const rowOf = () => document.querySelector(`tr[data-job="${id}"]`);
+    stream.addEventListener("progress", (event) => { const row = rowOf(); if (row) show(row, JSON.parse(event.data), pace); });
+    stream.addEventListener("done", (event) => {
+      stream.close();
+      streams.delete(id);
+      const { status, error } = JSON.parse(event.data);
+      if (status === "success") toast("The report is ready", "good");
+      else if (error) toast(error, error === "cancelled" ? "" : "bad");
+      refresh().catch(() => {});
+    });
+    streams.set(id, stream);
+  }
+}
+
+function chosen() {
+  return [...document.querySelectorAll('input[name="compare"]:checked')].map((box) => box.value);
+}
+
+function showCompare() {
+  const link = byId("compare");
+  const ids = chosen();
+  link.hidden = ids.length === 0;
+  if (ids.length === 2) {
+    // Newest first in the list: the later one is "after".
+    const query = new URLSearchParams({ before: ids[1], after: ids[0] });
+    link.href = `${comparePath}?${query}`;
+    link.textContent = "Compare these two";
+    link.removeAttribute("aria-disabled");
+  } else {
+    link.removeAttribute("href");
+    link.setAttribute("aria-disabled", "true");
+    link.textContent = ids.length === 1 ? "Choose one more to compare" : "Choose two to compare";
+  }
+}
+
+byId("compare").addEventListener("click", (event) => { if (chosen().length !== 2) event.preventDefault(); });
+
+async function run(button, config) {
+  await act(button, async () => {
+    await ask(api, { method: "POST", body: { config_id: config } });
+    toast("The report is being made");
+    await refresh();
+    scrollTo({ top: 0 });
+  });
+}
+
+const renaming = { id: null };
+
+function setUpRenaming() {
+  const dialog = byId("rename-dialog");
+  const form = byId("rename-form");
+  const problem = form.querySelector(".problem-text");
+  form.querySelector("[data-close]").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await ask(`${api}/${renaming.id}`, { method: "PATCH", body: { name: form.elements.name.value } });
+      dialog.close();
+      await refresh();
+    } catch (error) {
+      problem.textContent = error.message;
+      problem.hidden = false;
+    }
+  });
+}
+
+function rename(button) {
+  renaming.id = button.dataset.rename;
+  const form = byId("rename-form");
+  form.querySelector(".problem-text").hidden = true;
+  form.elements.name.value = button.dataset.name;
+  byId("rename-dialog").showModal();
+  form.elements.name.select();
+}
+
+async function remove(button, path, heading, text) {
+  if (!await confirmed(heading, text, "Delete")) return;
+  await act(button, async () => {
+    await ask(path, { method: "DELETE" });
+    toast("Deleted", "good");
+    await refresh();
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (!button) return;
+  const { runConfig, cancel, rename: renamed, delete: deleted, deleteConfig, name } = button.dataset;
+  if (runConfig) run(button, runConfig);
+  if (renamed) rename(button);
+  if (deleted) remove(button, `${api}/${deleted}`, `Delete ${name}?`, "The report is deleted for good. The traces stay.");
+  if (deleteConfig) remove(button, `${api}/configs/${deleteConfig}`, `Delete the config ${name}?`, "Its schedule ends. Reports it made stay.");
+  if (cancel) {
+    act(button, async () => {
+      await ask(`${api}/${cancel}/cancel`, { method: "POST" });
+      await refresh();
+    });
+  }
+});
+document.addEventListener("change", (event) => { if (event.target.name === "compare") showCompare(); });
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
+  if (event.key === "n") document.querySelector('[data-key="n"]')?.click();
+  if (event.key === "x") {
+    const box = document.activeElement.closest?.("tr")?.querySelector('input[name="compare"]');
+    if (box) box.click();
+  }
+});
+
+setUpRenaming();
+setUpTabs();
+watch();
+showCompare();
+document.addEventListener("assay-live", () => {
+  setUpTabs();
+  watch();
+  showCompare();
+});
+keepFresh(() => (region().matches("[data-waiting]") ? 1.5 : 15));

@@ -1,0 +1,37 @@
+// Where the report's data comes from on a server: what is in the page first,
+// then threads, and conversations when they are looked at. Served as source.js.
+import { byId } from "./dom.js";
+
+const place = document.querySelector("[data-report]")?.dataset ?? {};
+
+async function get(path) {
+  const response = await fetch(path, { headers: { accept: "application/json" }, credentials: "same-origin" });
+  if (response.status === 404) return null;
+  if (!response.ok) throw new Error(`the server answered ${response.status}`);
+  return response.json();
+}
+
+export function readHead() {
+  return JSON.parse(byId("data").textContent);
+}
+
+export function readThreads() {
+  return get(`${place.report}/threads.json`);
+}
+
+export function readConversation(thread) {
+  return get(`${place.report}/conversation.json?thread=${encodeURIComponent(thread.id)}`);
+}
+
+export function pageOfThread(thread) {
+  return `${place.project}/threads/${encodeURIComponent(thread.id)}`;
+}
+
+export function pageOfTrace(trace) {
+  return `${place.project}/traces/${encodeURIComponent(trace)}`;
+}
+
+export const noConversation = {
+  heading: "The conversation is gone",
+  text: "The thread is no longer in the store: it was deleted, or its project keeps traces for a shorter time. What the report says of it stays. While the store had it, this command showed it:",
+};

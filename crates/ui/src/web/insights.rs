@@ -1,0 +1,110 @@
+//! The reports of a project: those there are, those being made, and a new one.
+
+use askama::Template;
+
+use super::Shell;
+use super::parts::{Badge, Moment, Pager};
+use super::projects::Onboarding;
+
+#[derive(Template)]
+#[template(path = "web/insights.html")]
+pub struct InsightsPage {
+    pub shell: Shell,
+    pub new_href: String,
+    pub compare_href: String,
+    pub api: String,
+    pub rows: Vec<ReportRow>,
+    pub pager: Pager,
+    pub configs: Vec<ConfigRow>,
+    /// There while the project has no trace.
+    pub onboarding: Option<Onboarding>,
+    pub may_change: bool,
+    pub is_anything_open: bool,
+}
+
+/// A report, or what is to become one.
+#[derive(Default)]
+pub struct ReportRow {
+    pub id: String,
+    pub name: String,
+    /// Empty until there is something to open.
+    pub href: String,
+    /// What the report is called, or why there is none.
+    pub words: String,
+    pub is_failed: bool,
+    pub status: Badge,
+    /// Whether it waits or is being made.
+    pub is_open: bool,
+    /// Whether two of these can be compared.
+    pub is_report: bool,
+    pub stage: String,
+    pub done: u64,
+    pub total: u64,
+    pub window: String,
+    pub threads: String,
+    pub population: String,
+    pub categories: String,
+    pub shares: Vec<Share>,
+    pub tier: String,
+    pub spend: String,
+    pub budget: String,
+    pub made: Moment,
+    pub is_scheduled: bool,
+    /// Whether a job made it, which can be renamed and deleted.
+    pub is_job: bool,
+    /// What was asked for and is not done.
+    pub unmet: Vec<String>,
+}
+
+/// A top category's stretch of a bar.
+pub struct Share {
+    pub title: String,
+    pub color: &'static str,
+    pub x: String,
+    pub width: String,
+}
+
+/// A saved config.
+pub struct ConfigRow {
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub href: String,
+    pub is_prebuilt: bool,
+    /// In words; empty where there is none.
+    pub schedule: String,
+    pub next: Moment,
+    /// What became of the last moment, where no job was made of it.
+    pub refused: String,
+    pub alert: String,
+}
+
+/// The form for a new report.
+#[derive(Template)]
+#[template(path = "web/new_report.html")]
+pub struct NewReportPage {
+    pub shell: Shell,
+    pub back: String,
+    pub api: String,
+    pub threads: String,
+    /// The config the form begins with, as inert JSON.
+    pub initial: String,
+    pub config_name: String,
+    /// Of a saved config that may be changed; empty otherwise.
+    pub config_id: String,
+    pub may_change: bool,
+    /// Days at which the project was active, for the bounds of the time range.
+    pub first_day: String,
+    pub last_day: String,
+}
+
+impl NewReportPage {
+    /// JSON that may stand in a page.
+    #[must_use]
+    pub fn inert(value: &serde_json::Value) -> String {
+        let mut out = Vec::new();
+        // Memory does not fail to be written.
+        let written = crate::inert_json::write_embedded(value, &mut out);
+        written.ok().and_then(|()| String::from_utf8(out).ok()).unwrap_or_else(|| "{}".to_owned())
+    }
+}

@@ -1,0 +1,172 @@
+//! Settings: of the workspace, in sections, and of a project.
+
+use askama::Template;
+
+use super::Shell;
+use super::parts::{Badge, Moment};
+
+/// A section of the workspace's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Models,
+    Prices,
+    Redaction,
+    Keys,
+    About,
+}
+
+impl Section {
+    pub const ALL: [Self; 5] = [Self::Models, Self::Prices, Self::Redaction, Self::Keys, Self::About];
+
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Models => "/workspace/models",
+            Self::Prices => "/workspace/prices",
+            Self::Redaction => "/workspace/redaction",
+            Self::Keys => "/workspace/keys",
+            Self::About => "/workspace/about",
+        }
+    }
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Models => "Language models",
+            Self::Prices => "Prices",
+            Self::Redaction => "What is let in",
+            Self::Keys => "API keys",
+            Self::About => "About and health",
+        }
+    }
+}
+
+/// The other sections: name, address, whether it is this one.
+fn sections(current: Section) -> Vec<(&'static str, &'static str, bool)> {
+    Section::ALL.iter().map(|section| (section.name(), section.path(), *section == current)).collect()
+}
+
+macro_rules! nav {
+    ($($page:ident $section:ident),+) => {
+        $(impl $page {
+            fn sections(&self) -> Vec<(&'static str, &'static str, bool)> {
+                sections(Section::$section)
+            }
+        })+
+    };
+}
+
+nav!(ModelsPage Models, PricesPage Prices, RedactionPage Redaction, KeysPage Keys, AboutPage About);
+
+/// Keys of model providers.
+#[derive(Template)]
+#[template(path = "web/settings_models.html")]
+pub struct ModelsPage {
+    pub shell: Shell,
+    pub may_change: bool,
+    pub secrets: Vec<Secret>,
+}
+
+pub struct Secret {
+    pub name: String,
+    pub note: &'static str,
+    /// Whether there is a value; nobody gets it back.
+    pub is_set: bool,
+}
+
+/// What tokens cost.
+#[derive(Template)]
+#[template(path = "web/settings_prices.html")]
+pub struct PricesPage {
+    pub shell: Shell,
+    pub may_change: bool,
+    pub rows: Vec<PriceRow>,
+}
+
+pub struct PriceRow {
+    pub id: String,
+    pub name: String,
+    pub pattern: String,
+    pub provider: String,
+    /// US dollars per million tokens.
+    pub input: String,
+    pub output: String,
+    pub from: Moment,
+}
+
+/// What happens to runs on their way in.
+#[derive(Template)]
+#[template(path = "web/settings_redaction.html")]
+pub struct RedactionPage {
+    pub shell: Shell,
+    pub may_change: bool,
+    pub policies: Vec<PolicyRow>,
+    pub detectors: Vec<&'static str>,
+}
+
+pub struct PolicyRow {
+    /// `*` for all projects.
+    pub project: String,
+    /// Where it is changed.
+    pub api: String,
+    /// Whether the configuration file has it, which has the last word.
+    pub is_in_file: bool,
+    pub words: Vec<String>,
+    /// The policy as JSON, to be edited.
+    pub json: String,
+}
+
+/// API keys.
+#[derive(Template)]
+#[template(path = "web/settings_keys.html")]
+pub struct KeysPage {
+    pub shell: Shell,
+    pub rows: Vec<KeyRow>,
+    /// Whether requests need a key now.
+    pub is_asked_for: bool,
+}
+
+pub struct KeyRow {
+    pub id: String,
+    pub description: String,
+    pub short: String,
+    pub role: String,
+    pub status: Badge,
+    pub is_working: bool,
+    pub made: Moment,
+    pub used: Moment,
+    pub ends: Moment,
+}
+
+/// What this server is and how it is.
+#[derive(Template)]
+#[template(path = "web/settings_about.html")]
+pub struct AboutPage {
+    pub shell: Shell,
+    pub health: Badge,
+    pub facts: Vec<(&'static str, String)>,
+    pub store: Vec<(&'static str, String)>,
+}
+
+/// Settings of a project.
+#[derive(Template)]
+#[template(path = "web/project_settings.html")]
+pub struct ProjectSettingsPage {
+    pub shell: Shell,
+    pub api: String,
+    pub id: String,
+    pub name: String,
+    pub description: String,
+    pub facts: Vec<(&'static str, String)>,
+    /// As it was set, such as `30d`; empty where it was not.
+    pub retention: String,
+    /// What holds, and who says so.
+    pub retention_in_force: String,
+    pub is_retention_in_file: bool,
+    pub configs_href: String,
+    /// Configs with a schedule or an address to tell: name, words, address.
+    pub schedules: Vec<(String, String, String)>,
+    pub policy_href: String,
+    pub may_update: bool,
+    pub may_delete: bool,
+}

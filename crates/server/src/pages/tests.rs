@@ -160,3 +160,122 @@ async fn a_session_ends_with_its_key_and_when_one_logs_out() {
     server.app.access.keys.revoke(&server.app.store, keys[0].id, server.app.now()).await.expect("revoked");
     assert_eq!(ask(&cookie).await, 401);
 }
+
+async fn post_trace(server: &Server, project: &str, name: &str) {
+    let id = uuid::Uuid::new_v4();
+    let run = serde_json::json!({
+        "id": id, "trace_id": id, "dotted_order": format!("20261101T080000000000Z{id}"), "name": name,
+        "run_type": "chain", "session_name": project, "start_time": "2026-11-01T08:00:00Z",
+        "end_time": "2026-11-01T08:00:01Z", "inputs": { "question": name }, "outputs": { "answer": name },
+    });
+    server.post("/runs/batch", serde_json::json!({ "post": [run] })).await.ok();
+}
+
+#[tokio::test]
+async fn projects_are_listed_once_there_is_a_trace_and_before_that_it_says_how_to_send_one() {
+    let server = Server::new();
+    default_project(&server).await;
+    let empty = open(&server, "/", &[("host", "localhost:1984")]).await;
+    assert_eq!(empty.status, 200);
+    let text = empty.text();
+    assert!(text.contains("waiting for a trace") && text.contains("http://localhost:1984"), "{text}");
+    post_trace(&server, "<b>shop</b>", "hello").await;
+    let listed = open(&server, "/?window=all", &[]).await.text();
+    assert!(listed.contains("&#60;b&#62;shop&#60;/b&#62;"), "{listed}");
+    assert!(!listed.contains("waiting for a trace") && !listed.contains("<b>shop"), "{listed}");
+    assert!(open(&server, "/?q=nothing", &[]).await.text().contains("No project matches"));
+    // Whatever stands in the address, it is a page.
+    for query in ["offset=x", "offset=99999999999999999999", "window=1", "sort=%00", "q=%FF"] {
+        assert_eq!(open(&server, &format!("/?{query}"), &[]).await.status, 200, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn the_addresses_that_clients_print_lead_to_pages() {
+    let server = Server::new();
+    post_trace(&server, "shop", "hello").await;
+    let project = server.app.store.project("shop").await.expect("asked").expect("there").id;
+    let job = uuid::Uuid::new_v4();
+    let run = server.post("/runs/query", serde_json::json!({ "session": [project] })).await.ok();
+    let run = run["runs"][0]["id"].as_str().expect("an id").to_owned();
+    for (address, target) in [
+        (format!("/o/x/projects/p/{project}"), format!("/p/{project}")),
+        (
+            format!("/o/x/projects/p/{project}?tab=3&clusterJobId={job}"),
+            format!("/p/{project}/insights/{job}"),
+        ),
+        (
+            format!("/o/x/projects/p/{project}/r/{run}?poll=true"),
+            format!("/p/{project}/traces/{run}?run={run}"),
+        ),
+        (format!("/r/{run}"), format!("/p/{project}/traces/{run}?run={run}")),
+        (format!("/p/{project}"), format!("/p/{project}/insights")),
+    ] {
+        let answer = open(&server, &address, &[]).await;
+        assert_eq!(
+            answer.headers.get(header::LOCATION).map(HeaderValue::as_bytes),
+            Some(target.as_bytes()),
+            "{address}"
+        );
+    }
+    open(&server, &format!("/r/{job}"), &[]).await.refused(404);
+    open(&server, "/o/x/projects/p/nonsense", &[]).await.refused(422);
+}
+
+#[tokio::test]
+async fn every_page_of_a_project_and_of_the_workspace_opens() {
+    let server = Server::new();
+    post_trace(&server, "shop", "hello").await;
+    let project = server.app.store.project("shop").await.expect("asked").expect("there").id;
+    let config =
+        serde_json::json!({ "name": "<i>mine", "config": { "focus": "errors" }, "schedule_cron": "daily" });
+    let config = server.post(&format!("/sessions/{project}/insights/configs"), config).await.ok();
+    let config = config["id"].as_str().expect("an id").to_owned();
+    for path in [
+        format!("/p/{project}/insights"),
+        format!("/p/{project}/insights/new?config={config}&filter=eq(name,%20%22%3C/script%3E%22)"),
+        format!("/p/{project}/insights/compare"),
+        format!("/p/{project}/settings"),
+        "/workspace/models".into(),
+        "/workspace/prices".into(),
+        "/workspace/redaction".into(),
+        "/workspace/keys".into(),
+        "/workspace/about".into(),
+    ] {
+        let answer = open(&server, &path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        let text = answer.text();
+        assert!(!text.contains("<i>mine") && !text.contains("\"</script>"), "{text}");
+        for (start, _) in text.match_indices("/assets/") {
+            let asset = text[start..].split('"').next().expect("its end");
+            assert_eq!(server.get(asset).await.status, 200, "{asset}");
+        }
+    }
+    let nothing = uuid::Uuid::new_v4();
+    open(&server, &format!("/p/{project}/insights/{nothing}"), &[]).await.refused(404);
+    open(&server, &format!("/p/{nothing}/insights"), &[]).await.refused(404);
+}
+
+#[tokio::test]
+async fn redaction_is_tried_without_keeping_anything() {
+    let server = Server::new();
+    let rules = serde_json::json!({ "detectors": ["email"] });
+    let tried = serde_json::json!({ "rules": rules, "text": "write to ada@example.com" });
+    let answer = server.post("/workspace/redaction/test", tried).await.ok();
+    assert_eq!(answer["text"], "write to [EMAIL]");
+    let wrong = serde_json::json!({ "rules": { "detectors": ["nonsense"] }, "text": "" });
+    server.post("/workspace/redaction/test", wrong).await.refused(422);
+    assert_eq!(server.get("/ingest-policies").await.ok(), serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn a_viewer_sees_no_button_that_it_may_not_press() {
+    let (server, key) = with_key(Role::Viewer).await;
+    crate::projects::ensure_default(&server.app).await.expect("made");
+    let cookie = log_in(&server, &key).await;
+    let page = open(&server, "/", &[("cookie", &cookie)]).await.text();
+    assert!(page.contains("Ada") && !page.contains("id=\"new-project\""), "{page}");
+    let keys = open(&server, "/workspace/keys", &[("cookie", &cookie)]).await;
+    assert_eq!(keys.status, 403);
+    assert!(keys.text().contains("Not with this key"));
+}

@@ -75,7 +75,7 @@ impl Onboarding {
         let key = if needs_key { "asy_sk_…" } else { "any" };
         let environment = |project: &str| {
             format!(
-                "export LANGSMITH_TRACING=true\nexport LANGSMITH_ENDPOINT={address}\n\
+                "export LANGSMITH_TRACING=true\nexport LANGSMITH_ENDPOINT={address}/api/v1\n\
                  export LANGSMITH_API_KEY={key}\nexport LANGSMITH_PROJECT={project}\n"
             )
         };

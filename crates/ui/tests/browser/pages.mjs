@@ -1,0 +1,50 @@
+// Pages on which whatever should not happen is a failure: errors, dialogs,
+// requests to another host.
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+export async function startBrowser() {
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"],
+  });
+
+  /** Opens a page of a server. `page.expected` matches errors that belong to the test. */
+  async function open(server, path, options = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await context.newPage();
+    page.problems = [];
+    let bytes = 0;
+    page.bytes = () => bytes;
+    const note = (text) => { if (!page.expected?.test(text)) page.problems.push(text); };
+    page.on("request", (request) => { if (!request.url().startsWith(server.address)) note(`request ${request.url()}`); });
+    page.on("response", async (response) => {
+      const { responseBodySize = 0, responseHeadersSize = 0 } = await response.request().sizes().catch(() => ({}));
+      bytes += responseBodySize + responseHeadersSize;
+    });
+    page.on("console", (message) => { if (["error", "warning"].includes(message.type())) note(message.text()); });
+    page.on("pageerror", (error) => note(error.message));
+    page.on("dialog", (dialog) => { note(`dialog ${dialog.message()}`); dialog.dismiss(); });
+    page.setDefaultTimeout(20_000);
+    await page.goto(server.address + path);
+    await page.waitForSelector("html.js");
+    const { close } = page;
+    page.close = async () => { await close.call(page); await context.close(); };
+    return page;
+  }
+
+  /** Serious faults of accessibility on a page, in words. */
+  async function faultsOf(page) {
+    await page.evaluate(axe);
+    return page.evaluate(async () => {
+      const { violations } = await window.axe.run(document, { resultTypes: ["violations"] });
+      const serious = violations.filter((one) => ["serious", "critical"].includes(one.impact));
+      return serious.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 140)} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`).join(" | ")}`);
+    });
+  }
+
+  return { browser, open, faultsOf };
+}

@@ -1,0 +1,421 @@
+// The pages of a server in a real browser: from the first trace to a dataset,
+// with the mouse, with the keyboard alone, in both themes and on a telephone.
+//
+//   cd crates/ui/tests/browser && npm install && node web.mjs
+//
+// Needs Node 20, Chromium (CHROMIUM names another binary) and the `assay`
+// command: ASSAY names it, else cargo builds it. SHOTS is a folder for
+// screenshots of every page in both themes, ONLY a word of the tests to run.
+import assert from "node:assert/strict";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { XSS } from "./payloads.mjs";
+import { startBrowser } from "./pages.mjs";
+import { importDemo, postRuns, startServer } from "./server.mjs";
+
+const shots = process.env.SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+const { browser, open, faultsOf } = await startBrowser();
+
+const api = async (server, method, path, body) => {
+  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+};
+
+async function until(what, condition, seconds = 60) {
+  const end = Date.now() + seconds * 1000;
+  while (Date.now() < end) {
+    const found = await condition();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`${what} did not happen within ${seconds} s`);
+}
+
+/** A server with the demo and two reports, made once. */
+let demo = null;
+async function demoServer() {
+  if (demo) return demo;
+  const server = await startServer();
+  await importDemo(server, "shop");
+  const [project] = await api(server, "GET", "/sessions?name=shop");
+  const jobs = [];
+  for (const config of ["usage-patterns", "error-analysis"]) {
+    const job = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: config });
+    await until(`report ${config}`, async () => (await api(server, "GET", `/sessions/${project.id}/insights/${job.id}`)).status === "success", 240);
+    jobs.push(job.id);
+  }
+  demo = { ...server, project: project.id, jobs };
+  return demo;
+}
+
+const tests = {
+  async "the first trace arrives while one looks, and opens its project"() {
+    const server = await startServer();
+    const page = await open(server, "/");
+    assert.match(await page.locator(".onboarding").innerText(), /waiting for a trace/);
+    for (const way of ["JavaScript", "OpenTelemetry", "Files", "Python"]) {
+      await page.getByRole("tab", { name: way }).click();
+      assert.equal(await page.locator(".way:visible").count(), 1);
+    }
+    assert.match(await page.locator(".way:visible").innerText(), new RegExp(`LANGSMITH_ENDPOINT=${server.address}`));
+    await postRuns(server, "my-agent", [{ inputs: { question: "why?" }, outputs: { answer: "because" } }]);
+    await page.waitForSelector("table.projects a:text-is('my-agent')", { timeout: 8000 });
+    await page.locator("a:text-is('my-agent')").click();
+    await page.waitForURL(/\/p\/[0-9a-f-]+\/insights$/);
+    assert.equal(await page.locator(".tabs a[aria-current]").innerText(), "Insights");
+    await server.stop();
+    return page;
+  },
+
+  async "a report is drafted in plain words, runs before one's eyes, and leads to a dataset"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights`);
+    await page.getByRole("link", { name: "New report" }).click();
+    await page.locator("textarea[name=does]").fill("It answers customers of a shop.");
+    await page.locator("textarea[name=learn]").fill("What do people ask for, and are they satisfied?");
+    await page.getByRole("button", { name: "Draft the report" }).click();
+    await page.waitForSelector("#drafted:visible");
+    assert.equal(await page.locator("#way-manual input[name=focus]:checked").inputValue(), "usage");
+    await page.locator("input[name=name]").first().fill("Drafted here");
+    await page.waitForFunction(() => /^\d/.test(document.querySelector('[data-estimate="population"]').textContent));
+    assert.equal(await page.locator('[data-estimate="population"]').innerText(), "600");
+    await page.locator("input[name=sample]").fill("400");
+    await page.waitForFunction(() => document.querySelector('[data-estimate="threads"]').textContent === "400");
+    await page.getByRole("button", { name: "Make the report" }).click();
+    await page.waitForSelector("tr[data-job] >> text=Drafted here");
+    await page.waitForSelector("tr:has-text('Drafted here') a.row-link", { timeout: 120_000 });
+    await page.locator("tr:has-text('Drafted here') a.row-link").click();
+    await page.waitForSelector("#overview.current .categories");
+    await page.locator("#overview .categories .d0 a").first().click();
+    await page.waitForSelector(".view.category.current .thread-row");
+    await page.locator(".view.current .thread-row a").first().click();
+    await page.waitForSelector("#thread.current .message");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".view.category.current");
+    await page.locator(".view.current").getByRole("button", { name: "Add to a dataset" }).click();
+    await page.locator("#dataset-form input[name=name]").fill("from a category");
+    await page.getByRole("button", { name: "Add threads" }).click();
+    await page.waitForSelector(".toast.good");
+    const [dataset] = await api(server, "GET", "/datasets?name=from%20a%20category");
+    assert.ok(dataset.example_count > 10, `${dataset.example_count} examples`);
+    return page;
+  },
+
+  async "a filter says how many threads it matches, and where it is wrong"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights/new?config=error-analysis`);
+    assert.equal(await page.locator("#way-manual input[name=focus]:checked").inputValue(), "errors");
+    await page.locator("select[name=condition]").selectOption("error");
+    await page.waitForFunction(() => /^\d+ threads? match/.test(document.querySelector("#filter-said").textContent));
+    const some = Number((await page.locator('[data-estimate="population"]').innerText()).replace(",", ""));
+    assert.ok(some > 0 && some < 600, `${some} of 600`);
+    page.expected = /400/;
+    await page.locator("textarea[name=filter]").fill("eq(status");
+    await page.waitForSelector("textarea[aria-invalid]");
+    assert.match(await page.locator("#filter-said").innerText(), /filter|character|\)/);
+    return page;
+  },
+
+  async "a config is saved with a schedule, runs, and is deleted"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights/new`);
+    await page.getByRole("tab", { name: "Everything by hand" }).click();
+    await page.locator("#more summary").click();
+    await page.locator("select[name=schedule]").selectOption("weekly");
+    await page.getByRole("button", { name: "Save as config" }).click();
+    await page.locator("#save-form input[name=name]").fill("Every Monday");
+    await page.locator("#save-form").getByRole("button", { name: "Save" }).click();
+    await page.waitForSelector(".config:has-text('Every Monday') >> text=0 8 * * 1");
+    await page.getByRole("button", { name: "Delete Every Monday" }).click();
+    await page.locator("dialog.confirm").getByRole("button", { name: "Delete" }).click();
+    await page.waitForFunction(() => !document.body.innerText.includes("Every Monday"));
+    return page;
+  },
+
+  async "a report is the same pages as its file: search, map, back, deep links, export"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights/${server.jobs[0]}`);
+    await page.waitForSelector("#overview.current .categories");
+    const sent = page.bytes();
+    assert.ok(sent <= 400_000, `${sent} bytes were sent`);
+    await page.keyboard.press("/");
+    await page.keyboard.type("refund");
+    await page.waitForSelector("#threads.current .thread-row");
+    const again = await open(server, page.url().slice(server.address.length));
+    await again.waitForSelector("#threads.current .thread-row");
+    assert.equal(await again.locator("#thread-list .list-count").innerText(), await page.locator("#thread-list .list-count").innerText());
+    await again.close();
+    await page.locator(".report-tabs a", { hasText: "Map" }).click();
+    await page.waitForSelector("#map.current canvas");
+    await page.goBack();
+    await page.waitForSelector("#threads.current");
+    for (const name of ["Page (HTML)", "Markdown", "Report (JSON)", "Threads (CSV)", "Threads (JSONL)"]) {
+      const path = await page.locator(".menu-list a", { hasText: name }).getAttribute("href");
+      const file = await fetch(server.address + path);
+      assert.ok(file.ok && file.headers.get("content-disposition").startsWith("attachment"), name);
+    }
+    return page;
+  },
+
+  async "two reports are compared"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights`);
+    const boxes = page.locator('input[name="compare"]');
+    await boxes.nth(0).check();
+    await boxes.nth(1).check();
+    await page.getByRole("link", { name: "Compare these two" }).click();
+    await page.waitForSelector(".flow");
+    assert.ok(await page.locator(".changes tbody tr").count() > 3);
+    await page.locator(".changes a").first().click();
+    await page.waitForSelector(".view.category.current");
+    return page;
+  },
+
+  async "the keyboard is enough"() {
+    const server = await demoServer();
+    const page = await open(server, "/");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("table.reports");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#overview.current .categories");
+    await page.waitForFunction(() => document.querySelector(".category-tools") !== null);
+    for (let at = 0; at < 12; at += 1) {
+      await page.keyboard.press("j");
+      if (await page.evaluate(() => document.activeElement.getAttribute("href")?.startsWith("#category/"))) break;
+    }
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".view.category.current");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#overview.current");
+    await page.keyboard.press("?");
+    assert.equal(await page.locator("#keys").isVisible(), true);
+    await page.keyboard.press("Escape");
+    await page.goto(`${server.address}/p/${server.project}/insights`);
+    await page.keyboard.press("g");
+    await page.keyboard.press("s");
+    await page.waitForURL(/settings$/);
+    await page.keyboard.press("t");
+    await page.keyboard.press("g");
+    await page.keyboard.press("p");
+    await page.waitForURL(`${server.address}/`);
+    return page;
+  },
+
+  async "settings are changed and hold"() {
+    const server = await startServer();
+    await postRuns(server, "mine", [{ inputs: { a: 1 }, outputs: { b: 2 } }]);
+    const page = await open(server, "/workspace/prices");
+    await page.locator("input[name=name]").fill("ours");
+    await page.locator("input[name=match_pattern]").fill("^ours$");
+    await page.locator("input[name=prompt_cost]").fill("2.5");
+    await page.locator("input[name=completion_cost]").fill("10");
+    await page.getByRole("button", { name: "Add" }).click();
+    await page.waitForSelector("tr:has-text('ours') >> text=$2.50");
+    const [price] = await api(server, "GET", "/model-price-map");
+    assert.deepEqual([Number(price.prompt_cost), Number(price.completion_cost)], [0.0000025, 0.00001]);
+    await page.goto(`${server.address}/workspace/redaction`);
+    await page.getByLabel("email").check();
+    await page.waitForFunction(() => document.querySelector('output[name="tested"]').value.includes("[EMAIL]"));
+    await page.getByRole("button", { name: "Set the policy" }).click();
+    await page.waitForSelector("text=replaces email");
+    await page.goto(`${server.address}/workspace/models`);
+    await page.getByRole("button", { name: "Set OPENAI_API_KEY" }).click();
+    await page.locator("#secret input[name=value]").fill("sk-test");
+    await page.locator("#secret").getByRole("button", { name: "Set" }).click();
+    await page.waitForSelector("tr:has-text('OPENAI_API_KEY') >> text=set");
+    assert.ok(!(await page.content()).includes("sk-test"));
+    const [project] = await api(server, "GET", "/sessions?name=mine");
+    await page.goto(`${server.address}/p/${project.id}/settings`);
+    await page.locator("input[name=retention]").fill("30d");
+    await page.locator("form:has(input[name=retention])").getByRole("button", { name: "Save" }).click();
+    await page.locator("dialog.confirm").getByRole("button", { name: "Go on" }).click();
+    await page.waitForSelector("text=kept for 30d");
+    await page.getByRole("button", { name: "Delete project" }).click();
+    await page.locator("dialog.confirm .danger").click();
+    await page.waitForURL(`${server.address}/`);
+    await server.stop();
+    return page;
+  },
+
+  async "the first key closes the server, and its holder logs in, and out"() {
+    const server = await startServer();
+    const page = await open(server, "/workspace/keys");
+    page.expected = /401|422/;
+    await page.locator("input[name=description]").fill("mine");
+    await page.locator("select[name=role]").selectOption("admin");
+    await page.getByRole("button", { name: "Make the key" }).click();
+    await page.waitForSelector("#new-key:visible");
+    const key = await page.locator("#new-key code").innerText();
+    assert.match(key, /^asy_sk_/);
+    await page.goto(`${server.address}/workspace/about`);
+    await page.waitForURL(/\/login\?next=/);
+    await page.locator("input[name=key]").fill("asy_sk_nonsense");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.waitForSelector("text=This key is not known here.");
+    await page.locator("input[name=key]").fill(key);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.waitForURL(/workspace\/about$/);
+    await page.goto(`${server.address}/`);
+    await page.getByRole("button", { name: "New project" }).click();
+    await page.locator("#project-form input[name=name]").fill("with a key");
+    await page.getByRole("button", { name: "Create" }).click();
+    await page.waitForURL(/\/p\/.*insights$/);
+    const cookies = await page.context().cookies();
+    assert.deepEqual(cookies.map(({ httpOnly, sameSite }) => [httpOnly, sameSite]), [[true, "Strict"]]);
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.waitForURL(/\/login$/);
+    await server.stop();
+    return page;
+  },
+
+  async "a page outlives a restart of its server"() {
+    const server = await startServer();
+    await postRuns(server, "steady", [{ inputs: { a: 1 }, outputs: { b: 1 } }]);
+    const page = await open(server, "/");
+    await page.waitForSelector("a:text-is('steady')");
+    page.expected = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|Failed to load/;
+    const { port } = new URL(server.address);
+    await server.stop({ keep: true });
+    const again = await startServer({ port, data: server.data });
+    await page.locator("a:text-is('steady')").click();
+    await page.waitForSelector("h1:text-is('Insights')");
+    await page.goBack();
+    await page.getByRole("button", { name: "Delete steady" }).click();
+    await page.locator("dialog.confirm .danger").click();
+    await page.waitForSelector(".onboarding");
+    await again.stop();
+    return page;
+  },
+
+  async "nothing that a trace or a name contains runs, on any page"() {
+    const server = await startServer();
+    const names = XSS.map((payload, index) => `${index} ${payload}`.slice(0, 180));
+    await postRuns(server, names[0], XSS.map((payload, index) => ({
+      name: payload, inputs: { messages: [{ role: "user", content: payload }] }, outputs: { messages: [{ role: "assistant", content: XSS[(index + 1) % XSS.length] }] },
+      error: index % 3 === 0 ? payload : null, tags: [payload], extra: { metadata: { [payload.slice(0, 60)]: payload, session_id: payload } },
+    })));
+    for (const name of names.slice(1, 20)) await api(server, "POST", "/sessions", { name, description: name });
+    const [project] = await api(server, "GET", `/sessions?name=${encodeURIComponent(names[0])}`);
+    const insights = `/sessions/${project.id}/insights`;
+    for (const payload of XSS.slice(0, 12)) {
+      await api(server, "POST", `${insights}/configs`, { name: payload, description: payload, config: { focus: "usage", partitions: { [payload]: payload } } });
+    }
+    await api(server, "POST", "/model-price-map", { name: XSS[0], match_pattern: "x", prompt_cost: "1", completion_cost: "1", provider: XSS[1] });
+    const made = [];
+    for (const config of ["usage-patterns", "error-analysis"]) made.push(await api(server, "POST", insights, { config_id: config, name: XSS[2] }));
+    for (const job of made) await until("a report", async () => !["queued", "running"].includes((await api(server, "GET", `${insights}/${job.id}`)).status), 120);
+    const paths = ["/", `/?q=${encodeURIComponent(XSS[0])}`, `/p/${project.id}/insights`, `/p/${project.id}/insights/new`, `/p/${project.id}/settings`,
+      `/p/${project.id}/insights/compare?before=${made[0].id}&after=${made[1].id}`, "/workspace/prices", "/workspace/redaction", `/login?next=${encodeURIComponent(XSS[0])}`,
+      ...made.map((job) => `/p/${project.id}/insights/${job.id}`), `/nothing/${encodeURIComponent(XSS[0])}`];
+    const page = await open(server, "/");
+    page.expected = /404/;
+    for (const path of paths) {
+      await page.goto(server.address + path);
+      await look(page, path);
+    }
+    for (const job of made) {
+      await page.goto(`${server.address}/p/${project.id}/insights/${job.id}#threads`);
+      const links = await page.evaluate(() => [...document.querySelectorAll("#threads .row-link")].map((link) => link.getAttribute("href")));
+      for (const link of links.filter((_, index) => index % 9 === 0)) {
+        await page.evaluate((to) => { location.hash = to; }, link);
+        await page.waitForTimeout(40);
+      }
+      await look(page, "conversations");
+    }
+    await server.stop();
+    return page;
+  },
+
+  async "no page has a serious fault of accessibility or is wider than a telephone, in either theme"() {
+    const server = await demoServer();
+    const project = `/p/${server.project}`;
+    const pages = { projects: "/", insights: `${project}/insights`, "new-report": `${project}/insights/new?config=usage-patterns`, report: `${project}/insights/${server.jobs[0]}`,
+      category: null, conversation: null, map: `${project}/insights/${server.jobs[0]}#map`,
+      compare: `${project}/insights/compare?before=${server.jobs[0]}&after=${server.jobs[1]}`, "project-settings": `${project}/settings`, models: "/workspace/models",
+      prices: "/workspace/prices", redaction: "/workspace/redaction", keys: "/workspace/keys", about: "/workspace/about", missing: "/p/nothing/at/all" };
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(server, "/", { colorScheme });
+      page.expected = /404/;
+      for (const [name, path] of Object.entries(pages)) {
+        if (path) await page.goto(server.address + path);
+        else await inside(page, server, name);
+        await page.waitForTimeout(250);
+        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
+        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
+        await page.setViewportSize({ width: 375, height: 812 });
+        await page.waitForTimeout(60);
+        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
+        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
+        await page.setViewportSize({ width: 1280, height: 800 });
+      }
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    }
+    const empty = await startServer();
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(empty, "/", { colorScheme });
+      assert.deepEqual(await faultsOf(page), [], `${colorScheme} first trace`);
+      if (shots) await page.screenshot({ path: join(shots, `first-trace-${colorScheme}.png`) });
+      await page.close();
+    }
+    await empty.stop();
+    return null;
+  },
+};
+
+/** A view inside the report: its first category, or a conversation. */
+async function inside(page, server, name) {
+  await page.goto(`${server.address}/p/${server.project}/insights/${server.jobs[0]}`);
+  await page.waitForSelector(".category-tools", { state: "attached" });
+  await page.locator("#overview .categories .d0 a").first().click();
+  await page.waitForSelector(".view.category.current .thread-row");
+  if (name === "category") return;
+  await page.locator(".view.current .thread-row a").first().click();
+  await page.waitForSelector("#thread.current .message");
+}
+
+/** Touches everything and looks for what should not be there. */
+async function look(page, place) {
+  await page.waitForTimeout(80);
+  const found = await page.evaluate(() => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+    for (const node of document.querySelectorAll("main *")) {
+      for (const kind of ["mouseover", "focus", "toggle"]) node.dispatchEvent(new Event(kind, { bubbles: true }));
+    }
+    const own = (address) => address.startsWith("#") || /^\/(?![/\\])/.test(address) || address.startsWith("/?");
+    return {
+      pwned: window.pwned,
+      odd: [...document.querySelectorAll("main *")].filter((node) =>
+        ["IFRAME", "OBJECT", "EMBED", "IMG", "BASE", "VIDEO", "MARQUEE", "STYLE"].includes(node.tagName)
+        || (node.tagName === "SCRIPT" && node.type !== "application/json")
+        || [...node.attributes].some((attribute) => attribute.name.startsWith("on") || attribute.name === "style" && node.tagName !== "CANVAS")
+        || !own(node.getAttribute("href") ?? "#")).map((node) => node.cloneNode(false).outerHTML.slice(0, 160)),
+    };
+  });
+  assert.deepEqual(found, { pwned: undefined, odd: [] }, place);
+}
+
+let failed = 0;
+const wanted = Object.entries(tests).filter(([name]) => !process.env.ONLY || name.includes(process.env.ONLY));
+for (const [name, test] of wanted) {
+  try {
+    const page = await test();
+    if (page) {
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    }
+    console.log(`ok      ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
+  }
+}
+await demo?.stop();
+await browser.close();
+console.log(failed === 0 ? `${wanted.length} passed` : `${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

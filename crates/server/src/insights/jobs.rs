@@ -30,7 +30,7 @@ pub(super) async fn find(app: &App, project: &str, job: &str) -> ApiResult<Entry
 }
 
 /// The report of a job; `None` until it is done.
-pub(super) async fn report_of(app: &App, entry: &Entry) -> ApiResult<Option<Report>> {
+pub(crate) async fn report_of(app: &App, entry: &Entry) -> ApiResult<Option<Report>> {
     match entry.state.report {
         Some(id) => Ok(app.store.report(id).await?),
         None => Ok(None),

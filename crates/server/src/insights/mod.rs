@@ -31,6 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use analyst::Analyst;
+pub(crate) use jobs::report_of;
 pub(crate) use worker::Workers;
 
 use crate::app::App;

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::uuid;
 use crate::insights::queue::{self, Entry};
+use crate::insights::report_of;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -54,10 +55,7 @@ impl Found {
         let id = uuid("report", report)?;
         let store = &visit.app.store;
         if let Some(entry) = queue::find(store, id).await?.filter(|entry| entry.job.project == project.id) {
-            let report = match entry.state.report {
-                Some(id) => store.report(id).await?,
-                None => None,
-            };
+            let report = report_of(&visit.app, &entry).await?;
             return Ok(Self { project, entry: Some(entry), report });
         }
         let found = store.report(ReportId(id)).await?.filter(|report| report.project == project.name);

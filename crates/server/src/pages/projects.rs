@@ -110,7 +110,8 @@ pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response
     let total = found.len();
     let shown: Vec<Project> = found.into_iter().skip(asked.offset).take(PAGE).collect();
     let has_pulse = traces <= QUICK || visit.params.get("pulse").is_some();
-    let rows = try_join_all(shown.iter().map(|project| row(app, project, asked.window, has_pulse))).await?;
+    let rows: Vec<_> = shown.iter().map(|project| row(app, project, asked.window, has_pulse)).collect();
+    let rows = try_join_all(rows).await?;
     Ok(page(&ProjectsPage {
         shell: visit.shell("Projects").script("web/projects.js"),
         windows: windows(&asked),

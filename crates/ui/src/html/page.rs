@@ -137,7 +137,7 @@ impl Page {
 }
 
 impl Body {
-    pub(crate) fn new(report: &Report, options: &HtmlOptions, selection: &Selection) -> Self {
+    pub(super) fn new(report: &Report, options: &HtmlOptions, selection: &Selection) -> Self {
         let index = Index::new(report);
         let colors = Colors::new(report, &index);
         let feedback = main_feedback(report);

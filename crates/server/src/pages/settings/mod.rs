@@ -23,6 +23,7 @@ use crate::access;
 use crate::access::keys::{self, ApiKey};
 use crate::access::permission::{Action, Area, Permission};
 use crate::app::App;
+use crate::config::show_span;
 use crate::error::ApiResult;
 use crate::prices;
 use crate::workspace;
@@ -150,7 +151,10 @@ async fn about(visit: Visit) -> ApiResult<Response> {
             ),
             ("API keys", keys.to_owned()),
             ("Analyses at once", app.config.insights_jobs.to_string()),
-            ("Keeps traces", crate::config::show_span(app.config.retention)),
+            (
+                "Keeps traces",
+                app.config.retention.map_or_else(|| "for good".to_owned(), |span| show_span(Some(span))),
+            ),
         ],
         store: vec![
             ("Projects", format::count(projects.len())),

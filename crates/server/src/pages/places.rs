@@ -24,7 +24,7 @@ pub(super) async fn run_of_project(
     visit: Visit,
     Path((_, _, run)): Path<(String, String, String)>,
 ) -> ApiResult<Redirect> {
-    run(visit, Path(run)).await
+    self::run(visit, Path(run)).await
 }
 
 /// `/r/{run}`: the run in its trace.

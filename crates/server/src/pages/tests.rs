@@ -20,8 +20,8 @@ pub(super) async fn open(server: &Server, path: &str, headers: &[(&'static str, 
 }
 
 pub(super) async fn default_project(server: &Server) -> ProjectId {
-    server.get("/sessions").await.ok();
-    server.app.store.project("default").await.expect("asked").expect("always there").id
+    crate::projects::ensure_default(&server.app).await.expect("made");
+    server.app.store.project("default").await.expect("asked").expect("there").id
 }
 
 async fn post_form(server: &Server, path: &str, body: &str, headers: &[(&'static str, &str)]) -> Answer {
@@ -95,7 +95,7 @@ async fn refusals_are_pages_for_browsers_and_json_for_programs() {
 #[tokio::test]
 async fn where_keys_are_needed_a_page_leads_to_the_login_and_back() {
     let (server, key) = with_key(Role::Admin).await;
-    let project = default_project_of(&server, &key).await;
+    let project = default_project(&server).await;
     let path = format!("/p/{}", project.0);
     let asked = open(&server, &path, &[]).await;
     assert_eq!(asked.status, 303);
@@ -108,14 +108,6 @@ async fn where_keys_are_needed_a_page_leads_to_the_login_and_back() {
     assert_eq!(open(&server, &path, &[("cookie", &cookie)]).await.status, 303);
     let inside = open(&server, "/sessions", &[("cookie", &cookie)]).await;
     assert!(inside.ok().is_array(), "the API takes the session too");
-}
-
-async fn default_project_of(server: &Server, key: &str) -> ProjectId {
-    let mut asked = request(Method::GET, "/sessions", Body::empty());
-    asked.headers_mut().insert("x-api-key", HeaderValue::from_str(key).expect("a header"));
-    server.send(asked).await.ok();
-    crate::projects::ensure_default(&server.app).await.expect("made");
-    server.app.store.project("default").await.expect("asked").expect("there").id
 }
 
 #[tokio::test]

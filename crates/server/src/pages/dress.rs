@@ -33,7 +33,8 @@ pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) 
     let token = session::token(request.headers());
     let mut response = next.run(request).await;
     let status = response.status();
-    if is_navigation && is_error(status) && (is_page(&path) || status == StatusCode::NOT_FOUND) {
+    let is_refusal = is_error(status) && !is_html(&response);
+    if is_navigation && is_refusal && (is_page(&path) || status == StatusCode::NOT_FOUND) {
         response = if status == StatusCode::UNAUTHORIZED && method == Method::GET {
             let next: String = byte_serialize(place.as_bytes()).collect();
             Redirect::to(&format!("/login?next={next}")).into_response()
@@ -41,12 +42,15 @@ pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) 
             refused(&response, token)
         };
     }
-    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let is_shown = !response.headers().contains_key(header::CONTENT_DISPOSITION);
-    if kind.is_some_and(|kind| kind.starts_with(b"text/html")) && is_shown {
+    if is_html(&response) && !response.headers().contains_key(header::CONTENT_DISPOSITION) {
         protect(response.headers_mut(), &app);
     }
     response
+}
+
+fn is_html(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    kind.is_some_and(|kind| kind.starts_with(b"text/html"))
 }
 
 fn is_error(status: StatusCode) -> bool {

@@ -46,7 +46,9 @@ async function demoServer() {
     await until(`report ${config}`, async () => (await api(server, "GET", `/sessions/${project.id}/insights/${job.id}`)).status === "success", 240);
     jobs.push(job.id);
   }
-  demo = { ...server, project: project.id, jobs };
+  const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 300, seed: 3 });
+  await until("a report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${part.id}`)).status === "success", 240);
+  demo = { ...server, project: project.id, jobs, part: part.id };
   return demo;
 }
 
@@ -137,7 +139,7 @@ const tests = {
   async "a report is the same pages as its file: search, map, back, deep links, export"() {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights/${server.jobs[0]}`);
-    await page.waitForSelector("#overview.current .categories");
+    await page.waitForSelector(".category-tools", { state: "attached" });
     const sent = page.bytes();
     assert.ok(sent <= 400_000, `${sent} bytes were sent`);
     await page.keyboard.press("/");
@@ -218,7 +220,7 @@ const tests = {
     const [price] = await api(server, "GET", "/model-price-map");
     assert.deepEqual([Number(price.prompt_cost), Number(price.completion_cost)], [0.0000025, 0.00001]);
     await page.goto(`${server.address}/workspace/redaction`);
-    await page.getByLabel("email").check();
+    await page.getByRole("checkbox", { name: "email" }).check();
     await page.waitForFunction(() => document.querySelector('output[name="tested"]').value.includes("[EMAIL]"));
     await page.getByRole("button", { name: "Set the policy" }).click();
     await page.waitForSelector("text=replaces email");
@@ -335,7 +337,7 @@ const tests = {
     const project = `/p/${server.project}`;
     const pages = { projects: "/", insights: `${project}/insights`, "new-report": `${project}/insights/new?config=usage-patterns`, report: `${project}/insights/${server.jobs[0]}`,
       category: null, conversation: null, map: `${project}/insights/${server.jobs[0]}#map`,
-      compare: `${project}/insights/compare?before=${server.jobs[0]}&after=${server.jobs[1]}`, "project-settings": `${project}/settings`, models: "/workspace/models",
+      compare: `${project}/insights/compare?before=${server.jobs[0]}&after=${server.part}`, "project-settings": `${project}/settings`, models: "/workspace/models",
       prices: "/workspace/prices", redaction: "/workspace/redaction", keys: "/workspace/keys", about: "/workspace/about", missing: "/p/nothing/at/all" };
     for (const colorScheme of ["light", "dark"]) {
       const page = await open(server, "/", { colorScheme });

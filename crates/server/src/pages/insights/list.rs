@@ -1,7 +1,9 @@
 //! The reports of a project, those being made, and the configs they are made from.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
+use assay_domain::Report;
 use assay_domain::format;
 use assay_domain::job::{Job, JobState, JobStatus, Outline};
 use assay_store::{Catalog as _, Project, ReportRow as Stored};
@@ -27,6 +29,12 @@ const PAGE: usize = 50;
 /// Colours of top categories, in their order.
 const COLORS: [&str; 12] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
 
+/// Who made a report.
+enum Source<'a> {
+    Job(&'a Entry),
+    Command(Stored),
+}
+
 pub(super) async fn show(
     visit: Visit,
     Path(project): Path<String>,
@@ -38,13 +46,19 @@ pub(super) async fn show(
     let of_jobs: HashSet<_> = jobs.iter().filter_map(|entry| entry.state.report).collect();
     let others = store.reports(Some(project.id)).await?;
     let others = others.into_iter().filter(|stored| !of_jobs.contains(&stored.id));
-    let mut all: Vec<_> =
-        jobs.iter().map(|entry| (Some(entry.job.created_at), of_job(&project, entry))).collect();
-    all.extend(others.map(|stored| (stored.stored_at, of_command(&project, &stored))));
-    all.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    let of_jobs = jobs.iter().map(|entry| (Some(entry.job.created_at), Source::Job(entry)));
+    let of_commands = others.map(|stored| (stored.stored_at, Source::Command(stored)));
+    let mut all: Vec<_> = of_jobs.chain(of_commands).collect();
+    all.sort_by_key(|(made, _)| Reverse(*made));
     let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
     let total = all.len();
-    let rows: Vec<ReportRow> = all.into_iter().skip(offset).take(PAGE).map(|(_, row)| row).collect();
+    let mut rows = Vec::new();
+    for (_, source) in all.into_iter().skip(offset).take(PAGE) {
+        rows.push(match source {
+            Source::Job(entry) => of_job(&project, entry),
+            Source::Command(stored) => of_command(&project, &stored, store.report(stored.id).await?),
+        });
+    }
     let onboarding = match project.traces {
         0 => Some(projects::onboarding(&visit.app, &headers, &project.name).await?),
         _ => None,
@@ -80,10 +94,7 @@ fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
         total: state.progress.total,
         window: super::window(job.config.start_time, job.config.end_time),
         threads: outline.map_or_else(|| format::NONE.to_owned(), |outline| format::count(outline.threads)),
-        population: outline
-            .filter(|outline| outline.population > outline.threads)
-            .map(|outline| format!("of {}", format::count(outline.population)))
-            .unwrap_or_default(),
+        population: outline.map(sampled).unwrap_or_default(),
         categories: outline.map(|outline| counted(outline.top.len())).unwrap_or_default(),
         shares: outline.map(shares).unwrap_or_default(),
         tier: job.tier.as_str().to_owned(),
@@ -96,8 +107,18 @@ fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
     }
 }
 
-/// A report that a command made over the same store.
-fn of_command(project: &Project, stored: &Stored) -> ReportRow {
+/// A report that a command made over the same store; it says of itself what a job would.
+fn of_command(project: &Project, stored: &Stored, report: Option<Report>) -> ReportRow {
+    let outline = report.as_ref().map(|report| {
+        let tops = report.taxonomy.children(None);
+        Outline {
+            population: report.made.population as u64,
+            threads: report.assignments.len() as u64,
+            top: tops.map(|node| (node.name.clone(), node.statistics.threads as u64)).collect(),
+            ..Outline::default()
+        }
+    });
+    let config = report.as_ref().map(|report| &report.config);
     ReportRow {
         id: stored.id.to_string(),
         name: text::name(&stored.name),
@@ -105,13 +126,24 @@ fn of_command(project: &Project, stored: &Stored) -> ReportRow {
         words: text::line(&stored.title),
         status: Badge { text: "done".to_owned(), class: "good" },
         is_report: true,
-        window: "made by a command".to_owned(),
+        window: config.map(|config| super::window(config.start_time, config.end_time)).unwrap_or_default(),
         threads: format::count(stored.threads),
-        categories: format!("{} at all levels", format::count(stored.categories)),
-        tier: format::NONE.to_owned(),
+        population: outline.as_ref().map(sampled).unwrap_or_default(),
+        categories: outline.as_ref().map(|outline| counted(outline.top.len())).unwrap_or_default(),
+        shares: outline.as_ref().map(shares).unwrap_or_default(),
+        tier: config.map_or_else(|| format::NONE.to_owned(), |config| config.tier.as_str().to_owned()),
         spend: format::NONE.to_owned(),
         made: stored.stored_at.into(),
         ..ReportRow::default()
+    }
+}
+
+/// Of how many threads those were drawn that were read; empty where all were.
+fn sampled(outline: &Outline) -> String {
+    if outline.population > outline.threads {
+        format!("of {}", format::count(outline.population))
+    } else {
+        String::new()
     }
 }
 

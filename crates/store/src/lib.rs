@@ -30,11 +30,12 @@ use uuid::Uuid;
 
 pub use embedded::{EmbeddedStore, Finding, Level, doctor};
 pub use error::Error;
-pub use filter::{Filter, FilterError};
+pub use filter::{Condition, Filter, FilterError, Plain};
 pub use model::{
-    Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackQuery, FeedbackStats, Grouping, Key,
-    NewProject, Order, Page, Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow,
-    RunStats, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow, TraceTotals, blob_key, blob_of,
+    Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackInterval, FeedbackQuery, FeedbackStats,
+    FeedbackTimeline, FeedbackTimelineQuery, Grouping, Interval, Key, LightRun, NewProject, Order, Page,
+    Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow, RunStats, StatsQuery,
+    StoredRun, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery, TraceTotals, blob_key, blob_of,
     blob_reference,
 };
 pub use wait::block_on;
@@ -78,6 +79,24 @@ pub trait Runs: Send + Sync {
         &self,
         query: &StatsQuery,
     ) -> impl Future<Output = Result<Vec<(String, RunStats)>, Error>> + Send;
+
+    /// What the selected runs add up to, interval by interval; with a
+    /// grouping one entry per group, the largest first.
+    fn timeline(&self, query: &TimelineQuery) -> impl Future<Output = Result<Vec<Timeline>, Error>> + Send;
+
+    /// The feedback of a project over time, keys with the most of it first.
+    fn feedback_timeline(
+        &self,
+        query: &FeedbackTimelineQuery,
+    ) -> impl Future<Output = Result<Vec<FeedbackTimeline>, Error>> + Send;
+
+    /// These runs with what their traces amount to; with payloads where these
+    /// take no more than so many bytes as they are stored. Unknown ones are left out.
+    fn light_runs(
+        &self,
+        runs: &[RunId],
+        max_bytes: u64,
+    ) -> impl Future<Output = Result<Vec<LightRun>, Error>> + Send;
 
     /// How many runs the query selects; limit and cursor do not matter.
     fn count(&self, query: &RunQuery) -> impl Future<Output = Result<u64, Error>> + Send;

@@ -35,6 +35,7 @@ mod stats;
 mod tests;
 mod thread_page;
 mod threads;
+mod timeline;
 mod traces;
 mod turn;
 mod writer;
@@ -62,9 +63,10 @@ use writer::{Command, Reply, Writer};
 
 use crate::filter::sql::searches;
 use crate::{
-    Activity, Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats, Filter, Key,
-    Memo, NewProject, Page, Project, ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery,
-    RunRow, RunStats, Runs, StatsQuery, StoredRun, ThreadPage, ThreadQuery, ThreadRow,
+    Activity, Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats,
+    FeedbackTimeline, FeedbackTimelineQuery, Filter, Key, LightRun, Memo, NewProject, Page, Project,
+    ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery, RunRow, RunStats, Runs, StatsQuery,
+    StoredRun, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery,
 };
 
 /// So many batches, and so many other jobs, wait at each station before callers have to.
@@ -397,6 +399,22 @@ impl Runs for EmbeddedStore {
         self.ready_for(&query.runs).await?;
         let query = query.clone();
         self.readers()?.read(move |connection| stats::stats(connection, &query)).await
+    }
+
+    async fn timeline(&self, query: &TimelineQuery) -> Result<Vec<Timeline>, Error> {
+        self.ready_for(&query.runs).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| timeline::timeline(connection, &query)).await
+    }
+
+    async fn feedback_timeline(&self, query: &FeedbackTimelineQuery) -> Result<Vec<FeedbackTimeline>, Error> {
+        let query = query.clone();
+        self.readers()?.read(move |connection| timeline::feedback(connection, &query)).await
+    }
+
+    async fn light_runs(&self, runs: &[RunId], max_bytes: u64) -> Result<Vec<LightRun>, Error> {
+        let runs = runs.to_vec();
+        self.readers()?.read(move |connection| query::light_runs(connection, &runs, max_bytes)).await
     }
 
     async fn thread_page(&self, query: &ThreadPage) -> Result<Page<ThreadRow>, Error> {

@@ -9,7 +9,7 @@ use super::projects;
 use super::reader::Problem;
 use super::select::{self, Keys};
 use crate::format::{self, Record};
-use crate::{Page, RunQuery, RunRow, StoredRun, TraceTotals};
+use crate::{LightRun, Page, RunQuery, RunRow, StoredRun, TraceTotals};
 
 pub(crate) fn run(connection: &Connection, id: RunId) -> Result<Option<Run>, Problem> {
     let sql = format!(
@@ -17,6 +17,29 @@ pub(crate) fn run(connection: &Connection, id: RunId) -> Result<Option<Run>, Pro
          LEFT JOIN payloads ON payloads.run = runs.key WHERE runs.id = ?"
     );
     Ok(connection.prepare_cached(&sql)?.query_row([id.0.as_bytes()], whole_run).optional()?)
+}
+
+/// Runs in the order asked for, without payloads that are larger than so many bytes.
+pub(crate) fn light_runs(
+    connection: &Connection,
+    ids: &[RunId],
+    max_bytes: u64,
+) -> Result<Vec<LightRun>, Problem> {
+    let sql = format!(
+        "SELECT {ROW}, {STORED}, length(payloads.body) <= ? FROM {ROW_TABLES} \
+         JOIN payloads ON payloads.run = runs.key WHERE runs.id = ?"
+    );
+    let mut statement = connection.prepare_cached(&sql)?;
+    let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+    let mut found = Vec::with_capacity(ids.len());
+    for &id in ids {
+        let read = |row: &Row<'_>| {
+            let run = if row.get(35)? { Some(whole_run(row)?) } else { None };
+            Ok(LightRun { id, trace: totals(row, RunId(columns::uuid(row, 2)?))?, run })
+        };
+        found.extend(statement.query_row(params![max_bytes, id.0.as_bytes()], read).optional()?);
+    }
+    Ok(found)
 }
 
 /// A record of what the columns know of a run whose payload is damaged.
@@ -102,9 +125,14 @@ pub(crate) fn stored_run(connection: &Connection, id: RunId) -> Result<Option<St
 
 fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
     let run = whole_run(row)?;
-    let trace = TraceTotals {
-        // Every trace has a root; were it gone, its own id would be it.
-        root: columns::parent(row, 34)?.unwrap_or(run.trace.into()),
+    let trace = totals(row, run.trace.into())?;
+    Ok(StoredRun { run, thread: ThreadId(row.get(24)?), trace })
+}
+
+/// Every trace has a root; were it gone, `fallback` would be it.
+fn totals(row: &Row<'_>, fallback: RunId) -> rusqlite::Result<TraceTotals> {
+    Ok(TraceTotals {
+        root: columns::parent(row, 34)?.unwrap_or(fallback),
         runs: columns::tokens(row, 25)?,
         start_time: columns::time(row, 26)?,
         end_time: columns::time(row, 27)?,
@@ -114,8 +142,7 @@ fn read_stored(row: &Row<'_>) -> rusqlite::Result<StoredRun> {
         input_cost: columns::decimal(row, 31)?,
         output_cost: columns::decimal(row, 32)?,
         total_cost: columns::decimal(row, 33)?,
-    };
-    Ok(StoredRun { run, thread: ThreadId(row.get(24)?), trace })
+    })
 }
 
 /// Whole threads, in the order asked for.

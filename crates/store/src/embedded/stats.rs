@@ -22,7 +22,7 @@ use super::sketch::Sketch;
 use crate::filter::sql::Sql;
 use crate::{Grouping, RunStats, StatsQuery};
 
-const DEFAULT_GROUPS: usize = 5;
+pub(super) const DEFAULT_GROUPS: usize = 5;
 
 /// What is added up of one run. Times in microseconds.
 pub(crate) struct Facts {
@@ -280,7 +280,7 @@ fn largest(
 }
 
 /// The column that a grouping looks at.
-fn group_column(grouping: Option<&Grouping>) -> &'static str {
+pub(super) fn group_column(grouping: Option<&Grouping>) -> &'static str {
     match grouping {
         None => "NULL",
         Some(Grouping::Name) => "runs.name",
@@ -292,7 +292,7 @@ fn group_column(grouping: Option<&Grouping>) -> &'static str {
 }
 
 /// The groups a run belongs to: one, several by tag, or none.
-fn groups(grouping: &Grouping, row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+pub(super) fn groups(grouping: &Grouping, row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
     let Some(text) = row.get_ref(column)?.as_str_or_null()? else { return Ok(Vec::new()) };
     Ok(match grouping {
         Grouping::Name | Grouping::Kind | Grouping::Thread => vec![text.to_owned()],

@@ -3,7 +3,10 @@
 //! A thread stands in the order of its latest trace: walking traces back in
 //! time and keeping those after which their thread has none yields threads in
 //! order, and only as many as a page needs. Then the traces of these few
-//! threads are added up.
+//! threads are added up. Where few runs match a filter (`select` knows soon),
+//! it is the other way round: their threads are put in order.
+
+use std::collections::BTreeSet;
 
 use assay_domain::{RunId, RunStatus, ThreadId};
 use rusqlite::{Connection, params, params_from_iter};
@@ -12,12 +15,17 @@ use super::columns;
 use super::feedback::{SUMMED, sums};
 use super::projects;
 use super::reader::Problem;
+use super::select;
 use super::sketch::Sketch;
 use crate::filter::sql::Sql;
-use crate::{Error, Page, ThreadPage, ThreadRow};
+use crate::{Error, Page, RunQuery, ThreadPage, ThreadRow};
 
 const DEFAULT_PAGE: usize = 20;
 const MAX_PAGE: usize = 1_000;
+/// Of so many matching runs, the threads are looked up one by one.
+const FEW: u64 = 10_000;
+/// The same for counting, where the alternative is to look at every trace.
+const MANY: u64 = 200_000;
 
 /// A thread, by its latest trace.
 struct Found {
@@ -32,11 +40,18 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     };
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
-    let mut found = walk(connection, project, query, true, cursor, limit + 1)?;
-    if query.with_single_traces {
-        found.extend(walk(connection, project, query, false, cursor, limit + 1)?);
-        found.sort_by_key(|found| std::cmp::Reverse((found.activity, found.key)));
-    }
+    let mut found = match matching(connection, query, FEW)? {
+        Some(threads) => {
+            let mut found = Vec::new();
+            for thread in threads {
+                let one = ThreadPage { thread: Some(ThreadId(thread)), filter: None, ..query.clone() };
+                found.extend(walk_all(connection, project, &one, cursor, 1)?);
+            }
+            found
+        }
+        None => walk_all(connection, project, query, cursor, limit + 1)?,
+    };
+    found.sort_by_key(|found| std::cmp::Reverse((found.activity, found.key)));
     let has_more = found.len() > limit;
     found.truncate(limit);
     let place = |found: &Found| format!("{}.{}", found.activity, found.key);
@@ -51,9 +66,54 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     Ok(Page { items, first, next })
 }
 
+/// The threads of the runs that match the filter, if these are not more than so many.
+fn matching(
+    connection: &Connection,
+    query: &ThreadPage,
+    most: u64,
+) -> Result<Option<BTreeSet<String>>, Problem> {
+    let Some(filter) = query.filter.as_ref().filter(|_| query.thread.is_none()) else { return Ok(None) };
+    let runs = RunQuery { filter: Some(filter.clone()), ..RunQuery::new(query.project) };
+    let count = select::count(connection, &runs)?;
+    if count > most {
+        return Ok(None);
+    }
+    let keys = select::page(connection, &RunQuery { limit: MANY as usize, ..runs })?.keys;
+    let mut statement = connection.prepare_cached(
+        "SELECT traces.thread FROM runs CROSS JOIN traces ON traces.key = runs.trace WHERE runs.key = ?",
+    )?;
+    let mut threads = BTreeSet::new();
+    for key in keys {
+        threads.insert(statement.query_row([key], |row| row.get(0))?);
+    }
+    Ok(Some(threads))
+}
+
 /// How many threads there are on all pages.
 pub(crate) fn count(connection: &Connection, query: &ThreadPage) -> Result<u64, Problem> {
     let Some(project) = projects::key_of(connection, query.project)? else { return Ok(0) };
+    if let Some(threads) = matching(connection, query, MANY)? {
+        let is_open = query.start.is_none() && query.end.is_none() && query.trace_filter.is_none();
+        if is_open && query.with_single_traces {
+            return Ok(threads.len() as u64);
+        }
+        let mut count = 0;
+        for thread in threads {
+            let one = ThreadPage { thread: Some(ThreadId(thread)), filter: None, ..query.clone() };
+            count += u64::from(!walk_all(connection, project, &one, None, 1)?.is_empty());
+        }
+        return Ok(count);
+    }
+    let is_open = query.filter.is_none() && query.trace_filter.is_none() && query.thread.is_none();
+    if is_open && query.with_single_traces && covers_everything(connection, project, query)? {
+        let known: i64 = connection
+            .prepare_cached("SELECT threads FROM projects WHERE key = ?")?
+            .query_row([project], |row| row.get(0))?;
+        return Ok(u64::try_from(known).unwrap_or(0));
+    }
+    if is_open {
+        return count_by_time(connection, project, query);
+    }
     let mut sql = Sql::default();
     sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
     sql.push(if query.with_single_traces { "" } else { " AND traces.is_threaded = 1" });
@@ -70,6 +130,61 @@ fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {
     let parts = cursor.split_once('.');
     let parts = parts.and_then(|(activity, key)| Some((activity.parse().ok()?, key.parse().ok()?)));
     parts.ok_or_else(|| Error::Invalid(format!("{cursor:?} is not a cursor of an earlier page")))
+}
+
+/// Whether no trace of the project lies outside the window.
+fn covers_everything(connection: &Connection, project: i64, query: &ThreadPage) -> rusqlite::Result<bool> {
+    let (first, last): (Option<i64>, Option<i64>) = connection
+        .prepare_cached("SELECT first_activity, last_activity FROM projects WHERE key = ?")?
+        .query_row([project], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = (first, last) else {
+        return Ok(query.start.is_none() && query.end.is_none());
+    };
+    if query.start.is_none() && query.end.is_none() {
+        return Ok(true);
+    }
+    // Traces without any time are outside of every window.
+    let mut timeless = connection.prepare_cached(
+        "SELECT 1 FROM traces WHERE project = ?1 AND is_threaded IN (0, 1) AND activity = ?2 LIMIT 1",
+    )?;
+    Ok(query.start.is_none_or(|start| start.timestamp_micros() <= first)
+        && query.end.is_none_or(|end| end.timestamp_micros() > last)
+        && !timeless.exists(params![project, i64::MIN])?)
+}
+
+/// Threads of which some trace lies in the window: each trace is looked at once.
+fn count_by_time(connection: &Connection, project: i64, query: &ThreadPage) -> Result<u64, Problem> {
+    let mut sql = Sql::default();
+    sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
+    sql.push(if query.with_single_traces {
+        " AND traces.is_threaded IN (0, 1)"
+    } else {
+        " AND traces.is_threaded = 1"
+    });
+    if let Some(start) = query.start {
+        sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
+    }
+    if let Some(end) = query.end {
+        sql.push(" AND coalesce(traces.start, traces.end) < ").bind(end.timestamp_micros());
+    }
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Threads that have a key, then, if asked for, traces that have none.
+fn walk_all(
+    connection: &Connection,
+    project: i64,
+    query: &ThreadPage,
+    cursor: Option<(i64, i64)>,
+    limit: usize,
+) -> rusqlite::Result<Vec<Found>> {
+    let mut found = walk(connection, project, query, true, cursor, limit)?;
+    if query.with_single_traces {
+        found.extend(walk(connection, project, query, false, cursor, limit)?);
+    }
+    Ok(found)
 }
 
 /// Threads that have a key, or traces that have none, from the cursor on.
@@ -105,6 +220,10 @@ fn walk(
     });
     if let Some((activity, key)) = cursor {
         sql.push(" AND (traces.activity, traces.key) < (").bind(activity).push(", ").bind(key).push(")");
+    }
+    if let Some(start) = query.start {
+        // Of the latest trace of a thread this says the same as below, and an index answers it.
+        sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
     }
     conditions(&mut sql, query);
     sql.push(" ORDER BY traces.activity DESC, traces.key DESC LIMIT ");

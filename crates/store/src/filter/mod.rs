@@ -10,6 +10,7 @@
 //!
 //! Start with [`Filter::parse`], then `meaning`.
 
+mod conditions;
 mod holds;
 mod lexer;
 mod meaning;
@@ -22,6 +23,7 @@ mod tests;
 
 use std::fmt;
 
+pub use conditions::{Condition, Plain};
 pub(crate) use holds::{Held, passes};
 pub(crate) use meaning::{Column, Entries, Expression, FeedbackColumn, SearchColumn};
 pub(crate) use test::{Scalar, Test};

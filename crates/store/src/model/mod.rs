@@ -5,6 +5,7 @@ mod feedback;
 mod records;
 mod stats;
 mod threads;
+mod timeline;
 
 use assay_domain::{
     Feedback, ProjectId, ReportId, Run, RunId, RunKind, RunPatch, RunStatus, ThreadId, Time, TraceId,
@@ -19,6 +20,9 @@ pub use feedback::FeedbackQuery;
 pub use records::{Change, Record, RecordQuery};
 pub use stats::{FeedbackStats, Grouping, RunStats, StatsQuery};
 pub use threads::{ThreadPage, ThreadRow};
+pub use timeline::{
+    FeedbackInterval, FeedbackTimeline, FeedbackTimelineQuery, Interval, Timeline, TimelineQuery,
+};
 
 /// Under this key in `extra`, a run whose stored payload is damaged says what is wrong with it.
 pub const CORRUPT_KEY: &str = "assay.corrupt";
@@ -159,6 +163,16 @@ pub struct StoredRun {
     pub thread: ThreadId,
     /// What its whole trace amounts to.
     pub trace: TraceTotals,
+}
+
+/// A run for a list: without its payloads where these are large.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LightRun {
+    pub id: RunId,
+    /// What its whole trace amounts to.
+    pub trace: TraceTotals,
+    /// `None` where it is too large.
+    pub run: Option<Run>,
 }
 
 /// What the runs of a trace add up to.

@@ -14,6 +14,7 @@ mod bits;
 mod build;
 mod entries;
 mod evaluate;
+pub(super) mod lines;
 mod pack;
 mod segment;
 #[cfg(test)]

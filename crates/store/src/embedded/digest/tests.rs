@@ -8,7 +8,7 @@ use super::*;
 use crate::embedded::schema::{Access, connect};
 use crate::embedded::select::{self, Scope};
 use crate::embedded::{EmbeddedStore, projects};
-use crate::{Batch, Filter, Grouping, Order, RunQuery, Runs, StatsQuery, block_on};
+use crate::{Batch, Filter, Grouping, Order, RunQuery, Runs, StatsQuery, Timeline, TimelineQuery, block_on};
 
 const FILTERS: [&str; 34] = [
     r#"eq(status, "error")"#,
@@ -190,9 +190,84 @@ fn compare_one(store: &EmbeddedStore, connection: &Connection, query: &RunQuery,
     assert_eq!(stats(query.clone(), None), stats(one_by_one.clone(), None), "{query:?}");
     assert_eq!(
         stats(query.clone(), Some(Grouping::Name)),
-        stats(one_by_one, Some(Grouping::Name)),
+        stats(one_by_one.clone(), Some(Grouping::Name)),
         "{query:?}"
     );
+    for grouping in [
+        None,
+        Some(Grouping::Kind),
+        Some(Grouping::Tag),
+        Some(Grouping::Metadata("user".into())),
+        Some(Grouping::Metadata("deep".into())),
+        Some(Grouping::Metadata("deep.er".into())),
+        Some(Grouping::Thread),
+    ] {
+        let line = |runs: &RunQuery| timeline(store, runs, grouping.clone());
+        assert_eq!(line(query), line(&one_by_one), "{grouping:?} {query:?}");
+    }
+}
+
+/// From the fifth second on, in intervals of seven seconds.
+fn timeline(store: &EmbeddedStore, runs: &RunQuery, grouping: Option<Grouping>) -> Vec<Timeline> {
+    let query = TimelineQuery {
+        runs: runs.clone(),
+        start: chrono::DateTime::from_timestamp(5, 0).expect("a moment"),
+        step: std::time::Duration::from_secs(7),
+        intervals: 12,
+        grouping,
+        max_groups: 4,
+    };
+    let mut lines = block_on(store.timeline(&query)).expect("a timeline");
+    // Sums of floats depend on the order in their last digit.
+    for interval in lines.iter_mut().flat_map(|line| &mut line.intervals) {
+        interval.total_cost = interval.total_cost.map(|cost| (cost * 1e6).round());
+    }
+    lines
+}
+
+#[test]
+fn a_timeline_counts_every_run_of_its_time_once() {
+    let store = filled();
+    let project = ProjectId::from_name("p");
+    let lines = timeline(&store, &RunQuery::new(project), None);
+    let second = |second| chrono::DateTime::from_timestamp(second, 0);
+    let within = RunQuery { start: second(5), end: second(5 + 12 * 7), ..RunQuery::new(project) };
+    let stats = block_on(store.stats(&StatsQuery { runs: within.clone(), ..StatsQuery::default() }));
+    let stats = stats.expect("stats").remove(0).1;
+    let of = |count: fn(&crate::Interval) -> u64| lines[0].intervals.iter().map(count).sum::<u64>();
+    assert!(stats.runs > 20, "{stats:?}");
+    assert_eq!(of(|interval| interval.runs), stats.runs);
+    assert_eq!(of(|interval| interval.total_tokens), stats.total_tokens);
+    let failed = RunQuery { has_error: Some(true), ..within };
+    assert_eq!(of(|interval| interval.failed), block_on(store.count(&failed)).expect("a count"));
+    assert!(lines[0].intervals.iter().any(|interval| interval.latency_p99.is_some()));
+}
+
+#[test]
+fn a_timeline_of_feedback_has_counts_and_means() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    append(&store, vec![run(0)]);
+    let given = [(1, Some(1.0)), (2, Some(0.0)), (12, None), (400, Some(1.0))];
+    let feedback = given.into_iter().enumerate().map(|(number, (second, score))| assay_domain::Feedback {
+        id: assay_domain::FeedbackId::from_name(&number.to_string()),
+        run: Some(RunId::from_name("0")),
+        key: "good".into(),
+        score,
+        created_at: chrono::DateTime::from_timestamp(second, 0),
+        ..Default::default()
+    });
+    let batch = Batch { project: "p".into(), feedback: feedback.collect(), ..Batch::default() };
+    block_on(store.append(batch)).expect("appended");
+    let query = crate::FeedbackTimelineQuery {
+        project: ProjectId::from_name("p"),
+        start: chrono::DateTime::from_timestamp(0, 0).expect("a moment"),
+        step: std::time::Duration::from_secs(10),
+        intervals: 2,
+    };
+    let lines = block_on(store.feedback_timeline(&query)).expect("a timeline");
+    let intervals: Vec<_> = lines[0].intervals.iter().map(|one| (one.count, one.mean)).collect();
+    assert_eq!((lines.len(), lines[0].key.as_str()), (1, "good"));
+    assert_eq!(intervals, [(2, Some(0.5)), (1, None)]);
 }
 
 #[test]

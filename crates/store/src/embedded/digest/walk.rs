@@ -17,8 +17,8 @@ use crate::embedded::select::{self, KEYS, Scope};
 use crate::{Order, RunQuery};
 
 /// What a project has in one segment.
-struct Zone {
-    segment: i64,
+pub(super) struct Zone {
+    pub(super) segment: i64,
     runs: u64,
     first: i64,
     last: i64,
@@ -81,20 +81,24 @@ pub(crate) fn helps(connection: &Connection, query: &RunQuery, project: i64) -> 
     Ok(is_filtered(query) && is_large(connection, project)?)
 }
 
-fn is_large(connection: &Connection, project: i64) -> rusqlite::Result<bool> {
+pub(super) fn is_large(connection: &Connection, project: i64) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached("SELECT runs > ? FROM projects WHERE key = ?")?;
     statement.query_row([WORTHWHILE, project], |row| row.get(0))
 }
 
 /// The moments a query asks for: the first that is in and the last.
-fn window(query: &RunQuery) -> (i64, i64) {
+pub(super) fn window(query: &RunQuery) -> (i64, i64) {
     let start = query.start.map(|start| start.timestamp_micros());
     let Some(end) = query.end else { return (start.unwrap_or(i64::MIN), i64::MAX) };
     // The least integer stands for runs without any time.
     (start.unwrap_or(i64::MIN).max(i64::MIN + 1), end.timestamp_micros().saturating_sub(1))
 }
 
-fn zones(connection: &Connection, project: i64, window: (i64, i64)) -> rusqlite::Result<Vec<Zone>> {
+pub(super) fn zones(
+    connection: &Connection,
+    project: i64,
+    window: (i64, i64),
+) -> rusqlite::Result<Vec<Zone>> {
     let mut statement = connection.prepare_cached(
         "SELECT segment, runs, first, last FROM zones WHERE project = ? AND last >= ? AND first <= ?",
     )?;
@@ -106,7 +110,7 @@ fn zones(connection: &Connection, project: i64, window: (i64, i64)) -> rusqlite:
 }
 
 /// The runs that no digest speaks of, as ranges of keys.
-fn undigested(connection: &Connection, project: i64) -> rusqlite::Result<Vec<Scope>> {
+pub(super) fn undigested(connection: &Connection, project: i64) -> rusqlite::Result<Vec<Scope>> {
     let range = |(first, last)| Scope::Range { project, first, last };
     let mut statement = connection.prepare_cached("SELECT segment FROM undigested ORDER BY segment DESC")?;
     let segments = statement.query_map([], |row| row.get::<_, i64>(0))?;
@@ -118,7 +122,7 @@ fn undigested(connection: &Connection, project: i64) -> rusqlite::Result<Vec<Sco
 }
 
 /// What a segment knows of the query, of the project's runs within the window.
-fn known(
+pub(super) fn known(
     segment: &mut Segment<'_>,
     query: &RunQuery,
     project: i64,
@@ -168,9 +172,13 @@ pub(crate) fn count(connection: &Connection, query: &RunQuery, project: i64) -> 
 
 /// Where those runs of a segment are that must be asked themselves.
 fn doubtful(known: &Known, project: i64, segment: i64) -> Vec<Scope> {
+    keyed(&known.may.without(&known.must), project, segment)
+}
+
+/// Runs of a segment by their keys.
+pub(super) fn keyed(places: &Bits, project: i64, segment: i64) -> Vec<Scope> {
     let (first, _) = keys_of(segment);
-    let bits = known.may.without(&known.must);
-    let keys: Vec<i64> = bits.places().map(|at| first + at as i64).collect();
+    let keys: Vec<i64> = places.places().map(|at| first + at as i64).collect();
     keys.chunks(KEYS).map(|keys| Scope::Keys { project, keys: keys.to_vec() }).collect()
 }
 

@@ -8,12 +8,20 @@
 //! headers on pages and turns refusals into pages for who asked for one.
 
 mod assets;
+mod conditions;
+mod dashboard;
 mod dress;
 mod insights;
+mod listing;
 mod login;
 mod places;
 mod projects;
 mod settings;
+mod state;
+mod thread;
+mod threads;
+mod trace;
+mod traces;
 mod visit;
 
 use assay_ui::web::Page;
@@ -43,7 +51,21 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/o/{tenant}/projects/p/{project}/r/{run}", get(places::run_of_project))
         .route("/r/{run}", get(places::run))
         .merge(insights::routes())
-        .merge(settings::routes());
+        .merge(settings::routes())
+        .route("/p/{project}/traces", get(traces::show))
+        .route("/p/{project}/traces/rows", get(traces::more))
+        .route("/p/{project}/traces/count", get(traces::count))
+        .route("/p/{project}/traces/news", get(traces::news))
+        .route("/p/{project}/traces/{trace}", get(trace::show))
+        .route("/p/{project}/threads", get(threads::show))
+        // A thread may be called anything, so what belongs to the list is elsewhere.
+        .route("/p/{project}/threads-list/rows", get(threads::more))
+        .route("/p/{project}/threads-list/count", get(threads::count))
+        .route("/p/{project}/threads-list/news", get(threads::news))
+        .route("/p/{project}/threads/{thread}", get(thread::show))
+        .route("/p/{project}/dashboard", get(dashboard::show))
+        .route("/p/{project}/dashboard/charts", get(dashboard::charts))
+        .route("/public/{token}/r", get(trace::shared));
     OpenApiRouter::from(router)
 }
 
@@ -69,3 +91,5 @@ async fn first_tab(Path(project): Path<String>) -> ApiResult<Redirect> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trace_tests;

@@ -8,13 +8,21 @@
 //! Start with [`Shell`], which all pages share, then [`parts`].
 
 mod asset;
+pub mod chart;
 pub mod compare;
+pub mod dashboard;
 pub mod insights;
+pub mod json;
+pub mod listing;
 mod message;
 pub mod parts;
 pub mod projects;
+mod prose;
 pub mod report;
 pub mod settings;
+pub mod talk;
+pub mod thread;
+pub mod trace;
 
 use assay_domain::ProjectId;
 

@@ -1,0 +1,232 @@
+//! What the lists of threads and traces have in common.
+
+use assay_domain::{FeedbackId, ProjectId};
+use assay_store::{FeedbackQuery, Project, Record, RecordQuery, Records as _, RunQuery, Runs as _};
+use assay_ui::text;
+use assay_ui::web::listing::{Bar, Cell, Column, View};
+use std::collections::{BTreeMap, HashMap};
+
+use super::Visit;
+use super::conditions::{self, Known};
+use super::state::{State, Window};
+use crate::app::App;
+use crate::error::ApiResult;
+use crate::views;
+
+/// Rows of a portion.
+pub(super) const PORTION: usize = 100;
+/// The newest runs tell which values occur.
+const LOOKED_AT: usize = 300;
+const MAX_KNOWN: usize = 40;
+/// Payloads that take more bytes than this as they are stored are not opened for a list.
+pub(super) const LIGHT: u64 = 96 << 10;
+
+/// A column a list can have.
+pub(super) struct Possible {
+    pub(super) name: &'static str,
+    pub(super) label: &'static str,
+    pub(super) class: &'static str,
+    /// Whether it is there unless somebody chose otherwise.
+    pub(super) usual: bool,
+}
+
+/// The columns that are shown, in order; the first always is.
+pub(super) fn chosen(possible: &[Possible], state: &State) -> Vec<&'static str> {
+    let asked: Option<Vec<&str>> = state.get("columns").map(|columns| columns.split(',').collect());
+    let is_on = |(at, column): &(usize, &Possible)| match &asked {
+        Some(asked) => *at == 0 || asked.contains(&column.name),
+        None => column.usual,
+    };
+    possible.iter().enumerate().filter(is_on).map(|(_, column)| column.name).collect()
+}
+
+pub(super) fn columns(possible: &[Possible], on: &[&str]) -> Vec<Column> {
+    let column = |column: &Possible| Column {
+        name: column.name.to_owned(),
+        label: column.label.to_owned(),
+        class: column.class,
+        is_on: on.contains(&column.name),
+        href: String::new(),
+        sorted: "",
+    };
+    possible.iter().map(column).collect()
+}
+
+/// The address that the form of columns means; `None` where it was not sent.
+pub(super) fn with_columns(visit: &Visit, state: &State) -> Option<State> {
+    let names: Vec<&str> = visit.params.all("column").collect();
+    let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if names.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = names.into_iter().filter(is_name).take(40).collect();
+    Some(state.with(&[("columns", &names.join(","))]))
+}
+
+/// What stands above the list.
+pub(super) async fn bar(
+    visit: &Visit,
+    project: &Project,
+    state: &State,
+    window: &Window,
+    view_kind: &'static str,
+) -> ApiResult<Bar> {
+    let known = known(&visit.app, project.id).await?;
+    let read = conditions::read(state);
+    let (from, until) = window.fields();
+    let is_narrowed = ["filter", "q"].iter().any(|name| state.get(name).is_some());
+    // What is asked while one types stands for itself.
+    let unfiltered = state.with(&[("filter", "")]);
+    Ok(Bar {
+        path: state.path.clone(),
+        state: state.pairs.clone(),
+        query: state.get("q").unwrap_or_default().to_owned(),
+        scopes: Vec::new(),
+        ranges: window.choices(state),
+        range: window.words.clone(),
+        from,
+        until,
+        conditions: match &read {
+            Ok(Some(filter)) => conditions::shown(state, filter),
+            _ => Vec::new(),
+        },
+        filter: state.get("filter").unwrap_or_default().to_owned(),
+        problem: read.as_ref().err().map(conditions::problem),
+        fields: conditions::fields(&known),
+        views: saved(&visit.app, project, state, view_kind).await?,
+        view_kind,
+        project: project.id.to_string(),
+        count: if read.is_ok() { state.with(&[]).below("count") } else { String::new() },
+        check: unfiltered.below("count"),
+        // Where the time ends nothing new arrives.
+        news: if window.until.is_none() && read.is_ok() {
+            state.with(&[]).below("news")
+        } else {
+            String::new()
+        },
+        clear: if is_narrowed { state.with(&[("filter", ""), ("q", "")]).href() } else { String::new() },
+    })
+}
+
+/// Saved filters of this kind of list.
+async fn saved(app: &App, project: &Project, state: &State, kind: &str) -> ApiResult<Vec<View>> {
+    let query =
+        RecordQuery { kind: views::KIND.to_owned(), parent: Some(project.id.0), ..RecordQuery::default() };
+    let records = app.store.records(&query).await?;
+    let is_of_kind = |record: &&Record| record.body["type"].as_str().unwrap_or("runs") == kind;
+    let here = state.with(&[]).query();
+    let view = |record: &Record| {
+        let said = |name: &str| record.body[name].as_str().unwrap_or_default().to_owned();
+        // Saved here, it holds the whole state of the list; saved by a client, a filter.
+        let whole = said("description");
+        let is_state = !whole.is_empty() && whole.split('&').all(|pair| pair.contains('='));
+        let query = match is_state {
+            true => whole,
+            false => State { pairs: Vec::new(), ..state.clone() }
+                .with(&[("filter", &said("filter_string"))])
+                .query(),
+        };
+        View {
+            id: record.id.to_string(),
+            name: text::name(&said("display_name")),
+            is_current: query == here,
+            href: format!("{}?{query}", state.path),
+        }
+    };
+    Ok(records.iter().filter(is_of_kind).map(view).collect())
+}
+
+/// Values that occur in the newest runs.
+async fn known(app: &App, project: ProjectId) -> ApiResult<Known> {
+    let query = RunQuery { limit: LOOKED_AT, ..RunQuery::new(project) };
+    let runs = app.store.runs(&query).await?.items;
+    let mut counts: [HashMap<&str, usize>; 4] = Default::default();
+    for run in &runs {
+        let mut count = |place: usize, value| *counts[place].entry(value).or_default() += 1;
+        count(0, run.name.as_str());
+        run.model.iter().for_each(|model| count(1, model.as_str()));
+        run.tags.iter().for_each(|tag| count(2, tag.as_str()));
+        run.metadata.keys().for_each(|key| count(3, key.as_str()));
+    }
+    let feedback = FeedbackQuery { projects: vec![project], limit: LOOKED_AT, ..FeedbackQuery::default() };
+    let feedback = app.store.feedbacks(&feedback).await?;
+    let mut keys: HashMap<&str, usize> = HashMap::new();
+    feedback.iter().for_each(|given| *keys.entry(given.key.as_str()).or_default() += 1);
+    let [names, models, tags, metadata] = counts;
+    Ok(Known {
+        names: frequent(names),
+        models: frequent(models),
+        tags: frequent(tags),
+        metadata_keys: frequent(metadata),
+        feedback_keys: frequent(keys),
+    })
+}
+
+/// The most frequent ones first.
+fn frequent(counts: HashMap<&str, usize>) -> Vec<String> {
+    let mut counts: Vec<(usize, &str)> = counts.into_iter().map(|(value, count)| (count, value)).collect();
+    counts.sort_by(|(more, a), (less, b)| less.cmp(more).then(a.cmp(b)));
+    let values = counts.into_iter().map(|(_, value)| value).filter(|value| !value.trim().is_empty());
+    // What would change on its way to a page is nothing one could choose.
+    values.filter(|value| text::line(value) == *value).take(MAX_KNOWN).map(str::to_owned).collect()
+}
+
+/// Metadata keys that occur, for splitting.
+pub(super) async fn metadata_keys(app: &App, project: ProjectId) -> ApiResult<Vec<String>> {
+    Ok(known(app, project).await?.metadata_keys)
+}
+
+/// Feedback keys in use.
+pub(super) async fn feedback_keys(app: &App, project: ProjectId) -> ApiResult<Vec<String>> {
+    Ok(known(app, project).await?.feedback_keys)
+}
+
+/// Feedback added up, as a cell or a line shows it.
+pub(super) fn scores(feedback: &BTreeMap<String, assay_store::FeedbackStats>) -> Vec<(String, String)> {
+    let shown = |stats: &assay_store::FeedbackStats| match stats.mean {
+        Some(mean) => assay_ui::format::number(mean),
+        None => {
+            let label = stats.labels.iter().max_by_key(|(_, count)| **count).map(|(label, _)| label);
+            label.map_or_else(
+                || format!("{} ×", stats.count),
+                |label| text::cut(&text::line(label), 24).into_owned(),
+            )
+        }
+    };
+    let all = feedback.iter().take(8);
+    all.map(|(key, stats)| (text::cut(&text::name(key), 40).into_owned(), shown(stats))).collect()
+}
+
+/// Words of a payload for a list.
+pub(super) fn preview(value: &serde_json::Value) -> String {
+    text::line(&assay_transcript::preview(value, 200))
+}
+
+pub(super) fn words(text: &str) -> Cell {
+    Cell::Words(text::cut(&text::line(text), 240).into_owned())
+}
+
+pub(super) fn dash() -> Cell {
+    Cell::Words(String::new())
+}
+
+/// A number that may be absent.
+pub(super) fn number(value: Option<String>) -> Cell {
+    Cell::Number(value.unwrap_or_else(|| assay_ui::format::NONE.to_owned()))
+}
+
+/// Money, where some is known.
+pub(super) fn dollars(cost: Option<rust_decimal::Decimal>) -> Option<String> {
+    use rust_decimal::prelude::ToPrimitive as _;
+    cost.and_then(|cost| cost.to_f64()).map(assay_ui::format::money)
+}
+
+/// Tokens, where there are any.
+pub(super) fn tokens(count: u64) -> Option<String> {
+    (count > 0).then(|| assay_ui::format::compact(count))
+}
+
+/// The id of a feedback, as pages name it.
+pub(super) fn feedback_id(id: FeedbackId) -> String {
+    id.0.to_string()
+}

@@ -1,0 +1,369 @@
+//! The list of a project's traces, and of any other of its runs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use assay_domain::{RunId, RunKind};
+use assay_store::{
+    FeedbackStats, Filter, FilterError, LightRun, Order, Page, Project, RunQuery, RunRow, Runs as _,
+};
+use assay_ui::web::listing::{Cell, Choice, ListingPage, Row, Rows, RowsDocument, kind_icon};
+use assay_ui::web::parts::Empty;
+use assay_ui::web::{Tab, tab_href};
+use assay_ui::{format, text};
+use axum::Json;
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Redirect, Response};
+use serde_json::{Value, json};
+use url::form_urlencoded::byte_serialize;
+
+use super::listing::{self, LIGHT, PORTION, Possible, dash, dollars, number, scores, tokens, words};
+use super::state::{State, Window};
+use super::{Visit, conditions, page};
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::extract::Params;
+use crate::filters;
+
+const STATE: [&str; 9] = ["scope", "q", "filter", "range", "from", "until", "order", "columns", "cursor"];
+
+const COLUMNS: [Possible; 15] = [
+    column("name", "Name", "title", true),
+    column("input", "Input", "long", true),
+    column("output", "Output", "long", true),
+    column("error", "Error", "word", false),
+    column("start", "Started", "time", true),
+    column("latency", "Latency", "num", true),
+    column("first_token", "First token", "num", false),
+    column("tokens", "Tokens", "num", true),
+    column("cost", "Cost", "num", true),
+    column("runs", "Runs", "short num", false),
+    column("model", "Model", "word", false),
+    column("tags", "Tags", "chips", false),
+    column("feedback", "Feedback", "chips", true),
+    column("metadata", "Metadata", "chips", false),
+    column("thread", "Thread", "word", false),
+];
+
+const fn column(name: &'static str, label: &'static str, class: &'static str, usual: bool) -> Possible {
+    Possible { name, label, class, usual }
+}
+
+/// Which runs: parameter, words.
+const SCOPES: [(&str, &str); 4] =
+    [("", "Traces"), ("all", "All runs"), ("llm", "Model calls"), ("tool", "Tools")];
+
+fn state(project: &Project, params: &Params) -> State {
+    State::read(tab_href(project.id, Tab::Traces), params, &STATE)
+}
+
+/// What a list asks of the store, but for the page.
+fn asked(project: &Project, state: &State, window: &Window) -> Result<RunQuery, FilterError> {
+    let own = conditions::read(state)?;
+    let words = state.get("q").and_then(|text| filters::search(text).ok().flatten());
+    let filter = match (own, words) {
+        (Some(own), Some(words)) => Some(Filter::parse(&format!("and(and({own}), {words})"))?),
+        (own, words) => own.or(words),
+    };
+    let scope = state.get("scope").unwrap_or_default();
+    Ok(RunQuery {
+        is_root: scope.is_empty().then_some(true),
+        kind: RunKind::parse(scope),
+        filter,
+        start: window.from,
+        end: window.until,
+        order: if state.get("order") == Some("asc") { Order::OldestFirst } else { Order::NewestFirst },
+        limit: PORTION,
+        cursor: state.get("cursor").map(str::to_owned),
+        ..RunQuery::new(project.id)
+    })
+}
+
+/// The page.
+pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let changed = match conditions::added(&state, &visit.params)? {
+        Some(changed) => Some(changed),
+        None => listing::with_columns(&visit, &state),
+    };
+    if let Some(changed) = changed {
+        return Ok(Redirect::to(&changed.href()).into_response());
+    }
+    let window = Window::read(&visit.params, visit.app.now())?;
+    let on = listing::chosen(&COLUMNS, &state);
+    let rows = match asked(&project, &state, &window) {
+        Ok(query) => rows(&visit.app, &state, &query, &on).await?,
+        Err(_) => Rows::default(),
+    };
+    let mut bar = listing::bar(&visit, &project, &state, &window, "runs").await?;
+    let scope = state.get("scope").unwrap_or_default();
+    bar.scopes = SCOPES
+        .iter()
+        .map(|(name, words)| Choice {
+            label: (*words).to_owned(),
+            href: state.with(&[("scope", name)]).href(),
+            is_current: scope == *name,
+        })
+        .collect();
+    let is_ascending = state.get("order") == Some("asc");
+    if is_ascending {
+        // What arrives is at the other end.
+        bar.news.clear();
+    }
+    let mut columns = listing::columns(&COLUMNS, &on);
+    if let Some(start) = columns.iter_mut().find(|column| column.name == "start") {
+        start.href = state.with(&[("order", if is_ascending { "" } else { "asc" })]).href();
+        start.sorted = if is_ascending { "ascending" } else { "descending" };
+    }
+    let is_narrowed = !bar.clear.is_empty() || window.from.is_some() || window.until.is_some();
+    let unit = if scope.is_empty() { "trace" } else { "run" };
+    let next_page = rows.next.replacen("/rows?", "?", 1);
+    Ok(page(&ListingPage {
+        shell: visit
+            .within(&project, Tab::Traces, "Traces")
+            .script("web/listing.js")
+            .style("web/traces.css")
+            .wide(),
+        heading: "Traces",
+        unit,
+        empty: empty(is_narrowed, bar.problem.is_some(), unit),
+        bar,
+        columns,
+        rows,
+        next_page,
+    }))
+}
+
+pub(super) fn empty(is_narrowed: bool, is_refused: bool, unit: &str) -> Empty {
+    let (heading, text) = match (is_refused, is_narrowed) {
+        (true, _) => {
+            ("This filter cannot be understood".to_owned(), "Above is where it goes wrong.".to_owned())
+        }
+        (_, true) => {
+            (format!("No {unit} matches"), "Take a condition away, or choose a longer time.".to_owned())
+        }
+        _ => (format!("No {unit}s yet"), "They are listed here as soon as the first one arrives.".to_owned()),
+    };
+    Empty { heading, text }
+}
+
+/// The rows that follow, as a document of their own.
+pub(super) async fn more(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let window = Window::read(&visit.params, visit.app.now())?;
+    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let on = listing::chosen(&COLUMNS, &state);
+    Ok(page(&RowsDocument { rows: rows(&visit.app, &state, &query, &on).await? }))
+}
+
+pub(super) fn refusal(error: FilterError) -> ApiError {
+    ApiError::bad_request(filters::describe("filter", &error))
+}
+
+/// How many match, or why the filter cannot be understood.
+pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResult<Json<Value>> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
+    let window = Window::read(&visit.params, visit.app.now())?;
+    match asked(&project, &state.with(&[]), &window) {
+        Ok(query) => Ok(Json(json!({ "count": visit.app.store.count(&query).await? }))),
+        Err(error) => Ok(Json(conditions::problem_json(&error))),
+    }
+}
+
+/// How many arrived that stand before the first row one has.
+pub(super) async fn news(visit: Visit, Path(project): Path<String>) -> ApiResult<Json<Value>> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params).with(&[]);
+    let window = Window::read(&visit.params, visit.app.now())?;
+    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let since = visit.params.get("since").map(str::to_owned);
+    let query = RunQuery { order: Order::OldestFirst, cursor: since, limit: PORTION, ..query };
+    let found = visit.app.store.runs(&query).await?;
+    Ok(Json(json!({ "count": found.items.len(), "more": found.next.is_some() })))
+}
+
+// ---------------------------------------------------------------------- rows
+
+async fn rows(app: &App, state: &State, query: &RunQuery, on: &[&str]) -> ApiResult<Rows> {
+    let Page { items, first, next } = app.store.runs(query).await?;
+    let ids: Vec<RunId> = items.iter().map(|row| row.id).collect();
+    let has = |name| on.contains(&name);
+    // The totals of traces come with the payloads, and so do previews.
+    let opened = if has("input") || has("output") { LIGHT } else { 0 };
+    let light = app.store.light_runs(&ids, opened).await?;
+    let light: HashMap<RunId, LightRun> = light.into_iter().map(|light| (light.id, light)).collect();
+    let feedback = if has("feedback") { app.store.feedback_stats(&ids).await? } else { HashMap::new() };
+    let here = |cursor: &str| {
+        let mut state = state.with(&[]);
+        if !cursor.is_empty() {
+            state.pairs.push(("cursor".to_owned(), cursor.to_owned()));
+        }
+        state
+    };
+    let cursor = query.cursor.as_deref().unwrap_or_default();
+    let from = here(cursor);
+    let place = list_parameter("traces", &from);
+    let row = |row: &RunRow| {
+        let facts = Facts { row, light: light.get(&row.id), feedback: feedback.get(&row.id), place: &place };
+        Row { id: row.id.to_string(), cells: on.iter().map(|name| facts.cell(name)).collect() }
+    };
+    Ok(Rows {
+        rows: items.iter().map(row).collect(),
+        from: from.below("rows"),
+        next: next.map(|next| here(&next).below("rows")).unwrap_or_default(),
+        first: first.unwrap_or_default(),
+    })
+}
+
+/// `in=…`: which list, and where in it, one comes from.
+pub(super) fn list_parameter(list: &str, state: &State) -> String {
+    let whole = format!("{list}?{}", state.query());
+    format!("in={}", byte_serialize(whole.as_bytes()).collect::<String>())
+}
+
+/// The address of a run in its trace.
+pub(super) fn href(row: &RunRow, parameter: &str) -> String {
+    let base = format!("/p/{}/traces/{}", row.project, row.trace);
+    let run = if row.id.0 == row.trace.0 { String::new() } else { format!("run={}", row.id) };
+    match (run.is_empty(), parameter.is_empty()) {
+        (true, true) => base,
+        (true, false) => format!("{base}?{parameter}"),
+        (false, true) => format!("{base}?{run}"),
+        (false, false) => format!("{base}?{run}&{parameter}"),
+    }
+}
+
+/// What is known of a run in a list.
+struct Facts<'a> {
+    row: &'a RunRow,
+    light: Option<&'a LightRun>,
+    feedback: Option<&'a BTreeMap<String, FeedbackStats>>,
+    place: &'a str,
+}
+
+impl Facts<'_> {
+    /// Whether it stands for its trace, and so shows what the trace amounts to.
+    fn whole(&self) -> Option<&assay_store::TraceTotals> {
+        self.light.map(|light| &light.trace).filter(|trace| trace.root == self.row.id)
+    }
+
+    fn payload(&self, of: impl Fn(&assay_domain::Run) -> &Value) -> Cell {
+        match self.light.map(|light| light.run.as_ref()) {
+            Some(Some(run)) => Cell::Words(listing::preview(of(run))),
+            Some(None) => Cell::Words("large".into()),
+            None => dash(),
+        }
+    }
+
+    fn cell(&self, column: &str) -> Cell {
+        let row = self.row;
+        match column {
+            "name" => Cell::Title {
+                state: row.status.as_str(),
+                icon: kind_icon(row.kind.as_str()),
+                kind: row.kind.as_str().to_owned(),
+                words: text::cut(&text::name(&row.name), 120).into_owned(),
+                href: href(row, self.place),
+            },
+            "input" => self.payload(|run| &run.inputs),
+            "output" => match &row.error {
+                // What went wrong says more than half an answer.
+                Some(error) => Cell::Error(text::cut(&text::line(error), 200).into_owned()),
+                None => self.payload(|run| &run.outputs),
+            },
+            "error" => row
+                .error
+                .as_deref()
+                .map_or_else(dash, |error| Cell::Error(text::cut(&text::line(error), 200).into_owned())),
+            "start" => Cell::Time(row.start_time.into()),
+            "latency" => number(row.latency.map(format::seconds)),
+            "first_token" => {
+                let wait = row.first_token_time.zip(row.start_time).map(|(first, start)| first - start);
+                number(wait.map(|wait| format::seconds(wait.num_microseconds().unwrap_or(0) as f64 / 1e6)))
+            }
+            "tokens" => number(tokens(self.whole().map_or(row.total_tokens, |trace| trace.total_tokens))),
+            "cost" => number(dollars(self.whole().map_or(row.total_cost, |trace| trace.total_cost))),
+            "runs" => number(self.whole().map(|trace| format::count(trace.runs))),
+            "model" => row.model.as_deref().map_or_else(dash, words),
+            "tags" => Cell::Chips(
+                row.tags.iter().take(6).map(|tag| text::cut(&text::line(tag), 40).into_owned()).collect(),
+            ),
+            "feedback" => Cell::Scores(self.feedback.map(scores).unwrap_or_default()),
+            "metadata" => {
+                let shown = |(key, value): (&String, &Value)| match value {
+                    Value::String(words) => format!("{key} {words}"),
+                    other => format!("{key} {other}"),
+                };
+                let all = row.metadata.iter().take(5).map(shown);
+                Cell::Chips(all.map(|words| text::cut(&text::line(&words), 48).into_owned()).collect())
+            }
+            "thread" => match row.thread.0 == row.trace.0.to_string() {
+                true => dash(),
+                false => Cell::Link {
+                    words: text::cut(&text::line(&row.thread.0), 60).into_owned(),
+                    href: super::threads::href(row.project, &row.thread, ""),
+                },
+            },
+            _ => dash(),
+        }
+    }
+}
+
+// ---------------------------------------------------------------- neighbours
+
+/// The traces beside one in the list one came from.
+#[derive(Default)]
+pub(super) struct Neighbours {
+    pub(super) newer: String,
+    pub(super) older: String,
+    pub(super) list: String,
+}
+
+/// Looks where a run stands in a list (the value of `in`), and what stands beside it.
+pub(super) async fn neighbours(
+    visit: &Visit,
+    project: &Project,
+    run: RunId,
+    list: &str,
+) -> ApiResult<Neighbours> {
+    let params = Params::read(list);
+    let state = state(project, &params);
+    let Ok(window) = Window::read(&params, visit.app.now()) else { return Ok(Neighbours::default()) };
+    let Ok(query) = asked(project, &state, &window) else { return Ok(Neighbours::default()) };
+    let found = Neighbours { list: state.with(&[]).href(), ..Neighbours::default() };
+    let portion = visit.app.store.runs(&query).await?;
+    let Some(at) = portion.items.iter().position(|row| row.id == run) else { return Ok(found) };
+    let place = |cursor: Option<&str>| {
+        let mut state = state.with(&[]);
+        state.pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
+        list_parameter("traces", &state)
+    };
+    let here = place(query.cursor.as_deref());
+    let older = match (portion.items.get(at + 1), &portion.next) {
+        (Some(row), _) => href(row, &here),
+        (None, Some(next)) => {
+            let following = RunQuery { cursor: Some(next.clone()), limit: 1, ..query.clone() };
+            let following = visit.app.store.runs(&following).await?.items;
+            following.first().map(|row| href(row, &place(Some(next)))).unwrap_or_default()
+        }
+        (None, None) => String::new(),
+    };
+    let newer = match at.checked_sub(1).and_then(|at| portion.items.get(at)) {
+        Some(row) => href(row, &here),
+        None => {
+            let order = match query.order {
+                Order::NewestFirst => Order::OldestFirst,
+                Order::OldestFirst => Order::NewestFirst,
+            };
+            let before = RunQuery { order, cursor: portion.first.clone(), limit: PORTION, ..query.clone() };
+            let before = visit.app.store.runs(&before).await?;
+            // The portion that ends here begins after the last of these, seen from here.
+            let cursor = before.next.as_deref();
+            before.items.first().map(|row| href(row, &place(cursor))).unwrap_or_default()
+        }
+    };
+    Ok(Neighbours { newer, older, ..found })
+}

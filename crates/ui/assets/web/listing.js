@@ -1,0 +1,330 @@
+// The lists of threads and traces: they go on as one scrolls, what is far away
+// is taken out of the page, and what arrives meanwhile is announced.
+import { announce, byId, h } from "../dom.js";
+import { count as grouped } from "../format.js";
+import { act, ask, confirmed, toast } from "./api.js";
+import { eachFrame, fetchDocument, later, take } from "./fragment.js";
+import { menuKeys, setUpMenus } from "./menus.js";
+import { showTimes } from "./shell.js";
+
+const listing = byId("listing");
+const unit = listing.dataset.unit;
+/** Rows further away than so many heights of the list are taken out. */
+const KEEP = 4;
+/** So many taken out portions stay in memory. */
+const REMEMBER = 24;
+const NEWS_EVERY = 4000;
+
+const plural = (number, word) => `${grouped(number)} ${word}${number === 1 ? "" : "s"}`;
+
+// ------------------------------------------------------------------ portions
+
+/** One `tbody` and where it comes from. `rows` is null while it is out of the page and forgotten. */
+class Portion {
+  constructor(body) {
+    this.body = body;
+    this.from = body.dataset.from;
+    this.next = body.dataset.next;
+    this.rows = [...body.rows];
+    this.length = this.rows.length;
+    this.isIn = true;
+    this.isLoading = false;
+  }
+
+  takeOut(rowHeight) {
+    const columns = this.rows[0]?.cells.length ?? 1;
+    const gap = h("tr", { class: "gap-row", "aria-hidden": "true" }, h("td", { colspan: columns }));
+    gap.style.height = `${this.length * rowHeight}px`;
+    this.body.replaceChildren(gap);
+    this.isIn = false;
+    this.leftAt = performance.now();
+  }
+
+  async bringBack() {
+    if (this.rows === null) {
+      if (this.isLoading) return;
+      this.isLoading = true;
+      try {
+        const page = await fetchDocument(this.from);
+        this.rows = [...(take(page.querySelector("tbody"))?.rows ?? [])];
+      } catch {
+        return;
+      } finally {
+        this.isLoading = false;
+      }
+    }
+    this.body.replaceChildren(...this.rows);
+    this.isIn = true;
+    showTimes(this.body);
+  }
+}
+
+class List {
+  constructor(scroller) {
+    this.scroller = scroller;
+    this.table = scroller.querySelector("table");
+    this.portions = [new Portion(this.table.tBodies[0])];
+    this.end = scroller.querySelector("[data-end]");
+    this.isLoading = false;
+    this.rowHeight = this.portions[0].body.getBoundingClientRect().height / Math.max(this.portions[0].length, 1);
+    const look = eachFrame(() => this.look());
+    scroller.addEventListener("scroll", look, { passive: true });
+    new ResizeObserver(look).observe(scroller);
+    this.look();
+  }
+
+  look() {
+    const { scrollTop, clientHeight, scrollHeight } = this.scroller;
+    let top = this.table.tHead.offsetHeight;
+    const far = clientHeight * KEEP;
+    for (const portion of this.portions) {
+      const bottom = top + portion.length * this.rowHeight;
+      const isNear = bottom > scrollTop - far && top < scrollTop + clientHeight + far;
+      const isHeld = portion.body.contains(document.activeElement);
+      if (isNear && !portion.isIn) portion.bringBack();
+      else if (!isNear && portion.isIn && !isHeld) portion.takeOut(this.rowHeight);
+      top = bottom;
+    }
+    this.forget();
+    if (scrollTop + clientHeight > scrollHeight - clientHeight * 2 - 600) this.more();
+  }
+
+  /** What has been out of the page for long is asked for again when it is needed. */
+  forget() {
+    const out = this.portions.filter((portion) => !portion.isIn && portion.rows !== null);
+    if (out.length <= REMEMBER) return;
+    out.sort((a, b) => a.leftAt - b.leftAt);
+    for (const portion of out.slice(0, out.length - REMEMBER)) portion.rows = null;
+  }
+
+  async more() {
+    const last = this.portions.at(-1);
+    if (this.isLoading || !last.next) return;
+    this.isLoading = true;
+    this.say("Loading…");
+    try {
+      const page = await fetchDocument(last.next);
+      const body = take(page.querySelector("tbody"));
+      showTimes(body);
+      this.table.append(body);
+      this.portions.push(new Portion(body));
+      this.say(body.dataset.next ? "" : "That is all.");
+    } catch (error) {
+      this.end.replaceChildren(`${error.message}. `, h("button", { type: "button", class: "quiet", onclick: () => this.more() }, "Try again"));
+      this.end.hidden = false;
+      return;
+    } finally {
+      this.isLoading = false;
+    }
+    this.look();
+  }
+
+  say(words) {
+    this.end.textContent = words;
+    this.end.hidden = words === "";
+  }
+}
+
+// -------------------------------------------------------------------- counts
+
+async function showCount() {
+  const place = byId("count");
+  if (!place?.dataset.count) return;
+  try {
+    const { count } = await ask(place.dataset.count);
+    place.textContent = plural(count, place.dataset.unit);
+  } catch (error) {
+    place.textContent = "";
+    if (error.status !== 400) toast(error.message, "bad");
+  }
+}
+
+// ---------------------------------------------------------------------- news
+
+function setUpNews() {
+  const place = byId("news");
+  if (!place) return;
+  const since = listing.querySelector("tbody")?.dataset.first ?? "";
+  let shown = "";
+  const look = async () => {
+    if (document.hidden) return;
+    let news;
+    try {
+      news = await ask(`${place.dataset.news}${place.dataset.news.includes("?") ? "&" : "?"}since=${encodeURIComponent(since)}`);
+    } catch {
+      return;
+    }
+    const words = news.count === 0 ? "" : `${grouped(news.count)}${news.more ? "+" : ""} new`;
+    if (words === shown) return;
+    shown = words;
+    place.replaceChildren(...(words === "" ? [] : [h("button", { type: "button", class: "button news-button", onclick: () => location.reload() }, `${words} · show`)]));
+    if (words !== "") announce(`${words} ${unit}s`);
+    showCount();
+  };
+  setInterval(look, NEWS_EVERY);
+  document.addEventListener("visibilitychange", look);
+}
+
+// -------------------------------------------------------------------- filter
+
+/** What the filter language makes of a text: how many match, or where it is wrong. */
+async function check(path, text, signal) {
+  return ask(`${path}${path.includes("?") ? "&" : "?"}filter=${encodeURIComponent(text)}`, { signal });
+}
+
+function problemView(problem) {
+  return [
+    h("p", { class: "problem-text" }, `Column ${problem.column}: ${problem.message}`),
+    h("pre", { class: "caret" }, h("span", {}, problem.before), h("mark", {}, problem.at), h("span", {}, problem.after)),
+  ];
+}
+
+function setUpRaw() {
+  const form = document.querySelector("form[data-raw]");
+  const field = form?.querySelector("textarea");
+  if (!field) return;
+  const matches = form.querySelector("[data-matches]");
+  let running = null;
+  const look = later(async () => {
+    running?.abort();
+    running = new AbortController();
+    if (field.value.trim() === "") {
+      byId("filter-problem").replaceChildren();
+      field.removeAttribute("aria-invalid");
+      matches.textContent = "";
+      return;
+    }
+    try {
+      const found = await check(field.dataset.check, field.value, running.signal);
+      byId("filter-problem").replaceChildren(...(found.problem ? problemView(found.problem) : []));
+      field.toggleAttribute("aria-invalid", Boolean(found.problem));
+      matches.textContent = found.problem ? "" : `${plural(found.count, unit)} ${found.count === 1 ? "matches" : "match"}`;
+    } catch (error) {
+      if (error.name !== "AbortError") matches.textContent = error.message;
+    }
+  }, 220);
+  field.addEventListener("input", look);
+  field.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+}
+
+function setUpBuilder() {
+  const form = document.querySelector("form[data-builder]");
+  if (!form) return;
+  const { field, key, operator, value } = form.elements;
+  const counted = form.querySelector("[data-check]");
+  const known = (name) => [...form.querySelectorAll(`[data-known="${CSS.escape(name)}"] li`)].map((item) => item.textContent);
+  const fill = (list, values) => byId(list).replaceChildren(...values.map((text) => h("option", { value: text })));
+  const SUITS = {
+    text: ["eq", "neq", "contains", "in", "present", "absent"],
+    number: ["gt", "gte", "lt", "lte", "eq", "neq"],
+    choice: ["eq", "neq", "in"],
+    entry: ["eq", "neq", "contains", "gt", "gte", "lt", "lte", "present", "absent"],
+    tags: ["eq", "neq", "contains", "present", "absent"],
+    search: ["contains"],
+    score: ["gt", "gte", "lt", "lte", "eq", "present", "absent"],
+  };
+  const shape = () => {
+    const option = field.selectedOptions[0];
+    const { kind, example } = option.dataset;
+    const hasKey = kind === "entry" || kind === "score";
+    form.querySelector("[data-key]").hidden = !hasKey;
+    key.required = hasKey;
+    if (!hasKey) key.value = "";
+    const suits = SUITS[kind] ?? SUITS.text;
+    for (const choice of operator.options) choice.hidden = choice.disabled = !suits.includes(choice.value);
+    if (!suits.includes(operator.value)) operator.value = suits[0];
+    const isBare = operator.value === "present" || operator.value === "absent";
+    form.querySelector("[data-value]").hidden = isBare;
+    value.required = !isBare;
+    value.placeholder = example;
+    fill("known-keys", hasKey ? known(option.value) : []);
+    fill("known-values", hasKey ? [] : known(option.value));
+  };
+  const look = later(async () => {
+    counted.textContent = "";
+    if (!form.checkValidity()) return;
+    const asked = new URLSearchParams(new FormData(form));
+    try {
+      const found = await ask(`${counted.dataset.check.split("?")[0]}?${asked}`);
+      counted.textContent = found.problem ? found.problem.message : `${plural(found.count, unit)} would be left`;
+    } catch (error) {
+      counted.textContent = error.message;
+    }
+  }, 250);
+  form.addEventListener("input", () => {
+    shape();
+    look();
+  });
+  shape();
+}
+
+// --------------------------------------------------------------------- views
+
+function setUpViews() {
+  const form = byId("save-view");
+  form?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    act(form.querySelector("button"), async () => {
+      const state = new URLSearchParams(location.search);
+      state.delete("cursor");
+      const name = form.elements.name.value.trim();
+      await ask(`/api/v1/sessions/${form.dataset.project}/views`, {
+        method: "POST",
+        body: { display_name: name, type: form.dataset.kind, filter_string: state.get("filter"), description: state.toString() },
+      });
+      location.reload();
+    });
+  });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-delete-view]");
+    if (!button) return;
+    if (!await confirmed("Delete the saved filter?", "The list itself stays as it is.", "Delete")) return;
+    await act(button, async () => {
+      await ask(`/api/v1/sessions/${form.dataset.project}/views/${button.dataset.deleteView}`, { method: "DELETE" });
+      button.closest("li").remove();
+    });
+  });
+}
+
+// ---------------------------------------------------------------------- keys
+
+/** The row one came back from has the focus again. */
+function remember() {
+  const key = `assay-row:${location.pathname}`;
+  listing.addEventListener("click", (event) => {
+    const row = event.target.closest("tr.row");
+    if (!row) return;
+    try {
+      sessionStorage.setItem(key, row.dataset.id);
+    } catch { /* storage is off: the focus begins at the top */ }
+  });
+  try {
+    const id = sessionStorage.getItem(key);
+    const row = id && listing.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
+    if (row) {
+      row.classList.add("last-seen");
+      row.querySelector(".row-link").focus({ preventScroll: true });
+      row.scrollIntoView({ block: "nearest" });
+    }
+  } catch { /* as above */ }
+}
+
+setUpMenus();
+if (listing.classList.contains("listing")) {
+  const list = new List(listing);
+  // For whoever wants to know what the page holds.
+  listing.portions = () => ({ all: list.portions.length, in: list.portions.filter((portion) => portion.isIn).length });
+  remember();
+}
+showCount();
+setUpNews();
+setUpRaw();
+setUpBuilder();
+setUpViews();
+menuKeys({
+  f: () => { byId("add-filter").open = true; },
+  e: () => { byId("raw").open = true; },
+  n: () => document.querySelector(".news-button")?.click(),
+});

@@ -1,0 +1,74 @@
+// Menus (details that lie over the page), and fields for times in the viewer's zone.
+import { isTyping } from "./api.js";
+
+function openMenus() {
+  return [...document.querySelectorAll("details.menu[open]")];
+}
+
+/** The value of a `datetime-local` field in the viewer's zone. */
+function localValue(iso) {
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) return "";
+  return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}
+
+function setUpTimes() {
+  for (const form of document.querySelectorAll("form[data-times]")) {
+    const fields = [...form.querySelectorAll("input[data-iso]")];
+    for (const field of fields) field.value = localValue(field.dataset.iso);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const query = new URLSearchParams(new FormData(form));
+      for (const field of fields) {
+        if (field.value === "") query.delete(field.name);
+        else query.set(field.name, new Date(field.value).toISOString());
+      }
+      location.assign(`${form.getAttribute("action")}?${query}`);
+    });
+  }
+}
+
+/** "Nov 21, 18:00 – 19:00" for a chosen time. */
+function setUpRange() {
+  const place = document.querySelector("[data-range]");
+  const [from, until] = ["from", "until"].map((name) => document.querySelector(`input[name="${name}"][data-iso]`)?.dataset.iso);
+  if (!place || !(from || until)) return;
+  const format = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+  const [start, end] = [from, until].map((iso) => (iso ? new Date(iso) : null));
+  if (start && end) place.textContent = format.formatRange(start, end);
+  else place.textContent = start ? `since ${format.format(start)}` : `until ${format.format(end)}`;
+}
+
+export function setUpMenus() {
+  document.addEventListener("click", (event) => {
+    for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
+  });
+  document.addEventListener("toggle", (event) => {
+    const menu = event.target;
+    if (!menu.matches?.("details.menu") || !menu.open) return;
+    for (const other of openMenus()) if (other !== menu) other.open = false;
+    menu.querySelector(".menu-body :is(input:not([type=hidden]), select, textarea, a, button)")?.focus({ preventScroll: true });
+  }, true);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    const menu = openMenus().at(-1);
+    if (!menu) return;
+    event.preventDefault();
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }, true);
+  setUpTimes();
+  setUpRange();
+}
+
+/** Opens a menu by a key. */
+export function menuKeys(keys) {
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;
+    if (document.querySelector("dialog[open]")) return;
+    const work = keys[event.key];
+    if (!work) return;
+    event.preventDefault();
+    work();
+  });
+}

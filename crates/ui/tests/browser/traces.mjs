@@ -1,0 +1,573 @@
+// The pages of threads, traces and the dashboard in a real browser: filters,
+// long lists, waterfalls, large payloads, feedback, charts; with the keyboard
+// alone, in both themes, on a telephone.
+//
+//   cd crates/ui/tests/browser && npm install && node traces.mjs
+//
+// Environment as for web.mjs. LARGE is the address of a server with a million
+// runs, and its project (`http://…/p/…`): with it, times are measured there.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { XSS } from "./payloads.mjs";
+import { startBrowser } from "./pages.mjs";
+import { importDemo, postRuns, startServer } from "./server.mjs";
+
+const shots = process.env.SHOTS;
+if (shots) mkdirSync(shots, { recursive: true });
+const { browser, open, faultsOf } = await startBrowser();
+
+const api = async (server, method, path, body) => {
+  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+};
+
+const projectOf = async (server, name) => (await api(server, "GET", `/sessions?name=${encodeURIComponent(name)}`))[0].id;
+
+let demo = null;
+async function demoServer() {
+  if (demo) return demo;
+  const server = await startServer();
+  await importDemo(server, "shop");
+  demo = { ...server, project: await projectOf(server, "shop") };
+  return demo;
+}
+
+/** Runs of one trace with children, as a client sends them. */
+async function postTree(server, project, { payload = {}, error = null } = {}) {
+  const now = Date.now() - 30_000;
+  const stamp = (time) => time.toISOString().replaceAll(/[-:.]/g, "").replace("Z", "000Z");
+  const root = randomUUID();
+  const post = [];
+  const add = (name, run_type, parent, from, until, more = {}) => {
+    const id = parent ? randomUUID() : root;
+    const start = new Date(now + from);
+    const own = `${stamp(start)}${id}`;
+    post.push({ id, trace_id: root, parent_run_id: parent?.id, dotted_order: parent ? `${parent.dotted_order}.${own}` : own, name, run_type, session_name: project,
+      start_time: start.toISOString(), end_time: new Date(now + until).toISOString(), inputs: { step: name }, outputs: { done: true }, ...more });
+    return post.at(-1);
+  };
+  const agent = add("support agent", "chain", null, 0, 9000, { inputs: { messages: [{ role: "user", content: "Where is **my** parcel?" }], ...payload }, outputs: { messages: [{ role: "assistant", content: "It is on its way." }] } });
+  const plan = add("plan", "llm", agent, 100, 3000, { extra: { metadata: { ls_model_name: "gpt-test" } }, outputs: { usage_metadata: { input_tokens: 900, output_tokens: 60, total_tokens: 960 }, content: "look it up" } });
+  add("look up the order", "tool", agent, 3200, 6000, { error, inputs: { order: "A-1717" } });
+  add("search shelves", "retriever", plan, 400, 900);
+  add("answer", "llm", agent, 6100, 8900, { outputs: { content: "It is on its way.", usage_metadata: { input_tokens: 1200, output_tokens: 80, total_tokens: 1280 } } });
+  const answer = await fetch(`${server.address}/runs/batch`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ post, patch: [] }) });
+  assert.ok(answer.ok, await answer.text());
+  return { root, runs: post };
+}
+
+const counted = (page, pattern) => page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#count").textContent), pattern.source);
+
+const tests = {
+  async "traces are filtered by a form, by text, and the address keeps it all"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/traces`);
+    await counted(page, /traces$/);
+    const all = Number((await page.locator("#count").innerText()).replaceAll(/\D/g, ""));
+    await page.keyboard.press("f");
+    await page.locator("#add-filter select[name=field]").selectOption("status");
+    await page.locator("#add-filter input[name=value]").fill("error");
+    await page.waitForFunction(() => /would be left/.test(document.querySelector(".builder-count").textContent));
+    await page.locator("#add-filter").getByRole("button", { name: "Add" }).click();
+    await page.waitForURL(/filter=eq/);
+    assert.match(await page.locator(".condition").innerText(), /Status\s+is\s+error/);
+    await counted(page, /traces?$/);
+    const failed = Number((await page.locator("#count").innerText()).replaceAll(/\D/g, ""));
+    assert.ok(failed > 0 && failed < all, `${failed} of ${all}`);
+    assert.equal(await page.locator(".listing .state:not(.error)").count(), 0);
+    const again = await open(server, page.url().slice(server.address.length));
+    await counted(again, new RegExp(`^${failed}\\b`));
+    await again.close();
+    await page.locator(".condition a").click();
+    await page.waitForURL((url) => !url.search.includes("filter"));
+    await page.locator("[data-search]").fill("refund");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/q=refund/);
+    await counted(page, /traces?$/);
+    assert.ok(await page.locator(".listing tbody tr.row").count() > 0);
+    return page;
+  },
+
+  async "a filter that cannot be understood is refused at its character"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/traces`);
+    await page.keyboard.press("e");
+    await page.locator("#raw textarea").fill('and(eq(status, "error"), gt(latency, ))');
+    await page.waitForSelector("#filter-problem mark");
+    assert.match(await page.locator("#filter-problem").innerText(), /Column 38/);
+    assert.equal(await page.locator("#filter-problem mark").innerText(), ")");
+    await page.locator("#raw").getByRole("button", { name: "Apply" }).click();
+    await page.waitForURL(/filter=/);
+    assert.match(await page.locator("#filter-problem").innerText(), /Column 38/);
+    assert.match(await page.locator("#listing").innerText(), /cannot be understood/);
+    await page.locator("#raw textarea").fill('eq(status, "error")');
+    await page.waitForFunction(() => /match/.test(document.querySelector("[data-matches]").textContent));
+    await page.locator("#raw").getByRole("button", { name: "Apply" }).click();
+    await page.waitForSelector(".listing tr.row");
+    return page;
+  },
+
+  async "columns, order and time are chosen, and a list is saved and found again"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/traces`);
+    await page.locator("#columns summary").click();
+    await page.getByLabel("Model", { exact: true }).check();
+    await page.getByLabel("Feedback", { exact: true }).uncheck();
+    await page.getByRole("button", { name: "Show these" }).click();
+    await page.waitForURL(/columns=/);
+    const heads = await page.locator(".listing thead th").allInnerTexts();
+    assert.ok(heads.includes("Model") && !heads.includes("Feedback"), heads.join());
+    const first = await page.locator(".listing tr.row").first().getAttribute("data-id");
+    await page.locator("th a.sort").click();
+    await page.waitForURL(/order=asc/);
+    assert.notEqual(await page.locator(".listing tr.row").first().getAttribute("data-id"), first);
+    assert.equal(await page.locator("th[aria-sort=ascending]").innerText(), "Started ↑".replace(" ↑", ""));
+    await page.locator("#views summary").click();
+    await page.locator("#save-view input").fill("oldest first");
+    await page.locator("#save-view").getByRole("button", { name: "Save" }).click();
+    await page.waitForFunction(() => document.querySelector("#views .menu-list")?.textContent.includes("oldest first"));
+    await page.goto(`${server.address}/p/${server.project}/traces`);
+    await page.locator("#views summary").click();
+    await page.locator("#views a", { hasText: "oldest first" }).click();
+    await page.waitForURL(/order=asc/);
+    await page.locator("#views summary").click();
+    await page.getByRole("button", { name: "Delete the saved filter oldest first" }).click();
+    await page.locator("dialog.confirm .danger").click();
+    await page.waitForFunction(() => !document.querySelector("#views .menu-list")?.textContent.includes("oldest first"));
+    await page.goto(`${server.address}/p/${server.project}/traces?range=1h`);
+    await page.locator("#time summary").click();
+    assert.equal(await page.locator("#time [aria-current]").innerText(), "Last hour");
+    return page;
+  },
+
+  async "twelve thousand rows scroll fluidly, and what is far away is not in the page"() {
+    const server = await startServer();
+    for (let at = 0; at < 24; at += 1) {
+      await postRuns(server, "many", Array.from({ length: 500 }, (_, index) => ({ name: `run ${at * 500 + index}`, inputs: { number: at * 500 + index }, outputs: { ok: true } })));
+    }
+    const page = await open(server, `/p/${await projectOf(server, "many")}/traces`);
+    await counted(page, /12,000 traces/);
+    const seen = await page.evaluate(async () => {
+      const list = document.querySelector("#listing");
+      const frames = [];
+      let last = performance.now();
+      let running = true;
+      const tick = () => { const now = performance.now(); frames.push(now - last); last = now; if (running) requestAnimationFrame(tick); };
+      requestAnimationFrame(tick);
+      const end = performance.now() + 40_000;
+      while (performance.now() < end) {
+        list.scrollTop = list.scrollHeight;
+        await new Promise((done) => setTimeout(done, 25));
+        if (list.querySelector("[data-end]").textContent === "That is all.") break;
+      }
+      running = false;
+      frames.sort((a, b) => a - b);
+      return { portions: list.portions(), rows: list.querySelectorAll("tr.row").length, middle: frames[Math.floor(frames.length / 2)], slow: frames[Math.floor(frames.length * 0.99)],
+        last: [...list.querySelectorAll("tr.row")].at(-1).textContent };
+    });
+    assert.match(seen.last, /run \d+/);
+    assert.equal(seen.portions.all, 120);
+    assert.ok(seen.rows < 3000, `${seen.rows} rows are in the page`);
+    assert.ok(seen.slow < 150, `a frame took ${seen.slow} ms`);
+    await page.evaluate(() => { document.querySelector("#listing").scrollTop = 0; });
+    await page.waitForFunction(() => document.querySelector("#listing tbody tr")?.classList.contains("row"));
+    const rows = await page.evaluate(() => document.querySelectorAll("#listing tr.row").length);
+    assert.ok(rows < 3000, `${rows} rows after going back`);
+    await server.stop();
+    return page;
+  },
+
+  async "what arrives is announced and nothing jumps"() {
+    const server = await startServer();
+    await postRuns(server, "live", [{ inputs: { n: 0 } }]);
+    const project = await projectOf(server, "live");
+    const page = await open(server, `/p/${project}/traces`);
+    await postRuns(server, "live", Array.from({ length: 12 }, (_, n) => ({ inputs: { n } })));
+    await page.waitForSelector(".news-button", { timeout: 12_000 });
+    assert.match(await page.locator(".news-button").innerText(), /^12 new/);
+    assert.equal(await page.locator(".listing tr.row").count(), 1);
+    await page.keyboard.press("n");
+    await page.waitForFunction(() => document.querySelectorAll(".listing tr.row").length === 13);
+    await page.goto(`${server.address}/p/${project}/threads`);
+    await postRuns(server, "live", [{ inputs: { n: 99 }, start_time: new Date().toISOString(), end_time: new Date(Date.now() + 500).toISOString() }]);
+    await page.waitForSelector(".news-button", { timeout: 12_000 });
+    await server.stop();
+    return page;
+  },
+
+  async "a trace is a waterfall that leads through its runs"() {
+    const server = await startServer();
+    const { root, runs } = await postTree(server, "agent", { error: "order A-1717 is not known" });
+    const project = await projectOf(server, "agent");
+    const page = await open(server, `/p/${project}/traces`);
+    await page.locator(".listing .row-link").first().click();
+    await page.waitForSelector("#tree .node");
+    assert.deepEqual(await page.locator(".node-name").allInnerTexts(), ["support agent", "plan", "search shelves", "look up the order", "answer"]);
+    const bars = await page.evaluate(() => [...document.querySelectorAll(".fall-bar")].map((bar) => [Number.parseFloat(bar.getAttribute("x")), Number.parseFloat(bar.getAttribute("width"))]));
+    assert.deepEqual(bars[0], [0, 100]);
+    assert.ok(bars[3][0] > 30 && bars[3][0] < 40 && bars[3][1] > 28 && bars[3][1] < 34, `${bars[3]}`);
+    assert.match(await page.locator(".node", { hasText: "look up" }).innerText(), /error[\s\S]*2\.8 s/);
+    assert.match(await page.locator("#detail").innerText(), /Where is my parcel/);
+    assert.equal(await page.locator("#detail .prose strong").innerText(), "my");
+    await page.keyboard.press("ArrowDown");
+    await page.waitForFunction(() => document.querySelector("#detail h2").textContent.includes("plan"));
+    assert.match(page.url(), new RegExp(`run=${runs[1].id}`));
+    await page.keyboard.press("ArrowLeft");
+    assert.equal(await page.locator(".node", { hasText: "search shelves" }).isVisible(), false);
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("2");
+    await page.waitForSelector("#detail .json");
+    assert.match(page.url(), /view=json/);
+    await page.keyboard.press("3");
+    await page.waitForSelector("#detail .raw");
+    await page.goBack();
+    await page.waitForSelector("#detail .json");
+    await page.locator("[data-search]").fill("A-1717");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".found");
+    assert.match(await page.locator(".found").innerText(), /1 run, 2/);
+    assert.equal(await page.locator(".hits").innerText(), "2");
+    await page.goto(`${server.address}/r/${runs[2].id}`);
+    await page.waitForFunction(() => document.querySelector("#detail h2").textContent.includes("look up the order"));
+    assert.equal(new URL(page.url()).pathname, `/p/${project}/traces/${root}`);
+    await server.stop();
+    return page;
+  },
+
+  async "neighbours follow the list one came from, and Escape leads back to it"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/traces?filter=${encodeURIComponent('eq(status, "error")')}`);
+    const ids = await page.evaluate(() => [...document.querySelectorAll("#listing tr.row")].slice(0, 3).map((row) => row.dataset.id));
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#tree");
+    assert.match(page.url(), new RegExp(ids[0]));
+    await page.keyboard.press("j");
+    await page.waitForURL(new RegExp(`traces/${ids[1]}`));
+    await page.waitForSelector("#tree");
+    await page.keyboard.press("j");
+    await page.waitForURL(new RegExp(`traces/${ids[2]}`));
+    await page.waitForSelector("#tree");
+    await page.keyboard.press("k");
+    await page.waitForURL(new RegExp(`traces/${ids[1]}`));
+    await page.waitForSelector("#tree");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#listing tr.row");
+    assert.match(page.url(), /filter=eq/);
+    return page;
+  },
+
+  async "a payload of five megabytes opens at once and stays fluid"() {
+    const server = await startServer();
+    const payload = { rows: Array.from({ length: 20_000 }, (_, number) => ({ number, words: `row ${number} `.repeat(26) })), text: "long ".repeat(100_000) };
+    assert.ok(JSON.stringify(payload).length > 5e6);
+    const { root } = await postTree(server, "big", { payload });
+    const project = await projectOf(server, "big");
+    const page = await open(server, `/p/${project}/traces/${root}?view=json`);
+    const begun = Date.now();
+    await page.goto(`${server.address}/p/${project}/traces/${root}?view=json`);
+    await page.waitForSelector(".json");
+    const took = Date.now() - begun;
+    assert.ok(took < 1500, `the page took ${took} ms`);
+    const size = await page.evaluate(() => document.querySelectorAll("*").length);
+    assert.ok(size < 3000, `${size} elements`);
+    await page.locator(".json details", { has: page.locator("> summary", { hasText: /^rows/ }) }).last().locator("> summary").click();
+    await page.waitForSelector(".json [data-more]");
+    assert.match(await page.locator(".json [data-more]").last().innerText(), /19,900 more/);
+    await page.locator(".json [data-more]").last().click();
+    await page.waitForFunction(() => [...document.querySelectorAll(".json [data-more]")].at(-1).textContent.startsWith("19,800"));
+    await page.locator(".json details", { has: page.locator("> summary", { hasText: /^text/ }) }).last().locator("> summary").click();
+    await page.waitForSelector(".json .raw");
+    await page.goto(`${server.address}/p/${project}/traces/${root}?view=raw`);
+    await page.waitForSelector("#detail .raw");
+    const scrolled = await page.evaluate(async () => {
+      const pane = document.querySelector("#detail");
+      const frames = [];
+      let last = performance.now();
+      let running = true;
+      const tick = () => { const now = performance.now(); frames.push(now - last); last = now; if (running) requestAnimationFrame(tick); };
+      requestAnimationFrame(tick);
+      const end = performance.now() + 6000;
+      while (performance.now() < end) {
+        pane.scrollTop += 2500;
+        await new Promise((done) => setTimeout(done, 16));
+      }
+      running = false;
+      frames.sort((a, b) => a - b);
+      return { slow: frames[Math.floor(frames.length * 0.98)], pieces: document.querySelectorAll("#detail .raw").length };
+    });
+    assert.ok(scrolled.pieces > 8, `${scrolled.pieces} pieces`);
+    assert.ok(scrolled.slow < 160, `a frame took ${scrolled.slow} ms`);
+    await server.stop();
+    return page;
+  },
+
+  async "feedback is given, changed and taken back"() {
+    const server = await startServer();
+    const { root } = await postTree(server, "judged");
+    const project = await projectOf(server, "judged");
+    const page = await open(server, `/p/${project}/traces/${root}`);
+    await page.locator("form[data-feedback] input[name=key]").fill("correctness");
+    await page.locator("form[data-feedback] input[name=score]").fill("0.5");
+    await page.locator("form[data-feedback] input[name=comment]").fill("half <b>right</b>");
+    await page.getByRole("button", { name: "Give" }).click();
+    await page.waitForSelector(".feedback li");
+    assert.match(await page.locator(".feedback li").innerText(), /correctness[\s\S]*0\.5[\s\S]*half <b>right<\/b>/);
+    const [given] = await api(server, "GET", `/feedback?run=${root}`);
+    assert.deepEqual([given.key, given.score, given.run_id], ["correctness", 0.5, root]);
+    await page.getByRole("button", { name: "Edit correctness" }).click();
+    await page.locator("form[data-feedback] input[name=score]").fill("1");
+    await page.getByRole("button", { name: "Save" }).click();
+    await page.waitForFunction(() => document.querySelector(".feedback li b")?.textContent === "1");
+    await page.getByRole("button", { name: "Delete correctness" }).click();
+    await page.locator("dialog.confirm .danger").click();
+    await page.waitForFunction(() => document.querySelectorAll(".feedback li").length === 0);
+    assert.equal((await api(server, "GET", `/feedback?run=${root}`)).length, 0);
+    await server.stop();
+    return page;
+  },
+
+  async "a thread is a conversation, or its traces"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/threads`);
+    await counted(page, /threads$/);
+    await page.locator(".listing .row-link").first().click();
+    await page.waitForSelector(".chat .turn .message");
+    assert.ok(await page.locator(".chat .message.user").count() > 0);
+    assert.match(await page.locator(".turn-facts").first().innerText(), / s|ms/);
+    await page.keyboard.press("c");
+    await page.waitForSelector(".turn-list .node");
+    await page.locator(".turn-list .node a").first().click();
+    await page.waitForSelector("#tree .node.current");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(".turn");
+    await page.keyboard.press("]");
+    await page.waitForURL(/threads\//);
+    return page;
+  },
+
+  async "what is shared is seen by anybody, and nothing beside it"() {
+    const server = await startServer();
+    const { root, runs } = await postTree(server, "open");
+    const { share_token } = await api(server, "PUT", `/runs/${runs[1].id}/share`, {});
+    const page = await open(server, `/public/${share_token}/r`);
+    assert.deepEqual(await page.locator(".node-name").allInnerTexts(), ["plan", "search shelves"]);
+    assert.equal(await page.locator("form[data-feedback]").count(), 0);
+    assert.ok(!(await page.content()).includes("support agent"));
+    page.expected = /404/;
+    const beside = await fetch(`${server.address}/public/${share_token}/r?run=${root}`);
+    assert.equal(beside.status, 404);
+    await page.locator(".node a").nth(1).click();
+    await page.waitForFunction(() => document.querySelector("#detail h2").textContent.includes("search shelves"));
+    await server.stop();
+    return page;
+  },
+
+  async "a stretch of time on a chart leads to its traces, to a report, and closer"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/dashboard`);
+    await page.waitForSelector("#chart-traces .plot");
+    assert.ok(await page.locator(".chart").count() >= 9);
+    assert.match(await page.locator(".facts").innerText(), /Traces[\s\S]*Error rate[\s\S]*Latency[\s\S]*Tokens[\s\S]*Cost/);
+    const all = Number((await page.locator("#chart-traces .chart-figure").innerText()).replaceAll(/\D/g, ""));
+    const box = await page.locator("#chart-traces .plot").boundingBox();
+    await page.mouse.move(box.x + box.width * 0.3, box.y + 60);
+    await page.waitForSelector(".chart-tip:visible");
+    assert.match(await page.locator(".chart-tip").innerText(), /failed/);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width * 0.6, box.y + 70, { steps: 6 });
+    await page.mouse.up();
+    await page.waitForSelector(".chart-menu:visible");
+    const report = await page.locator(".chart-menu a", { hasText: "report" }).getAttribute("href");
+    assert.match(report, /insights\/new\?start=.*&end=/);
+    const closer = await page.locator(".chart-menu a", { hasText: "closer" }).getAttribute("href");
+    await page.locator(".chart-menu a", { hasText: "Traces" }).click();
+    await page.waitForURL(/traces\?from=.*until=/);
+    await counted(page, /traces?$/);
+    const some = Number((await page.locator("#count").innerText()).replaceAll(/\D/g, ""));
+    assert.ok(some > 0 && some < all, `${some} of ${all}`);
+    await page.goto(server.address + closer);
+    await page.waitForSelector("#chart-traces .plot");
+    assert.equal(Number((await page.locator("#chart-traces .chart-figure").innerText()).replaceAll(/\D/g, "")), some);
+    await page.locator("#chart-traces .plot").focus();
+    await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("Shift+ArrowRight");
+    await page.keyboard.press("Shift+ArrowRight");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector(".chart-menu:visible");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator(".chart-menu:visible").count(), 0);
+    return page;
+  },
+
+  async "charts are split by metadata and tags"() {
+    const server = await startServer();
+    for (const version of ["v1", "v2"]) {
+      await postRuns(server, "versions", Array.from({ length: version === "v1" ? 7 : 5 }, () => ({ inputs: {}, outputs: {}, tags: [`tag ${version}`], error: version === "v2" ? "broken" : null, extra: { metadata: { version } } })));
+    }
+    const project = await projectOf(server, "versions");
+    const page = await open(server, `/p/${project}/dashboard`);
+    await page.waitForSelector("#chart-traces");
+    await page.locator("#group summary").click();
+    await page.locator("#group a", { hasText: "By version" }).click();
+    await page.waitForSelector("#chart-traces .legend");
+    assert.match(await page.locator("#chart-traces .legend").innerText(), /v1[\s\S]*v2/);
+    await page.goto(`${server.address}/p/${project}/dashboard?group=tag`);
+    await page.waitForSelector("#chart-errors .legend");
+    assert.match(await page.locator("#chart-errors .legend").innerText(), /tag v1[\s\S]*tag v2/);
+    await server.stop();
+    return page;
+  },
+
+  async "nothing that a trace contains runs, in any list, thread, trace or chart"() {
+    const server = await startServer();
+    await postRuns(server, "hostile", XSS.map((payload, index) => ({
+      name: payload, inputs: { messages: [{ role: "user", content: payload }], [payload]: payload }, outputs: { messages: [{ role: "assistant", content: XSS[(index + 1) % XSS.length], tool_calls: [{ id: payload, name: payload, args: { [payload]: payload } }] }] },
+      error: index % 3 === 0 ? payload : null, tags: [payload], run_type: index % 4 === 0 ? "tool" : "chain", extra: { metadata: { [payload.slice(0, 60)]: payload, session_id: index % 2 ? payload : "one" } },
+    })));
+    const project = await projectOf(server, "hostile");
+    const rows = await (await fetch(`${server.address}/runs/query`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session: [project], limit: 100 }) })).json();
+    for (const [index, payload] of XSS.slice(0, 20).entries()) {
+      await api(server, "POST", "/feedback", { run_id: rows.runs[index % 5].id, key: payload, score: 1, value: payload, comment: payload });
+      await api(server, "POST", `/sessions/${project}/views`, { display_name: payload, type: index % 2 ? "runs" : "threads" });
+    }
+    const base = `/p/${project}`;
+    const every = "name,input,output,error,start,latency,model,tags,feedback,metadata,thread";
+    const paths = [`${base}/traces?columns=${every}`, `${base}/threads`, `${base}/dashboard`, `${base}/dashboard?group=tag`, `${base}/dashboard?group=name`, `${base}/threads/one`, `${base}/threads/one?view=traces`,
+      ...XSS.slice(0, 12).map((payload) => `${base}/traces?q=${encodeURIComponent(payload)}&filter=${encodeURIComponent(payload)}`),
+      ...XSS.slice(0, 12).map((payload) => `${base}/traces?filter=${encodeURIComponent(`eq(name, ${JSON.stringify(payload)})`)}`),
+      ...XSS.slice(0, 6).map((payload) => `${base}/threads/${encodeURIComponent(payload)}`),
+      ...rows.runs.slice(0, 24).flatMap((run, index) => [`/r/${run.id}`, `${base}/traces/${run.id}?view=${index % 2 ? "json" : "raw"}&q=${encodeURIComponent(XSS[index])}&in=${encodeURIComponent(`traces?q=${XSS[index]}`)}`])];
+    const page = await open(server, `${base}/traces`);
+    page.expected = /404|400|422/;
+    for (const path of paths) {
+      await page.goto(server.address + path);
+      await page.waitForTimeout(path.includes("dashboard") ? 500 : 60);
+      const found = await page.evaluate(() => {
+        for (const details of document.querySelectorAll("details")) details.open = true;
+        for (const node of document.querySelectorAll("main *")) for (const kind of ["mouseover", "pointermove", "focus"]) node.dispatchEvent(new Event(kind, { bubbles: true }));
+        const own = (address) => /^(#|\/(?![/\\])|\?)/.test(address);
+        return {
+          pwned: window.pwned,
+          odd: [...document.querySelectorAll("main *")].filter((node) =>
+            ["IFRAME", "OBJECT", "EMBED", "IMG", "BASE", "VIDEO", "MARQUEE", "STYLE", "SCRIPT", "FOREIGNOBJECT"].includes(node.tagName.toUpperCase())
+            || [...node.attributes].some((attribute) => attribute.name.startsWith("on"))
+            || node.hasAttribute("href") && !own(node.getAttribute("href")) && !(node.rel === "noopener noreferrer nofollow" && /^(https?|mailto):/i.test(node.href))).map((node) => node.cloneNode(false).outerHTML.slice(0, 160)),
+        };
+      });
+      assert.deepEqual(found, { pwned: undefined, odd: [] }, path);
+    }
+    await server.stop();
+    return page;
+  },
+
+  async "no page has a serious fault of accessibility or is wider than a telephone, in either theme"() {
+    const server = await demoServer();
+    const base = `/p/${server.project}`;
+    const { runs } = await (await fetch(`${server.address}/runs/query`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ session: [server.project], limit: 20, run_type: "tool", error: true }) })).json();
+    const thread = await (await fetch(`${server.address}/threads?project=shop&limit=1`)).json();
+    const pages = { threads: `${base}/threads`, traces: `${base}/traces`, "traces-filtered": `${base}/traces?filter=${encodeURIComponent('and(eq(status, "error"), gt(latency, "1s"))')}`,
+      "traces-refused": `${base}/traces?filter=${encodeURIComponent("and(eq(status, )")}`, "traces-none": `${base}/traces?q=nothingatallmatches`,
+      thread: `${base}/threads/${encodeURIComponent(thread.threads[0].thread_id)}`, "thread-traces": `${base}/threads/${encodeURIComponent(thread.threads[0].thread_id)}?view=traces`,
+      trace: `/r/${runs[0].id}`, "trace-json": `${base}/traces/${runs[0].trace_id}?view=json`, dashboard: `${base}/dashboard`, "dashboard-split": `${base}/dashboard?group=name` };
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(server, `${base}/traces`, { colorScheme, viewport: { width: 1440, height: 900 } });
+      for (const [name, path] of Object.entries(pages)) {
+        await page.goto(server.address + path);
+        if (name.startsWith("dashboard")) await page.waitForSelector("#charts-body");
+        await page.waitForTimeout(250);
+        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
+        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
+        await page.setViewportSize({ width: 375, height: 812 });
+        await page.waitForTimeout(80);
+        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
+        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
+        await page.setViewportSize({ width: 1440, height: 900 });
+      }
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    }
+    return null;
+  },
+
+  async "the keyboard is enough"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights`);
+    await page.keyboard.press("g");
+    await page.keyboard.press("r");
+    await page.waitForURL(/traces$/);
+    await page.keyboard.press("/");
+    await page.keyboard.type("refund");
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/q=refund/);
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#tree");
+    await page.keyboard.press("ArrowDown");
+    await page.keyboard.press("Escape");
+    await page.waitForSelector("#listing tr.row");
+    assert.ok(await page.evaluate(() => document.activeElement.classList.contains("row-link")), "the row one came from has the focus");
+    await page.keyboard.press("e");
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+    await page.keyboard.press("Escape");
+    assert.equal(await page.locator("#raw[open]").count(), 0);
+    await page.keyboard.press("?");
+    assert.equal(await page.locator("#keys").isVisible(), true);
+    return page;
+  },
+
+  async "pages are there within 300 ms, with a million runs stored"() {
+    if (!process.env.LARGE) return null;
+    const { origin, pathname } = new URL(process.env.LARGE);
+    const server = { address: origin };
+    const page = await open(server, `${pathname}/traces`);
+    const first = await page.locator(".row-link").first().getAttribute("href");
+    const thread = await (async () => { await page.goto(`${origin}${pathname}/threads`); return page.locator(".row-link").first().getAttribute("href"); })();
+    const failed = encodeURIComponent('eq(status, "error")');
+    const words = encodeURIComponent('and(eq(status, "error"), gt(latency, "2s"))');
+    for (const path of [`${pathname}/traces`, `${pathname}/traces?filter=${failed}`, `${pathname}/traces?filter=${words}`, `${pathname}/traces?q=refund`, `${pathname}/threads`, `${pathname}/threads?filter=${failed}`, first, thread, `${pathname}/dashboard`]) {
+      const times = [];
+      for (let at = 0; at < 5; at += 1) {
+        await page.goto(origin + path);
+        times.push(await page.evaluate(() => new Promise((done) => {
+          const found = () => performance.getEntriesByName("first-contentful-paint")[0]?.startTime;
+          const look = () => (found() ? done(found()) : requestAnimationFrame(look));
+          look();
+        })));
+      }
+      times.sort((a, b) => a - b);
+      console.log(`        ${Math.round(times[2]).toString().padStart(5)} ms  ${decodeURIComponent(path.slice(0, 100))}`);
+      assert.ok(times[2] <= 300, `${path} took ${times[2]} ms`);
+    }
+    return page;
+  },
+};
+
+const only = process.env.ONLY;
+let failed = 0;
+let passed = 0;
+for (const [name, test] of Object.entries(tests)) {
+  if (only && !name.includes(only)) continue;
+  const begun = Date.now();
+  try {
+    const page = await test();
+    if (page) {
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    }
+    passed += 1;
+    console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
+  }
+}
+await browser.close();
+if (demo) await demo.stop();
+console.log(failed === 0 ? `${passed} passed` : `${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);

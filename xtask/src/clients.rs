@@ -9,6 +9,7 @@
 //! of a test runner: a test that did not run has not passed. Start with [`run`].
 
 mod environment;
+mod models;
 mod outcome;
 pub(crate) mod server;
 mod suite;
@@ -20,6 +21,7 @@ use anyhow::{Context as _, Result, ensure};
 
 use crate::process;
 use environment::Environment;
+use models::Models;
 use server::Server;
 use suite::SUITES;
 
@@ -37,8 +39,12 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for suite in SUITES.iter().filter(|suite| wanted.is_empty() || wanted.contains(&suite.name)) {
         eprintln!("{} …", suite.name);
         let start = Instant::now();
-        let server = Server::start(&binary, &environment.log(&format!("{}.server", suite.name)))?;
-        let result = suite.run(&environment, &server);
+        let models = suite.asks_models.then(Models::start).transpose()?;
+        let flags = models.as_ref().map(Models::flags).unwrap_or_default();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let log = environment.log(&format!("{}.server", suite.name));
+        let server = Server::start_with(&binary, &log, &flags)?;
+        let result = suite.run(&environment, &server, models.as_ref());
         let faults = server.faults();
         let ended = server.stop();
         let mut verdict = result.with_context(|| format!("suite {}", suite.name))?;

@@ -10,13 +10,13 @@ use anyhow::Context as _;
 use assay_domain::report::{AttributeSchema, Models, Tier};
 use assay_domain::{PriceTable, ProjectId, ReportConfig};
 use assay_insights::Analyst;
-use assay_llm::chat::Answering;
-use assay_llm::{Api, Asker, Budget, Endpoint, Job, Limits, Memory, Provider, Retry, Secret, Settings};
+use assay_insights::model::memory::Remembered;
+use assay_llm::{Api, Asker, Budget, Endpoint, Job, Limits, Provider, Retry, Secret, Settings};
 use assay_redact::{Redactor, Rules, Seen};
-use assay_store::{EmbeddedStore, Memo};
+use assay_store::EmbeddedStore;
 use rust_decimal::Decimal;
 
-use crate::args::{ModelFlags, ProviderKind};
+use crate::args::ModelFlags;
 
 /// Everything an [`Analyst`] borrows.
 pub(crate) struct Desk {
@@ -136,60 +136,27 @@ pub(crate) fn configure(flags: &ModelFlags, config: &mut ReportConfig) -> anyhow
 
 fn settings(flags: &ModelFlags) -> anyhow::Result<Settings> {
     let model = flags.model.as_deref().unwrap_or_default();
-    let kind = flags.provider.unwrap_or(match (&flags.base_url, model.starts_with("claude")) {
-        (Some(_), _) => ProviderKind::Compatible,
-        (None, true) => ProviderKind::Anthropic,
-        (None, false) => ProviderKind::Openai,
-    });
-    let mut settings = match kind {
-        ProviderKind::Openai => Settings::openai(key("OPENAI_API_KEY")?),
-        ProviderKind::Responses => Settings::responses(key("OPENAI_API_KEY")?),
-        ProviderKind::Anthropic => Settings::anthropic(key("ANTHROPIC_API_KEY")?),
-        ProviderKind::Compatible => {
-            let Some(url) = &flags.base_url else {
-                anyhow::bail!("--provider compatible needs --base-url, such as http://localhost:11434/v1");
-            };
-            Settings::compatible(
-                "compatible",
-                url,
-                key("ASSAY_MODEL_KEY").or_else(|_| key("OPENAI_API_KEY")).ok(),
-            )
-        }
+    let api = match (flags.provider, &flags.base_url) {
+        (Some(kind), _) => kind.api(),
+        (None, Some(_)) => Api::Compatible,
+        (None, None) if Api::is_anthropic(model) => Api::Anthropic,
+        (None, None) => Api::OpenAi,
     };
-    if let (Some(url), true) = (&flags.base_url, settings.api != Api::Compatible) {
-        settings.base_url.clone_from(url);
+    anyhow::ensure!(
+        api != Api::Compatible || flags.base_url.is_some(),
+        "--provider compatible needs --base-url, such as http://localhost:11434/v1"
+    );
+    let key = api.key_names().iter().find_map(|name| key(name));
+    if key.is_none() && api.needs_key() {
+        let name = api.key_names().first().copied().unwrap_or_default();
+        anyhow::bail!("{name} is not set: put the provider's key there, or use --tier local");
     }
+    let mut settings = Settings::of(api, flags.base_url.as_deref(), key)?;
     settings.ca_file.clone_from(&flags.ca_file);
     Ok(settings)
 }
 
-fn key(variable: &str) -> anyhow::Result<Secret> {
-    match std::env::var(variable) {
-        Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
-        _ => anyhow::bail!("{variable} is not set: put the provider's key there, or use --tier local"),
-    }
-}
-
-/// Answers are remembered in the store, with the project they are about.
-struct Remembered {
-    store: EmbeddedStore,
-    project: ProjectId,
-}
-
-type Failure = Arc<dyn std::error::Error + Send + Sync>;
-
-impl Memory for Remembered {
-    fn recall<'a>(&'a self, key: &'a [u8; 32]) -> Answering<'a, Result<Option<Vec<u8>>, Failure>> {
-        Box::pin(async move {
-            let found = self.store.recall(&[*key]).await.map_err(|error| Arc::new(error) as Failure)?;
-            Ok(found.into_iter().next().flatten())
-        })
-    }
-
-    fn remember<'a>(&'a self, key: &'a [u8; 32], answer: Vec<u8>) -> Answering<'a, Result<(), Failure>> {
-        Box::pin(async move {
-            let kept = self.store.remember(self.project, vec![(*key, answer)]).await;
-            kept.map_err(|error| Arc::new(error) as Failure)
-        })
-    }
+fn key(variable: &str) -> Option<Secret> {
+    let value = std::env::var(variable).ok()?;
+    Some(value.trim()).filter(|value| !value.is_empty()).map(Secret::new)
 }

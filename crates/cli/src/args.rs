@@ -10,7 +10,7 @@ use assay_domain::{ReportId, Time};
 use chrono::{NaiveDate, NaiveTime};
 use clap::{Parser, Subcommand, ValueEnum};
 
-pub(crate) use models::{ModelFlags, ProviderKind};
+pub(crate) use models::ModelFlags;
 pub(crate) use operate::{Audit, Backup, Key, Redact, Restore, Serve};
 
 /// Reads the traces of LLM agents and tells what people do with them and where they fail.

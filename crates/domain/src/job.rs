@@ -5,6 +5,8 @@
 //! is, and a [`Scope`] the threads it was found to be about. Whoever runs a job
 //! again with the same scope gets the same report, so resuming is running again.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -28,6 +30,9 @@ pub struct Job {
     /// Names of the models it may ask; empty where none.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Who runs them; settled when work begins where it is absent and a tier needs one.
+    #[serde(default)]
+    pub providers: Option<Providers>,
     /// US dollars it may spend on models.
     #[serde(default)]
     pub budget: Option<Decimal>,
@@ -42,6 +47,15 @@ pub struct Job {
     /// What was asked for and is not done, with the reason, by field.
     #[serde(default)]
     pub unmet: Vec<Unmet>,
+}
+
+/// The providers of the two models of a config, by their words: `openai`, `anthropic`, ...
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Providers {
+    /// Of the model that names and concludes.
+    pub thinking: String,
+    /// Of the model that reads threads.
+    pub summary: String,
 }
 
 /// A wish that this tier cannot fulfil.
@@ -110,6 +124,9 @@ pub struct Outline {
     pub threads: u64,
     /// Top categories and their threads, in the report's order.
     pub top: Vec<(String, u64)>,
+    /// Why models did less than was asked of them, where they did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<String>,
     /// Every highlight names a run.
     pub summary: ExecutiveSummary,
 }
@@ -130,15 +147,40 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// What models were asked and paid.
+/// What models were asked and paid, in all attempts. Answers that were
+/// remembered cost nothing; the report counts them like fresh ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Spend {
+    /// Calls that were answered.
     pub calls: u64,
+    /// Answers that came from the memory.
+    pub remembered: u64,
+    /// Calls that broke off after they were sent, booked at their worst.
+    pub lost: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
     /// US dollars.
     pub cost: Decimal,
+    /// The same by stage.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stages: BTreeMap<String, Spend>,
+}
+
+impl Spend {
+    /// Adds what was spent elsewhere, stage by stage.
+    pub fn add(&mut self, other: &Self) {
+        let Self { calls, remembered, lost, input_tokens, output_tokens, cost, stages } = other;
+        self.calls = self.calls.saturating_add(*calls);
+        self.remembered = self.remembered.saturating_add(*remembered);
+        self.lost = self.lost.saturating_add(*lost);
+        self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
+        self.cost = self.cost.saturating_add(*cost);
+        for (stage, spend) in stages {
+            self.stages.entry(stage.clone()).or_default().add(spend);
+        }
+    }
 }
 
 /// The threads a job is about: drawn once, when work on it begins first.

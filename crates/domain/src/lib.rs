@@ -9,6 +9,7 @@
 //! Start with [`run`], then [`trace`], then [`report`].
 
 pub mod comparison;
+pub mod edit;
 pub mod feedback;
 pub mod format;
 pub mod id;
@@ -20,6 +21,7 @@ pub mod trace;
 pub mod transcript;
 pub mod usage;
 
+pub use edit::{CategoryEdit, Edits};
 pub use feedback::Feedback;
 pub use id::{FeedbackId, ProjectId, ReportId, RunId, ThreadId, TraceId};
 pub use job::{Job, JobState, JobStatus};

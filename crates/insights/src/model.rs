@@ -10,6 +10,7 @@
 
 pub mod categories;
 pub mod claims;
+pub mod memory;
 pub mod place;
 pub mod read;
 pub mod render;

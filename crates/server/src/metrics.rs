@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use assay_domain::Time;
+use assay_domain::job::Spend;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
@@ -16,6 +17,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use rust_decimal::prelude::ToPrimitive as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -49,7 +51,26 @@ struct Rule {
     rule: String,
 }
 
+/// A stage of an analysis, and what became of its questions or which way its tokens went.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Question {
+    stage: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Tokens {
+    stage: String,
+    direction: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfStage {
+    stage: String,
+}
+
 type Seconds = Gauge<f64, AtomicU64>;
+type Money = Counter<f64, AtomicU64>;
 
 /// The counters of a server.
 pub(crate) struct Metrics {
@@ -62,6 +83,9 @@ pub(crate) struct Metrics {
     dropped: Family<Rule, Counter>,
     redactions: Family<Rule, Counter>,
     expired: Counter,
+    model_calls: Family<Question, Counter>,
+    model_tokens: Family<Tokens, Counter>,
+    model_cost: Family<OfStage, Money>,
     waiting: Gauge,
     last_commit: Seconds,
     size: Gauge,
@@ -85,6 +109,9 @@ impl Metrics {
             dropped: Family::default(),
             redactions: Family::default(),
             expired: Counter::default(),
+            model_calls: Family::default(),
+            model_tokens: Family::default(),
+            model_cost: Family::default(),
             waiting: Gauge::default(),
             last_commit: Gauge::default(),
             size: Gauge::default(),
@@ -111,6 +138,10 @@ impl Metrics {
             self.redactions.clone(),
         );
         all.register("traces_expired", "Traces that were deleted because of their age", self.expired.clone());
+        let help = "Questions to language models: answered, remembered, or lost after they were sent";
+        all.register("model_calls", help, self.model_calls.clone());
+        all.register("model_tokens", "Tokens of answered questions", self.model_tokens.clone());
+        all.register("model_cost_dollars", "What language models cost", self.model_cost.clone());
         all.register("appends_waiting", "Batches that wait for the store", self.waiting.clone());
         let help = "When the store last acknowledged a batch, in seconds of the epoch";
         all.register("last_commit_timestamp_seconds", help, self.last_commit.clone());
@@ -154,6 +185,25 @@ impl Metrics {
     /// Traces were deleted because of their age.
     pub(crate) fn expired(&self, traces: u64) {
         self.expired.inc_by(traces);
+    }
+
+    /// A stage asked models: what it spent by now, and what of it was told before.
+    pub(crate) fn asked(&self, stage: &str, now: &Spend, before: &Spend) {
+        let call = |outcome, now: u64, before: u64| {
+            let question = Question { stage: stage.to_owned(), outcome };
+            self.model_calls.get_or_create(&question).inc_by(now.saturating_sub(before));
+        };
+        call("answered", now.calls, before.calls);
+        call("remembered", now.remembered, before.remembered);
+        call("lost", now.lost, before.lost);
+        let tokens = |direction, now: u64, before: u64| {
+            let tokens = Tokens { stage: stage.to_owned(), direction };
+            self.model_tokens.get_or_create(&tokens).inc_by(now.saturating_sub(before));
+        };
+        tokens("input", now.input_tokens, before.input_tokens);
+        tokens("output", now.output_tokens, before.output_tokens);
+        let cost = now.cost.saturating_sub(before.cost).to_f64().unwrap_or_default().max(0.0);
+        self.model_cost.get_or_create(&OfStage { stage: stage.to_owned() }).inc_by(cost);
     }
 
     /// A batch goes to the store; it waits until the answer is dropped.

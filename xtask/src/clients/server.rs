@@ -20,12 +20,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Returns when the server says that it listens. Its log goes to the file.
-    pub(crate) fn start(binary: &Path, log: &Path) -> Result<Self> {
-        Self::start_with(binary, log, &[])
-    }
-
-    /// The same with flags of one's own.
+    /// Returns when the server, started with these flags, says that it listens. Its log goes to the file.
     pub(crate) fn start_with(binary: &Path, log: &Path, flags: &[&str]) -> Result<Self> {
         let data = tempfile::Builder::new().prefix("assay-clients-").tempdir()?;
         let mut command = Command::new(binary);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 
 use super::environment::Environment;
+use super::models::Models;
 use super::outcome::{self, Verdict};
 use super::server::Server;
 
@@ -18,6 +19,8 @@ pub(crate) struct Suite {
     /// Its folder in `tests/clients/`.
     folder: &'static str,
     runner: Runner,
+    /// Whether the server may ask models: those of the stand-in.
+    pub(crate) asks_models: bool,
 }
 
 /// What runs the tests of a folder.
@@ -29,20 +32,26 @@ enum Runner {
 }
 
 /// All suites in the order they run: the quick ones first.
-pub(crate) const SUITES: [Suite; 7] = [
-    Suite { name: "sdk-js", folder: "js_sdk", runner: Runner::Node },
-    Suite { name: "langchain", folder: "langchain", runner: Runner::Pytest },
-    Suite { name: "wrappers", folder: "wrappers", runner: Runner::Pytest },
-    Suite { name: "otel", folder: "otel", runner: Runner::Pytest },
-    Suite { name: "insights", folder: "insights", runner: Runner::Pytest },
-    Suite { name: "vercel-ai", folder: "vercel_ai", runner: Runner::Node },
-    Suite { name: "sdk-python", folder: "python_sdk", runner: Runner::Upstream },
+pub(crate) const SUITES: [Suite; 8] = [
+    Suite { name: "sdk-js", folder: "js_sdk", runner: Runner::Node, asks_models: false },
+    Suite { name: "langchain", folder: "langchain", runner: Runner::Pytest, asks_models: false },
+    Suite { name: "wrappers", folder: "wrappers", runner: Runner::Pytest, asks_models: false },
+    Suite { name: "otel", folder: "otel", runner: Runner::Pytest, asks_models: false },
+    Suite { name: "insights", folder: "insights", runner: Runner::Pytest, asks_models: false },
+    Suite { name: "insights-deep", folder: "insights_deep", runner: Runner::Pytest, asks_models: true },
+    Suite { name: "vercel-ai", folder: "vercel_ai", runner: Runner::Node, asks_models: false },
+    Suite { name: "sdk-python", folder: "python_sdk", runner: Runner::Upstream, asks_models: false },
 ];
 
 impl Suite {
-    pub(crate) fn run(&self, environment: &Environment, server: &Server) -> Result<Verdict> {
+    pub(crate) fn run(
+        &self,
+        environment: &Environment,
+        server: &Server,
+        models: Option<&Models>,
+    ) -> Result<Verdict> {
         let outcomes = environment.log(&format!("{}.outcomes", self.name));
-        let call = Call { environment, server, name: self.name, outcomes: &outcomes };
+        let call = Call { environment, server, models, name: self.name, outcomes: &outcomes };
         if outcomes.exists() {
             fs_err::remove_file(&outcomes)?;
         }
@@ -75,6 +84,7 @@ impl Suite {
 struct Call<'a> {
     environment: &'a Environment,
     server: &'a Server,
+    models: Option<&'a Models>,
     name: &'a str,
     outcomes: &'a Path,
 }
@@ -127,6 +137,8 @@ impl Call<'_> {
             .env("ASSAY_URL", url)
             .env("ASSAY_GRPC", self.server.grpc().unwrap_or_default())
             .env("ASSAY_OUTCOMES", self.outcomes)
+            .env("ASSAY_SHARED", crate::root().join("../shared"))
+            .envs(self.models.into_iter().flat_map(Models::variables))
             .env("LANGSMITH_ENDPOINT", url)
             .env("LANGSMITH_API_KEY", "lsv2_pt_test")
             .env("LANGSMITH_TRACING", "true")

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use assay_domain::report::Tier;
+use assay_llm::Api;
 use clap::ValueEnum;
 
 /// Whether and how language models take part.
@@ -66,6 +67,17 @@ pub(crate) enum ProviderKind {
     Anthropic,
     /// Whatever speaks like OpenAI: Ollama, vLLM, LiteLLM, ...
     Compatible,
+}
+
+impl ProviderKind {
+    pub(crate) fn api(self) -> Api {
+        match self {
+            Self::Openai => Api::OpenAi,
+            Self::Responses => Api::Responses,
+            Self::Anthropic => Api::Anthropic,
+            Self::Compatible => Api::Compatible,
+        }
+    }
 }
 
 fn parse_tier(text: &str) -> Result<Tier, String> {

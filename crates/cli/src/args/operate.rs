@@ -38,6 +38,22 @@ pub(crate) struct Serve {
     /// text or json, one line per request, on standard error
     #[arg(long, value_name = "FORMAT")]
     pub(crate) log_format: Option<String>,
+    /// Whom jobs ask: openai, responses, anthropic or compatible; by the key that is there if absent.
+    /// Keys are workspace secrets, or in OPENAI_API_KEY, ANTHROPIC_API_KEY, ASSAY_MODEL_KEY
+    #[arg(long, value_name = "KIND", help_heading = "Language models")]
+    pub(crate) models_provider: Option<String>,
+    /// Address of the provider, such as http://localhost:11434/v1
+    #[arg(long, value_name = "URL", help_heading = "Language models")]
+    pub(crate) models_base_url: Option<String>,
+    /// Model that names and concludes where a job names none
+    #[arg(long, value_name = "MODEL", help_heading = "Language models")]
+    pub(crate) models_thinking: Option<String>,
+    /// Model that reads threads where a job names none
+    #[arg(long, value_name = "MODEL", help_heading = "Language models")]
+    pub(crate) models_summary: Option<String>,
+    /// Certificates (PEM) to trust beside the system's
+    #[arg(long, value_name = "FILE", help_heading = "Language models")]
+    pub(crate) models_ca_file: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,17 +3,15 @@
 
 use std::io::Write as _;
 
-use assay_domain::report::{Assignment, Category, Report};
-use assay_domain::{Message, Role, RunId, Thread, Transcript};
-use assay_store::{Catalog, EmbeddedStore, Project, Runs, block_on};
+use assay_domain::report::{Category, Report};
+use assay_domain::{Message, Role};
+use assay_server::insights::cases::{self, Case};
+use assay_store::{Catalog, block_on};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::args::{Dataset, DatasetFormat};
 use crate::{Outcome, data, output};
-
-/// Threads opened at once.
-const CHUNK: usize = 200;
 
 pub(crate) fn run(command: Dataset) -> anyhow::Result<Outcome> {
     let Dataset::Export { report, category, data, format, out } = command;
@@ -23,7 +21,7 @@ pub(crate) fn run(command: Dataset) -> anyhow::Result<Outcome> {
     })?;
     let project = data::project(&store, &report.project)?;
     let category = find(&report, &category)?;
-    let (cases, gone) = cases(&store, &project, &report, category)?;
+    let (cases, gone) = block_on(cases::of(&store, &project, &report, category))?;
     anyhow::ensure!(!cases.is_empty(), "no thread of category {:?} is in the store any more", category.name);
     let text = match format {
         DatasetFormat::Jsonl => lines(cases.iter().map(|case| case.example(category)))?,
@@ -88,70 +86,14 @@ fn find<'a>(report: &'a Report, wanted: &str) -> anyhow::Result<&'a Category> {
     }
 }
 
-/// One thread as a test case.
-struct Case {
-    thread: String,
-    run: Option<RunId>,
-    inputs: Value,
-    outputs: Value,
-    transcript: Transcript,
-    summary: String,
-    failure: Option<String>,
-    status: Value,
+/// How a case is written.
+trait Written {
+    fn example(&self, category: &Category) -> Value;
+    fn turns(&self) -> Option<(Vec<Value>, Option<String>)>;
+    fn eval(&self, category: &Category) -> Option<Value>;
 }
 
-fn cases(
-    store: &EmbeddedStore,
-    project: &Project,
-    report: &Report,
-    category: &Category,
-) -> anyhow::Result<(Vec<Case>, usize)> {
-    let mut inside = vec![category.id.as_str()];
-    // Parents come before their children.
-    for node in &report.taxonomy.nodes {
-        if node.parent.as_deref().is_some_and(|parent| inside.contains(&parent)) {
-            inside.push(&node.id);
-        }
-    }
-    let members: Vec<&Assignment> =
-        report.assignments.iter().filter(|one| inside.contains(&one.category.as_str())).collect();
-    let mut cases = Vec::with_capacity(members.len());
-    for members in members.chunks(CHUNK) {
-        let ids: Vec<_> = members.iter().map(|one| one.thread.clone()).collect();
-        let threads = block_on(store.read_threads(project.id, &ids))?;
-        let mut threads = threads.iter().peekable();
-        for member in members {
-            if let Some(thread) = threads.next_if(|thread| thread.id == member.thread) {
-                cases.push(Case::of(thread, member));
-            }
-        }
-    }
-    let gone = members.len() - cases.len();
-    Ok((cases, gone))
-}
-
-impl Case {
-    fn of(thread: &Thread, member: &Assignment) -> Self {
-        let root = thread.traces.last().and_then(|trace| trace.root());
-        Self {
-            thread: thread.id.0.clone(),
-            run: root.map(|run| run.id),
-            inputs: object(root.map(|run| run.inputs.clone()).unwrap_or_default(), "input"),
-            outputs: object(root.map(|run| run.outputs.clone()).unwrap_or_default(), "output"),
-            transcript: assay_transcript::of_thread(thread),
-            summary: member.summary.clone(),
-            failure: member.failure.clone(),
-            status: json!(member.status),
-        }
-    }
-
-    fn metadata(&self, category: &Category) -> Value {
-        json!({
-            "thread": self.thread, "run": self.run, "category": category.name,
-            "summary": self.summary, "status": self.status, "failure": self.failure,
-        })
-    }
-
+impl Written for Case {
     fn example(&self, category: &Category) -> Value {
         json!({ "inputs": self.inputs, "outputs": self.outputs, "metadata": self.metadata(category) })
     }
@@ -185,15 +127,6 @@ fn text_of(message: &Message) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// Examples have objects; other payloads stand under `key`.
-fn object(payload: Value, key: &str) -> Value {
-    match payload {
-        Value::Object(_) => payload,
-        Value::Null => json!({}),
-        other => json!({ key: other }),
-    }
-}
-
 fn lines(all: impl Iterator<Item = Value>) -> anyhow::Result<String> {
     let mut text = String::new();
     for one in all {
@@ -210,7 +143,7 @@ fn langsmith(report: &Report, category: &Category, cases: &[Case]) -> anyhow::Re
         .iter()
         .map(|case| {
             // The same thread of the same report is the same example.
-            let id = Uuid::new_v5(&report.id.0, format!("{}\0{}", category.id, case.thread).as_bytes());
+            let id = Uuid::new_v5(&report.id.0, format!("{}\0{}", category.id, case.thread.0).as_bytes());
             json!({
                 "id": id, "inputs": case.inputs, "outputs": case.outputs,
                 "metadata": case.metadata(category), "source_run_id": case.run,

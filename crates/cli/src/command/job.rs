@@ -36,6 +36,10 @@ pub(crate) fn enqueue(
     if let Some(instructions) = &analysis.model.instructions {
         say("user_context", json!({ "What would you like to learn about your agent?": instructions }));
     }
+    if asked.config.is_none() {
+        // What this command makes without --queue, too.
+        entries.entry("tier").or_insert_with(|| json!("local"));
+    }
     let config = match &asked.config {
         Some(config) => Some(block_on(beside::config(&store, &project, config)).map_err(anyhow::Error::msg)?),
         None => None,
@@ -50,11 +54,19 @@ pub(crate) fn enqueue(
 /// What the flags ask for, as a request for a job. Flags at their usual values say nothing.
 pub(crate) fn entries(analysis: &Analysis) -> anyhow::Result<Map<String, Value>> {
     let config = analysis.config()?;
-    anyhow::ensure!(
-        config.tier.is_local(),
-        "a server makes reports of tier local only; `assay insights run --tier {}` without --queue makes this one here",
-        config.tier.as_str()
-    );
+    let model = &analysis.model;
+    let of_this_command = [
+        ("--provider", model.provider.is_some()),
+        ("--base-url", model.base_url.is_some()),
+        ("--ca-file", model.ca_file.is_some()),
+        ("--no-redaction", model.no_redaction),
+    ];
+    if let Some((flag, _)) = of_this_command.iter().find(|(_, is_given)| *is_given) {
+        anyhow::bail!(
+            "{flag} is for reports made here: with --queue the server's own settings count (docs/configuration.md)"
+        );
+    }
+    let models = config.models.as_ref();
     let partitions: Map<String, Value> =
         config.categories.iter().map(|one| (one.name.clone(), json!(one.description))).collect();
     let said = [
@@ -66,6 +78,13 @@ pub(crate) fn entries(analysis: &Analysis) -> anyhow::Result<Map<String, Value>>
         ("sample", config.sample.size.map(|size| json!(size))),
         ("hierarchy", (!analysis.hierarchy.is_empty()).then(|| json!(analysis.hierarchy))),
         ("partitions", (!partitions.is_empty()).then(|| Value::Object(partitions))),
+        ("tier", (!config.tier.is_local()).then(|| json!(config.tier))),
+        ("cluster_model", models.map(|models| json!(models.thinking))),
+        ("summary_model", models.map(|models| json!(models.summary))),
+        ("budget", config.budget.map(|budget| json!(budget))),
+        ("read", config.read_by_model.map(|threads| json!(threads))),
+        ("summary_prompt", config.summary_prompt.map(|prompt| json!(prompt))),
+        ("attribute_schemas", (!config.attributes.is_empty()).then(|| json!(config.attributes))),
         ("seed", (config.seed != 0).then(|| json!(config.seed))),
     ];
     Ok(said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use assay_server::config::{Log, Sources};
+use assay_llm::Secret;
+use assay_server::config::{KEY_VARIABLES, Log, Sources};
 use assay_server::{App, Settings};
 use tracing_subscriber::EnvFilter;
 
@@ -19,7 +20,8 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: Serve) -> anyhow::Result<Outcome> {
     let is_check = args.check_config;
-    let settings = settings(args)?;
+    let mut settings = settings(args)?;
+    settings.server.models.keys = provider_keys();
     let filter = filter(&settings.log)?;
     if is_check {
         return check(&settings);
@@ -45,6 +47,15 @@ pub(crate) fn run(args: Serve) -> anyhow::Result<Outcome> {
     served.map(|()| Outcome::Done)
 }
 
+/// Keys of model providers from the environment; secrets of the workspace go before them.
+fn provider_keys() -> BTreeMap<String, Secret> {
+    let found = KEY_VARIABLES.into_iter().filter_map(|name| {
+        let value = std::env::var(name).ok().filter(|value| !value.trim().is_empty())?;
+        Some((name.to_owned(), Secret::new(value.trim())))
+    });
+    found.collect()
+}
+
 /// Flags, environment and file together.
 fn settings(args: Serve) -> anyhow::Result<Settings> {
     let Serve {
@@ -57,6 +68,11 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         allow_anonymous,
         prices,
         log_format,
+        models_provider,
+        models_base_url,
+        models_thinking,
+        models_summary,
+        models_ca_file,
     } = args;
     let said = [
         ("data", data),
@@ -66,6 +82,11 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         ("allow_anonymous", allow_anonymous.then(|| "true".to_owned())),
         ("prices", prices),
         ("log.format", log_format),
+        ("models.provider", models_provider),
+        ("models.base_url", models_base_url),
+        ("models.thinking", models_thinking),
+        ("models.summary", models_summary),
+        ("models.ca_file", models_ca_file),
     ];
     let flags = said.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     of_file(config.as_deref(), flags)

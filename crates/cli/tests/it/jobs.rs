@@ -94,8 +94,8 @@ fn commands_beside_the_server_queue_follow_compare_and_export() {
     let cancelled = place.assay("insights run --project chats --queue --focus errors").ok().out();
     place.assay(&format!("insights cancel {}", cancelled.trim())).ok();
     place
-        .assay("insights run --project chats --queue --tier deep --model m")
-        .fails_with(&["tier local only"]);
+        .assay("insights run --project chats --queue --tier deep --model m --base-url http://localhost:1/v1")
+        .fails_with(&["--base-url", "server's own settings"]);
     place.assay("insights run --project chats --tier deep").fails_with(&["--model"]);
 
     let server = Server::start(&place);

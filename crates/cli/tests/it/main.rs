@@ -16,6 +16,7 @@
 //! | `serving` | the server: kill -9 under load, other commands beside it |
 //! | `operating` | settings, keys, retention, logs, backups, and how a server ends |
 //! | `jobs` | jobs of the server: killed, followed, compared, exported |
+//! | `deep_jobs` | jobs that ask models, killed: the same report, nothing kept is asked again |
 //! | `full_disk` | a server whose disk is full, and has room again |
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
@@ -23,6 +24,8 @@
 mod analysis;
 mod bad_places;
 mod bad_records;
+#[cfg(unix)]
+mod deep_jobs;
 mod demo;
 mod exits;
 #[cfg(target_os = "linux")]

@@ -22,7 +22,7 @@ const LONGEST: usize = 24_000;
 ///
 /// # Errors
 /// [`Error::Invalid`], naming the variable that does not exist.
-pub(crate) fn check(config: &ReportConfig) -> Result<(), Error> {
+pub fn check(config: &ReportConfig) -> Result<(), Error> {
     let Some(template) = &config.summary_prompt else { return Ok(()) };
     let mut variables = 0;
     for piece in pieces(template) {

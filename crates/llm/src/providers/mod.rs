@@ -11,6 +11,7 @@ mod compatible;
 mod embeddings;
 mod failure;
 mod hints;
+mod known;
 mod openai;
 mod responses;
 mod settings;

@@ -104,6 +104,13 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("POST", "/sessions/{}/insights", Need::Permission(Permission(Rules, Create))),
     ("POST", "/sessions/{}/insights/estimate", Need::Permission(Permission(Projects, Read))),
     ("POST", "/sessions/{}/insights/{}/cancel", Need::Permission(Permission(Projects, Update))),
+    ("POST", "/sessions/{}/insights/{}/resume", Need::Permission(Permission(Rules, Create))),
+    // Taking edits back is one more edit.
+    ("DELETE", "/sessions/{}/insights/{}/edits", Need::Permission(Permission(Projects, Update))),
+    ("POST", "/sessions/{}/insights/{}/clusters/{}/dataset", Need::Permission(Permission(Datasets, Create))),
+    // A report quotes runs.
+    ("PUT", "/sessions/{}/insights/{}/share", Need::Permission(Permission(Runs, Share))),
+    ("DELETE", "/sessions/{}/insights/{}/share", Need::Permission(Permission(Runs, Share))),
     ("POST", "/v2/datasets/{}/experiment-runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs", Need::Permission(Permission(Datasets, Read))),
     ("POST", "/datasets/{}/runs/delta", Need::Permission(Permission(Datasets, Read))),

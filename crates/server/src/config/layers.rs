@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::ConfigError;
 use super::keys::{INGEST, KEYS, Key, Kind, PROJECT, Shape, nearest};
+use super::{ConfigError, KEY_VARIABLES};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +90,10 @@ impl Layers {
 
     /// Variables that look like settings and are none.
     pub(super) fn strange_variables(&self) -> Vec<String> {
-        let known = |name: &str| KEYS.iter().any(|key| key.variable() == name) || name == "ASSAY_CONFIG";
+        let known = |name: &str| {
+            let is_other = name == "ASSAY_CONFIG" || KEY_VARIABLES.contains(&name);
+            is_other || KEYS.iter().any(|key| key.variable() == name)
+        };
         self.environment.keys().filter(|name| !known(name)).cloned().collect()
     }
 }

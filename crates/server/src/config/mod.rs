@@ -9,6 +9,7 @@
 
 mod keys;
 mod layers;
+mod models;
 mod value;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use assay_llm::{Api, Limits};
 use toml::Table;
 
 use crate::admission::Policy;
 use keys::{KEYS, Key};
 use layers::{Layers, Origin};
+pub use models::{KEY_VARIABLES, ModelSettings};
 pub use value::{show_span, span};
 
 /// How the server is to behave. Made from flags, environment and file by the binary.
@@ -54,6 +57,8 @@ pub struct Config {
     pub audit_entries: usize,
     /// So many analyses at once; with none, jobs wait for another server of the store.
     pub insights_jobs: usize,
+    /// Which language models jobs may ask.
+    pub models: ModelSettings,
     /// What happens to runs on their way in, in all projects.
     pub ingest: Policy,
     /// The same for single projects, by name.
@@ -85,7 +90,8 @@ impl Default for Config {
             allow_anonymous: false,
             allowed_hosts: Vec::new(),
             audit_entries: 10_000,
-            insights_jobs: 1,
+            insights_jobs: 2,
+            models: ModelSettings::default(),
             ingest: Policy::default(),
             projects: BTreeMap::new(),
             retention: None,
@@ -247,6 +253,7 @@ impl Reader<'_> {
             allowed_hosts: self.parse("allowed_hosts", list)?.unwrap_or_default(),
             audit_entries: self.must("audit.keep", number)?,
             insights_jobs: self.must("insights.jobs", number)?,
+            models: self.models()?,
             ingest: self.policy("ingest", self.layers.table("ingest"))?,
             projects,
             retention: self.must("retention.default", value::span)?,
@@ -254,6 +261,45 @@ impl Reader<'_> {
             retention_long: self.must("retention.longlived", value::span)?,
             project_retention,
             retention_every: self.must("retention.every", always)?,
+        })
+    }
+
+    fn models(&self) -> Result<ModelSettings, ConfigError> {
+        let positive = |text: &str| match text.parse::<usize>() {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err("write a number from 1".to_owned()),
+        };
+        let rate = |text: &str| positive(text).map(|number| number as u64);
+        let always = |text: &str| value::span(text)?.ok_or_else(|| "it cannot be off".to_owned());
+        let word = |text: &str| Ok::<_, String>(text.to_owned());
+        let kind = |text: &str| {
+            let words = || Api::ALL.map(Api::as_str).join(", ");
+            Api::named(text).ok_or_else(|| format!("write one of {}", words()))
+        };
+        let base_url = self.parse("models.base_url", web_address)?;
+        let provider = self.parse("models.provider", kind)?;
+        if provider == Some(Api::Compatible) && base_url.is_none() {
+            let why = "compatible needs models.base_url, such as http://localhost:11434/v1".into();
+            let origin = self.text("models.provider")?.1.to_string();
+            return Err(ConfigError::Value { key: "models.provider".into(), origin, why });
+        }
+        Ok(ModelSettings {
+            provider: provider.or(base_url.as_ref().map(|_| Api::Compatible)),
+            base_url,
+            thinking: self.parse("models.thinking", word)?,
+            summary: self.parse("models.summary", word)?,
+            ca_file: self.path("models.ca_file")?,
+            limits: Limits {
+                concurrency: self.must("models.concurrency", positive)?,
+                requests_per_minute: self.parse("models.requests_per_minute", rate)?,
+                tokens_per_minute: self.parse("models.tokens_per_minute", rate)?,
+                patience: self.must("models.patience", always)?,
+            },
+            timeout: self.must("models.timeout", always)?,
+            thread_tokens: self.must("models.thread_tokens", positive)?,
+            read: self.must("models.read", positive)?,
+            redact: self.must("models.redact", value::flag)?,
+            keys: BTreeMap::new(),
         })
     }
 

@@ -5,6 +5,7 @@
 //! examples of a moment. Everything else translates requests: `dataset` the
 //! datasets themselves, `examples` their examples, `versions` their history.
 
+pub(crate) mod collect;
 mod comparative;
 mod conditions;
 pub(crate) mod dataset;

@@ -2,21 +2,28 @@
 //!
 //! Analyses are long and want every core; answering requests must not wait for
 //! them. The pool leaves one core free and, where the system allows, runs at a
-//! lower priority than everything else in the process.
+//! lower priority than everything else in the process. An analysis holds the
+//! pool while it computes, not while it waits for models: jobs take turns.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 
 use assay_domain::Report;
-use assay_domain::job::{Job, Progress as JobProgress, Scope};
+use assay_domain::job::{Job, Progress as JobProgress, Scope, Spend};
 use assay_insights::context::{Progress, Stage};
+use assay_insights::preview::Preview;
 use assay_insights::{Context, Error};
-use assay_llm::MiniLm;
+use assay_llm::{Budget, MiniLm};
 use assay_store::{Catalog as _, Project, block_on};
 use parking_lot::Mutex;
+use rust_decimal::Decimal;
+use tokio::runtime::Handle;
 
+use super::ask::{self, Line};
 use super::queue;
-use super::request::MAX_SAMPLE;
-use crate::app::App;
+use crate::app::{App, Store};
 
 /// Threads are that much nicer than others (0 to 19).
 #[cfg(target_os = "linux")]
@@ -45,52 +52,115 @@ impl Analyst {
         Ok(Self { pool, embedder })
     }
 
-    /// Makes the report of a job; draws its threads first where nobody has. Blocks.
-    pub(super) fn analyse(&self, app: &App, job: &Job, watch: &Watch) -> Result<Report, Error> {
+    /// Makes the report of a job; draws its threads first where nobody has. `spent` is what
+    /// earlier attempts cost. Blocks: for threads of the runtime on which that is allowed.
+    pub(super) fn analyse(
+        &self,
+        app: &App,
+        job: &Job,
+        spent: Decimal,
+        watch: &Watch,
+    ) -> Result<Report, Error> {
+        let runtime = Handle::current();
+        let (job, line) = runtime.block_on(async {
+            let job = ask::settled(app, job).await?;
+            let line = Line::of_job(app, &job, spent).await?;
+            Ok::<_, Error>((job, line))
+        })?;
+        let Some(line) = line else { return self.run(app, &job, watch, None) };
+        let _ = watch.budget.set(line.budget().clone());
+        line.with(|analyst| self.run(app, &job, watch, Some(analyst))).map_err(|error| line.explain(error))
+    }
+
+    fn run(
+        &self,
+        app: &App,
+        job: &Job,
+        watch: &Watch,
+        analyst: Option<&assay_insights::Analyst<'_>>,
+    ) -> Result<Report, Error> {
         let store = &app.store;
-        let ctx = Context {
+        let ctx = self.context(store, watch, analyst);
+        self.in_turns(async {
+            let project = store.project_by_id(job.project).await?;
+            let project = project.ok_or_else(|| Error::Invalid("its project was deleted".to_owned()))?;
+            let scope = match queue::scope(store, job.id).await? {
+                Some(scope) => scope,
+                None => draw(app, &ctx, &project, job).await?,
+            };
+            if scope.threads.is_empty() {
+                let text = "no traces matched: widen the time range or the filter";
+                return Err(Error::Invalid(text.to_owned()));
+            }
+            let mut config = job.config.clone();
+            if job.sampling_rate.is_some() {
+                config.sample.size = Some(scope.threads.len());
+            }
+            assay_insights::run_over(&ctx, &project, &config, &scope).await
+        })
+    }
+
+    /// What a job's config gives on the threads its sample draws. Blocks.
+    pub(super) fn preview(&self, app: &App, project: &Project, job: &Job) -> Result<(Preview, Spend), Error> {
+        let watch = Watch::default();
+        let line = Handle::current().block_on(Line::once(app, job))?;
+        let look = |analyst: Option<&assay_insights::Analyst<'_>>| {
+            let ctx = self.context(&app.store, &watch, analyst);
+            self.in_turns(assay_insights::preview(&ctx, project, &job.config))
+        };
+        let Some(line) = line else { return Ok((look(None)?, Spend::default())) };
+        let seen = line.with(|analyst| look(Some(analyst))).map_err(|error| line.explain(error))?;
+        Ok((seen, ask::spend(line.budget())))
+    }
+
+    fn context<'a>(
+        &'a self,
+        store: &'a Store,
+        watch: &'a Watch,
+        analyst: Option<&'a assay_insights::Analyst<'a>>,
+    ) -> Context<'a, Store> {
+        Context {
             store,
             embedder: &self.embedder,
-            analyst: None,
+            analyst,
             remember: true,
             progress: watch,
             cancel: &watch.stop,
-        };
+        }
+    }
+
+    /// Runs work to its end, on the pool whenever it can go on. Blocks.
+    pub(super) fn in_turns<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
+        let mut work = Box::pin(work);
+        let runtime = Handle::current();
+        block_on(std::future::poll_fn(|context| {
+            let waker = context.waker().clone();
+            self.turn(&runtime, work.as_mut(), &waker)
+        }))
+    }
+
+    fn turn<T: Send>(
+        &self,
+        runtime: &Handle,
+        work: Pin<&mut (impl Future<Output = T> + Send)>,
+        waker: &std::task::Waker,
+    ) -> Poll<T> {
         self.pool.install(|| {
-            block_on(async {
-                let project = store.project_by_id(job.project).await?;
-                let project = project.ok_or_else(|| Error::Invalid("its project was deleted".to_owned()))?;
-                let scope = match queue::scope(store, job.id).await? {
-                    Some(scope) => scope,
-                    None => draw(app, &ctx, &project, job).await?,
-                };
-                if scope.threads.is_empty() {
-                    let text = "no traces matched: widen the time range or the filter";
-                    return Err(Error::Invalid(text.to_owned()));
-                }
-                let mut config = job.config.clone();
-                if job.sampling_rate.is_some() {
-                    config.sample.size = Some(scope.threads.len());
-                }
-                assay_insights::run_over(&ctx, &project, &config, &scope).await
-            })
+            // Time-outs and models need the runtime, wherever they are waited for.
+            let _inside = runtime.enter();
+            work.poll(&mut std::task::Context::from_waker(waker))
         })
     }
 }
 
-async fn draw(
-    app: &App,
-    ctx: &Context<'_, crate::app::Store>,
-    project: &Project,
-    job: &Job,
-) -> Result<Scope, Error> {
+async fn draw(app: &App, ctx: &Context<'_, Store>, project: &Project, job: &Job) -> Result<Scope, Error> {
     let mut config = job.config.clone();
     if let Some(rate) = job.sampling_rate {
         config.sample.size = None;
         let all = assay_insights::scope(ctx, project, &config).await?;
         // At most as many as there are, so the product fits.
         let wanted = (all.population as f64 * rate).ceil() as usize;
-        config.sample.size = Some(wanted.clamp(1, MAX_SAMPLE));
+        config.sample.size = Some(wanted.max(1));
     }
     let scope = assay_insights::scope(ctx, project, &config).await?;
     queue::keep_scope(&app.store, job, &scope, app.now()).await?;
@@ -113,11 +183,17 @@ fn be_nice() {}
 pub(super) struct Watch {
     pub(super) stop: AtomicBool,
     at: Mutex<JobProgress>,
+    budget: OnceLock<Arc<Budget>>,
 }
 
 impl Watch {
     pub(super) fn progress(&self) -> JobProgress {
         self.at.lock().clone()
+    }
+
+    /// What this attempt has spent on models.
+    pub(super) fn spend(&self) -> Spend {
+        self.budget.get().map(|budget| ask::spend(budget)).unwrap_or_default()
     }
 
     pub(super) fn is_asked(&self) -> bool {

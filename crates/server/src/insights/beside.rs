@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::configs::{self, ConfigBody, SavedConfig};
+use super::models::Offer;
 use super::queue;
 use super::request::{self, Occasion};
 use super::schedule::Schedule;
@@ -28,7 +29,8 @@ pub async fn enqueue(
         Some(saved) => request::merge(saved.entries(), entries),
         None => entries,
     };
-    let occasion = Occasion { project, now, saved: known, due: None };
+    // Which keys there are only the server knows: it settles the models when it begins.
+    let occasion = Occasion { project, now, saved: known, due: None, offer: &Offer::default() };
     let job = request::job(entries, &occasion).map_err(text)?;
     queue::add(store, &job).await.map_err(|error| error.to_string())?;
     Ok(job)

@@ -75,7 +75,7 @@ fn told(entry: &Entry) -> Value {
         "stage": state.progress.stage,
         "done": state.progress.done,
         "total": state.progress.total,
-        "spend": state.spend,
+        "spend": shape::spend(&state.spend),
         "error": state.error,
     })
 }

@@ -49,8 +49,16 @@ pub(crate) async fn of_report(
     report: Report,
     file: &str,
 ) -> ApiResult<Response> {
+    answered(report, file, Stored { app, project }).await
+}
+
+/// The same with the conversations its page may show.
+pub(super) async fn answered(
+    report: Report,
+    file: &str,
+    conversations: impl Conversations + Send + 'static,
+) -> ApiResult<Response> {
     let kind = kind_of(file).ok_or_else(|| ApiError::not_found(format!("file {file:?}")))?;
-    let conversations = Stored { app, project };
     let made = tokio::task::spawn_blocking(move || write(kind, &report, &conversations)).await;
     let bytes = made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
         tracing::error!(%error, "a report could not be written as a file");
@@ -82,7 +90,7 @@ fn kind_of(file: &str) -> Option<Kind> {
     })
 }
 
-fn write(kind: Kind, report: &Report, conversations: &Stored) -> io::Result<Vec<u8>> {
+fn write(kind: Kind, report: &Report, conversations: &impl Conversations) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     match kind {
         Kind::Json => out.extend(assay_ui::json(report).into_bytes()),

@@ -1,17 +1,23 @@
 //! A config from plain words: what somebody wants to know, and how the traces
 //! are built, become a prompt, a name and attributes.
 //!
-//! This is the local form: no language model is asked, so the words are used
+//! Where there is a key, a model drafts them (`draft`). Without one, or where it
+//! cannot be asked, this is the local form, which says so: the words are used
 //! as they stand, and the attributes are chosen by what the words speak of.
 
-use assay_domain::report::Focus;
+use assay_domain::Job;
+use assay_domain::job::Spend;
+use assay_domain::report::{Focus, Tier};
+use assay_insights::Error;
+use assay_store::Project;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{jobs, request};
+use super::draft::{self, Drafted};
+use super::{jobs, request, shape};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
@@ -19,20 +25,27 @@ use crate::extract::Body;
 /// So many characters of an answer go into the prompt, and so many words into a name.
 const MAX_ANSWER: usize = 4000;
 const NAME_WORDS: usize = 7;
+/// Threads a model is shown for a draft.
+const EXAMPLES: usize = 5;
 
 #[derive(Deserialize, ToSchema)]
 pub(super) struct GenerateRequest {
     /// Answers by question.
     user_context: Map<String, Value>,
+    /// `openai`, `anthropic`, or a model's name
     #[serde(default)]
-    #[expect(dead_code, reason = "documented; the local form asks no model")]
     model: Option<String>,
+    /// The model that drafts
+    #[serde(default)]
+    cluster_model: Option<String>,
+    #[serde(default)]
+    summary_model: Option<String>,
 }
 
 /// Drafts a config from answers in plain words.
 #[utoipa::path(post, path = "/sessions/{session_id}/insights/configs/generate", tag = "insights",
     params(("session_id" = Uuid, Path)), request_body = GenerateRequest,
-    responses((status = 200, description = "`{summary_prompt, name, attribute_schemas, focus, generated_by}`"),
+    responses((status = 200, description = "`{summary_prompt, name, attribute_schemas, focus, generated_by, note}`"),
         (status = 422, description = "there is no answer")))]
 pub(super) async fn generate(
     State(app): State<App>,
@@ -46,13 +59,99 @@ pub(super) async fn generate(
     let asked: Vec<&str> =
         answers.iter().filter(|a| !a.is_about_structure).map(|a| a.text.as_str()).collect();
     let focus = request::focus_of_words(asked.iter().copied());
+    let note = match by_model(&app, &project, &body, &answers, has_threads).await? {
+        Ok(drafted) => return Ok(Json(told(drafted, &asked, focus))),
+        Err(note) => note,
+    };
     Ok(Json(json!({
         "summary_prompt": prompt(&answers, has_threads),
         "name": name(&asked, focus),
         "attribute_schemas": attributes(&asked.join(" ").to_lowercase(), focus),
         "focus": focus,
         "generated_by": "local",
+        "note": note,
     })))
+}
+
+fn told(drafted: Drafted, asked: &[&str], focus: Focus) -> Value {
+    let named = Some(drafted.name).filter(|name| !name.is_empty());
+    json!({
+        "summary_prompt": drafted.summary_prompt,
+        "name": named.unwrap_or_else(|| name(asked, focus)),
+        "attribute_schemas": drafted.attribute_schemas,
+        "focus": focus,
+        "generated_by": drafted.by,
+        "note": null,
+        "spend": shape::spend(&drafted.spend),
+    })
+}
+
+/// What a model drafts, or why none does.
+async fn by_model(
+    app: &App,
+    project: &Project,
+    body: &GenerateRequest,
+    answers: &[Answer],
+    has_threads: bool,
+) -> ApiResult<Result<Drafted, String>> {
+    let mut entries = Map::new();
+    let words = [
+        ("model", &body.model),
+        ("cluster_model", &body.cluster_model),
+        ("summary_model", &body.summary_model),
+    ];
+    for (field, word) in words {
+        if let Some(word) = word {
+            entries.insert(field.to_owned(), json!(word));
+        }
+    }
+    entries.insert("sample".to_owned(), json!(EXAMPLES));
+    let job = jobs::asked(app, project, entries).await?;
+    if job.tier.is_local() {
+        let lack = job.unmet.into_iter().find(|unmet| unmet.field.ends_with("model"));
+        let reason = lack.map_or_else(|| "there is no key for a model".to_owned(), |unmet| unmet.reason);
+        return Ok(Err(format!("drafted without a model: {reason}")));
+    }
+    let examples = examples(app, project, &job).await;
+    let said: Vec<(String, String)> =
+        answers.iter().map(|answer| (answer.question.clone(), answer.text.clone())).collect();
+    let drafted = draft::draft(app, &job, &said, &examples, slots(has_threads)).await;
+    if let Ok(drafted) = &drafted {
+        for (stage, spent) in &drafted.spend.stages {
+            app.metrics.asked(stage, spent, &Spend::default());
+        }
+    }
+    Ok(drafted.map_err(|reason| format!("drafted without a model: {reason}")))
+}
+
+/// Requests and summaries of a few threads, by rule; none where there are none.
+async fn examples(app: &App, project: &Project, job: &Job) -> Vec<(String, String)> {
+    let mut job = job.clone();
+    job.tier = Tier::Local;
+    job.config.tier = Tier::Local;
+    let (app, project) = (app.clone(), project.clone());
+    let seen = tokio::task::spawn_blocking(move || {
+        let analyst = app.insights.analyst().map_err(Error::Invalid)?;
+        analyst.preview(&app, &project, &job)
+    });
+    match seen.await {
+        Ok(Ok((seen, _))) => seen.threads.into_iter().map(|one| (one.request, one.summary)).collect(),
+        // A draft can be made without any.
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "threads for a draft could not be read");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+/// The variables that show a thread.
+fn slots(has_threads: bool) -> &'static str {
+    if has_threads {
+        "Conversation:\n{{all_thread_messages}}\n"
+    } else {
+        "Inputs:\n{{run.inputs}}\n\nOutputs:\n{{run.outputs}}\n\nError, if any:\n{{run.error}}\n"
+    }
 }
 
 struct Answer {
@@ -87,13 +186,7 @@ fn prompt(answers: &[Answer], has_threads: bool) -> String {
     for answer in answers {
         prompt.push_str(&format!("{}\n{}\n\n", words(&answer.question), words(&answer.text)));
     }
-    if has_threads {
-        prompt.push_str("Conversation:\n{{all_thread_messages}}\n");
-    } else {
-        prompt.push_str(
-            "Inputs:\n{{run.inputs}}\n\nOutputs:\n{{run.outputs}}\n\nError, if any:\n{{run.error}}\n",
-        );
-    }
+    prompt.push_str(slots(has_threads));
     prompt
 }
 

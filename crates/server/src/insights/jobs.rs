@@ -8,9 +8,10 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::models::Offer;
 use super::queue::{self, Entry};
 use super::request::{self, Occasion};
-use super::{analyst, configs, shape};
+use super::{analyst, configs, edits, shape};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, uuid};
@@ -29,10 +30,11 @@ pub(super) async fn find(app: &App, project: &str, job: &str) -> ApiResult<Entry
     found.ok_or_else(|| ApiError::not_found(format!("insights job {id}")))
 }
 
-/// The report of a job; `None` until it is done.
+/// The report of a job, edited as somebody wants it; `None` until it is done.
 pub(crate) async fn report_of(app: &App, entry: &Entry) -> ApiResult<Option<Report>> {
-    match entry.state.report {
-        Some(id) => Ok(app.store.report(id).await?),
+    let Some(id) = entry.state.report else { return Ok(None) };
+    match app.store.report(id).await? {
+        Some(report) => edits::applied(app, entry.job.id, report).await.map(Some),
         None => Ok(None),
     }
 }
@@ -54,7 +56,8 @@ pub(super) async fn asked(
         }
         None => (body, None),
     };
-    request::job(entries, &Occasion { project, now: app.now(), saved, due: None })
+    let offer = Offer::of(app).await?;
+    request::job(entries, &Occasion { project, now: app.now(), saved, due: None, offer: &offer })
 }
 
 /// Makes a job. What was acknowledged before is in its scope.
@@ -153,6 +156,23 @@ pub(super) async fn cancel(
     Ok(Json(shape::brief(&entry)))
 }
 
+/// Begins a job again that failed or was cancelled. It reads the same threads, and what models
+/// answered is not asked again.
+#[utoipa::path(post, path = "/sessions/{session_id}/insights/{job_id}/resume", tag = "insights",
+    params(("session_id" = Uuid, Path), ("job_id" = Uuid, Path)),
+    responses((status = 200, description = "`{id, name, status, error}`"), (status = 404, description = "there is none"),
+        (status = 409, description = "somebody else resumed it at the same moment")))]
+pub(super) async fn resume(
+    State(app): State<App>,
+    Path((project, job)): Path<(String, String)>,
+) -> ApiResult<Json<Value>> {
+    let entry = find(&app, &project, &job).await?;
+    let entry = queue::resume(&app.store, entry.job.id, app.now()).await?;
+    let entry = entry.ok_or_else(|| ApiError::not_found(format!("insights job {job}")))?;
+    app.insights.wake.notify_one();
+    Ok(Json(shape::brief(&entry)))
+}
+
 /// Deletes a job and its report; stops it first where it has not ended.
 #[utoipa::path(delete, path = "/sessions/{session_id}/insights/{job_id}", tag = "insights",
     params(("session_id" = Uuid, Path), ("job_id" = Uuid, Path)),
@@ -215,9 +235,7 @@ pub(super) async fn estimate(
     };
     let population = usize::try_from(app.store.thread_count(&page).await?).unwrap_or(usize::MAX);
     let threads = match job.sampling_rate {
-        Some(rate) => {
-            ((population as f64 * rate).ceil() as usize).clamp(1, request::MAX_SAMPLE).min(population)
-        }
+        Some(rate) => ((population as f64 * rate).ceil() as usize).max(1).min(population),
         None => config.sample.size.unwrap_or(population).min(population),
     };
     let (per_thread, basis) = pace(&app, &project).await?;

@@ -7,18 +7,29 @@
 
 pub mod alerts;
 mod analyst;
+mod ask;
 pub mod beside;
+pub mod cases;
 mod compare;
 pub mod configs;
+mod dataset;
+mod draft;
+mod edits;
 mod events;
 pub(crate) mod files;
 mod generate;
 mod jobs;
+mod ledger;
 mod members;
+mod models;
+mod preview;
 pub mod queue;
 mod request;
 pub mod schedule;
+mod schemas;
 mod shape;
+mod share;
+mod tier;
 mod worker;
 
 use std::sync::OnceLock;
@@ -31,7 +42,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use analyst::Analyst;
+use ask::Endpoints;
 pub(crate) use jobs::report_of;
+pub(crate) use share::KIND as SHARE_KIND;
 pub(crate) use worker::Workers;
 
 use crate::app::App;
@@ -43,10 +56,17 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(compare::compare))
         .routes(routes!(configs::list, configs::create))
         .routes(routes!(generate::generate))
+        .routes(routes!(preview::preview))
         .routes(routes!(configs::update, configs::delete))
         .routes(routes!(jobs::read, jobs::update, jobs::delete))
         .routes(routes!(jobs::cancel))
-        .routes(routes!(jobs::cluster))
+        .routes(routes!(jobs::resume))
+        .routes(routes!(jobs::cluster, edits::change))
+        .routes(routes!(edits::list, edits::restore))
+        .routes(routes!(dataset::create))
+        .routes(routes!(share::share, share::read, share::unshare))
+        .routes(routes!(share::shared))
+        .routes(routes!(share::shared_file))
         .routes(routes!(members::list))
         .routes(routes!(events::stream))
         .routes(routes!(files::download))
@@ -59,6 +79,7 @@ pub(crate) struct Desk {
     pub(crate) wake: Notify,
     /// The server stops: jobs go back to the queue, streams end.
     pub(crate) stop: CancellationToken,
+    endpoints: Endpoints,
     analyst: OnceLock<Result<Analyst, String>>,
 }
 
@@ -83,5 +104,9 @@ pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), Erro
         .await
 }
 
+#[cfg(test)]
+mod edit_tests;
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::{edits, ledger, share};
+
 const JOB: &str = "insights_job";
 const STATE: &str = "insights_state";
 const SCOPE: &str = "insights_scope";
@@ -112,6 +114,23 @@ pub async fn cancel(store: &impl Records, id: Uuid, now: Time) -> Result<Option<
     Ok(Some(entry))
 }
 
+/// Puts a job that failed or was cancelled back into the queue: the same threads, and what models
+/// answered is remembered. One that is open or has its report stays as it is; `None` where there is none.
+///
+/// # Errors
+/// What the store says.
+pub async fn resume(store: &impl Records, id: Uuid, now: Time) -> Result<Option<Entry>, Error> {
+    let Some(mut entry) = find(store, id).await? else { return Ok(None) };
+    if !matches!(entry.state.status, JobStatus::Failed | JobStatus::Cancelled) {
+        return Ok(Some(entry));
+    }
+    let Entry { job, state } = &mut entry;
+    *state = JobState { attempt: 0, spend: state.spend.clone(), ..JobState::default() };
+    let open = record(OPEN, job, &json!(null), now);
+    store.change(vec![Change::Insert(open), Change::Replace(record(STATE, job, &*state, now))]).await?;
+    Ok(Some(entry))
+}
+
 /// Whether somebody asked to cancel it.
 pub(super) async fn is_cancelled(store: &impl Records, id: Uuid) -> Result<bool, Error> {
     Ok(store.record(CANCEL, id).await?.is_some())
@@ -121,6 +140,16 @@ pub(super) async fn end_cancelled(store: &impl Records, entry: &mut Entry, now: 
     entry.state.status = JobStatus::Cancelled;
     entry.state.error = Some("cancelled".to_owned());
     end(store, entry, now, Vec::new()).await
+}
+
+/// Writes what a cancelled job has spent once its last calls have ended.
+pub(super) async fn note_spend(store: &impl Records, entry: &Entry, now: Time) -> Result<(), Error> {
+    let Some(Entry { job, mut state }) = find(store, entry.job.id).await? else { return Ok(()) };
+    if state.status != JobStatus::Cancelled || state.spend == entry.state.spend {
+        return Ok(());
+    }
+    state.spend = entry.state.spend.clone();
+    store.change(vec![state_change(&job, &state, now)]).await
 }
 
 /// Writes the final state, together with other changes.
@@ -140,8 +169,9 @@ pub(super) async fn end(
 }
 
 /// Of a job that has ended, nothing more is to be done.
-fn settled(id: Uuid) -> [Change; 3] {
+fn settled(id: Uuid) -> [Change; 4] {
     [
+        Change::Delete { kind: ledger::KIND.to_owned(), id },
         Change::Delete { kind: OPEN.to_owned(), id },
         Change::Delete { kind: CANCEL.to_owned(), id },
         Change::DeleteChildren { kind: CLAIM.to_owned(), parent: id },
@@ -158,8 +188,9 @@ pub async fn delete(store: &impl Records, id: Uuid) -> Result<(), Error> {
 }
 
 fn deletion(id: Uuid) -> Vec<Change> {
-    let mut changes: Vec<Change> =
-        [JOB, STATE, SCOPE].map(|kind| Change::Delete { kind: kind.to_owned(), id }).into();
+    let mut changes: Vec<Change> = [JOB, STATE, SCOPE, edits::KIND, share::KIND]
+        .map(|kind| Change::Delete { kind: kind.to_owned(), id })
+        .into();
     changes.extend(settled(id));
     changes
 }
@@ -248,7 +279,9 @@ pub(super) async fn carry_on(store: &impl Records, entry: &mut Entry, now: Time)
 pub(super) async fn release(store: &impl Records, entry: &mut Entry, now: Time) -> Result<(), Error> {
     entry.state.status = JobStatus::Queued;
     entry.state.lease = None;
-    store.change(vec![Change::Replace(record(STATE, &entry.job, &entry.state, now))]).await
+    // What it spent is in its state by now.
+    let ledger = Change::Delete { kind: ledger::KIND.to_owned(), id: entry.job.id };
+    store.change(vec![Change::Replace(record(STATE, &entry.job, &entry.state, now)), ledger]).await
 }
 
 /// The threads of a job, once they are drawn.
@@ -267,6 +300,11 @@ pub(super) async fn keep_scope(
     now: Time,
 ) -> Result<(), Error> {
     store.change(vec![Change::Put(record(SCOPE, job, scope, now))]).await
+}
+
+/// The change that writes how far a job is, for those who write something else with it.
+pub(super) fn state_change(job: &Job, state: &JobState, now: Time) -> Change {
+    Change::Replace(record(STATE, job, state, now))
 }
 
 fn record(kind: &str, job: &Job, body: &impl Serialize, now: Time) -> Record {

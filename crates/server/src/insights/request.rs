@@ -4,8 +4,10 @@
 //! Windows become absolute here. A wrong value is 422, a wish that makes no
 //! sense 400; nothing is checked later than this.
 
-use assay_domain::job::{Job, Unmet};
-use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, Shape, Tier};
+use std::collections::BTreeMap;
+
+use assay_domain::job::Job;
+use assay_domain::report::{Focus, Models, PredefinedCategory, ReportConfig, Sample, Shape, Tier};
 use assay_domain::{ProjectId, Time};
 use assay_store::{Filter, Project};
 use chrono::TimeDelta;
@@ -15,12 +17,15 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::models::{Choice, Offer, Words};
+use super::schemas;
+use super::tier::{self, Decision};
 use crate::error::{ApiError, ApiResult};
 use crate::fields::Moment;
 use crate::filters;
 
-/// Most threads that are read for one report.
-pub(crate) const MAX_SAMPLE: usize = 1000;
+/// Most categories that a level can be asked to have.
+const MAX_CATEGORIES: usize = 100_000;
 const MAX_PARTITIONS: usize = 10;
 const MAX_LEVELS: usize = 4;
 /// Ten years.
@@ -42,30 +47,52 @@ pub(crate) struct JobRequest {
     last_n_hours: Option<i64>,
     /// Holds for a root run of every thread that is read.
     filter: Option<String>,
-    /// 1 and above: at most so many threads (up to 1000). Below 1: that share of them.
+    /// 1 and above: at most so many threads. Below 1: that share of them. All of them where absent
     sample: Option<f64>,
     /// Target numbers of categories per level, in any order.
     hierarchy: Option<Vec<u32>>,
     /// Top categories: descriptions by name, at most 10.
     partitions: Option<Map<String, Value>>,
-    summary_prompt: Option<String>,
+    /// Mustache template; names at least one of `run.inputs`, `run.outputs`, `run.error`,
+    /// `run.feedback`, `all_thread_messages`
+    pub(super) summary_prompt: Option<String>,
     /// By name: `{type, description, enum, filter_by}`
-    attribute_schemas: Option<Map<String, Value>>,
+    pub(super) attribute_schemas: Option<Map<String, Value>>,
     /// Answers by question.
-    user_context: Option<Map<String, Value>>,
-    model: Option<String>,
-    cluster_model: Option<String>,
-    summary_model: Option<String>,
+    pub(super) user_context: Option<Map<String, Value>>,
+    /// `openai`, `anthropic`, or a model's name
+    pub(super) model: Option<String>,
+    /// Names and concludes: `openai`, `anthropic`, or a model's name
+    pub(super) cluster_model: Option<String>,
+    /// Reads threads: `openai`, `anthropic`, or a model's name
+    pub(super) summary_model: Option<String>,
     is_scheduled: Option<bool>,
-    validate_model_secrets: Option<bool>,
-    /// `local` (where absent), `names` or `deep`
-    tier: Option<String>,
+    /// Whether a missing key is refused at once (where absent) or found out when the job begins
+    pub(super) validate_model_secrets: Option<bool>,
+    /// `local`, `names` or `deep`; where absent, `deep` if there is a key for the models and `local` if not
+    pub(super) tier: Option<String>,
     /// `usage` or `errors`; what the instructions ask for where absent
     focus: Option<String>,
-    /// US dollars
-    #[schema(value_type = Option<f64>)]
-    budget: Option<Decimal>,
+    /// US dollars that models may cost at most
+    pub(super) budget: Option<f64>,
+    /// So many threads a model reads in tier `deep`; the others are placed by their vectors
+    pub(super) read: Option<usize>,
     seed: Option<u64>,
+}
+
+impl JobRequest {
+    /// What it says of models.
+    pub(super) fn words(&self) -> Words<'_> {
+        Words {
+            model: self.model.as_deref(),
+            thinking: self.cluster_model.as_deref(),
+            summary: self.summary_model.as_deref(),
+        }
+    }
+
+    pub(super) fn says_model(&self) -> bool {
+        self.model.as_ref().is_some_and(|word| !word.is_empty())
+    }
 }
 
 /// What a job is made from, besides the request.
@@ -75,6 +102,8 @@ pub(crate) struct Occasion<'a> {
     /// Name and focus of the saved config, where there is one.
     pub(crate) saved: Option<(Uuid, String, Option<Focus>)>,
     pub(crate) due: Option<Time>,
+    /// Which models could be asked.
+    pub(crate) offer: &'a Offer,
 }
 
 /// The entries of a saved config with those of a request over them. A window
@@ -103,9 +132,10 @@ pub(crate) fn config_id(entries: &Map<String, Value>) -> ApiResult<Option<String
 /// The job that is asked for.
 pub(crate) fn job(entries: Map<String, Value>, occasion: &Occasion<'_>) -> ApiResult<Job> {
     let request = read(&entries)?;
-    let tier = tier(request.tier.as_deref())?;
-    let (config, sampling_rate, mut unmet) = plan(&request, occasion)?;
-    unmet.extend(unmet_by(tier, &request));
+    let budget = budget(request.budget)?;
+    let (mut config, sampling_rate) = plan(&request, occasion)?;
+    let Decision { tier, choice, unmet } = tier::decide(&request, occasion.offer, occasion.now)?;
+    ask(&mut config, tier, choice.as_ref(), &request, occasion.offer)?;
     let saved_name = occasion.saved.as_ref().map(|(_, name, _)| name.clone());
     let name = match request.name.as_deref().map(str::trim).filter(|name| !name.is_empty()) {
         Some(name) => checked_name(name)?,
@@ -122,8 +152,9 @@ pub(crate) fn job(entries: Map<String, Value>, occasion: &Occasion<'_>) -> ApiRe
         saved_config: occasion.saved.as_ref().map(|(id, ..)| *id),
         due: occasion.due,
         tier,
-        models: Vec::new(),
-        budget: request.budget,
+        models: config.models.iter().flat_map(names).collect(),
+        providers: choice.map(|choice| choice.providers),
+        budget: budget.filter(|_| !tier.is_local()),
         config,
         sampling_rate,
         request: entries,
@@ -142,30 +173,77 @@ pub(crate) fn checked_name(name: &str) -> ApiResult<String> {
 /// Checks everything a config can say, as if a job were made from it now.
 pub(crate) fn check(entries: &Map<String, Value>, project: ProjectId, now: Time) -> ApiResult<()> {
     let project = Project { id: project, ..Project::default() };
-    let occasion = Occasion { project: &project, now, saved: None, due: None };
+    // Which keys there are when it is used nobody knows.
+    let occasion = Occasion { project: &project, now, saved: None, due: None, offer: &Offer::default() };
     job(entries.clone(), &occasion).map(|_| ())
 }
 
-fn tier(given: Option<&str>) -> ApiResult<Tier> {
-    let wanted = match given {
-        None | Some("" | "local") => return Ok(Tier::Local),
-        Some("names") => Tier::Names,
-        Some("deep") => Tier::Deep,
-        Some(_) => return Err(ApiError::invalid(&["body", "tier"], "expected local, names or deep")),
-    };
-    Err(ApiError::bad_request(format!(
-        "tier {:?} needs a language model, and this server cannot ask one yet; leave tier out or ask for \"local\"",
-        wanted.as_str()
-    )))
+/// Puts what models are to do into the config, where any are asked.
+fn ask(
+    config: &mut ReportConfig,
+    tier: Tier,
+    choice: Option<&Choice>,
+    request: &JobRequest,
+    offer: &Offer,
+) -> ApiResult<()> {
+    let attributes = schemas::read(request.attribute_schemas.as_ref())?;
+    let prompt = request.summary_prompt.as_ref().filter(|prompt| !prompt.trim().is_empty());
+    let asked = ReportConfig { summary_prompt: prompt.cloned(), ..ReportConfig::default() };
+    assay_insights::model::template::check(&asked)
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let instructions = instructions(request.user_context.as_ref())?;
+    if request.read == Some(0) {
+        return Err(ApiError::invalid(&["body", "read"], "a number of threads from 1 is needed"));
+    }
+    if tier.is_local() {
+        return Ok(());
+    }
+    config.tier = tier;
+    config.models = choice.map(|choice| choice.models.clone());
+    config.instructions = instructions;
+    config.budget = request.budget;
+    if tier == Tier::Deep {
+        config.summary_prompt = asked.summary_prompt;
+        config.attributes = attributes;
+        // Nobody is to pay for a million threads without having said so.
+        let is_bounded = request.sample.is_some() || request.budget.is_some();
+        config.read_by_model = request.read.or(offer.read.filter(|_| !is_bounded));
+    }
+    Ok(())
 }
 
-/// Config, sampling rate, and what had to be changed.
-type Plan = (ReportConfig, Option<f64>, Vec<Unmet>);
+/// The different names of the two models.
+fn names(models: &Models) -> Vec<String> {
+    let mut names = vec![models.thinking.clone(), models.summary.clone()];
+    names.dedup();
+    names
+}
 
-fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
+fn budget(given: Option<f64>) -> ApiResult<Option<Decimal>> {
+    let invalid = |text| ApiError::invalid(&["body", "budget"], text);
+    let Some(given) = given else { return Ok(None) };
+    if !given.is_finite() || given < 0.0 {
+        return Err(invalid("money to spend is not negative"));
+    }
+    Decimal::try_from(given).map(Some).map_err(|_| invalid("this is no amount of money"))
+}
+
+fn instructions(given: Option<&Map<String, Value>>) -> ApiResult<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for (question, answer) in given.into_iter().flatten() {
+        let Some(answer) = answer.as_str() else {
+            let text = format!("the answer to {question:?} is not a text");
+            return Err(ApiError::invalid(&["body", "user_context"], text));
+        };
+        found.insert(question.clone(), answer.to_owned());
+    }
+    Ok(found)
+}
+
+/// The config as far as no model is needed for it, and the sampling rate.
+fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<(ReportConfig, Option<f64>)> {
     let (start_time, end_time) = window(request, occasion)?;
-    let mut unmet = Vec::new();
-    let (size, rate) = sample(request.sample, &mut unmet)?;
+    let (size, rate) = sample(request.sample)?;
     let saved = occasion.saved.as_ref();
     let focus = match request.focus.as_deref() {
         Some("usage") => Focus::Usage,
@@ -177,10 +255,6 @@ fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
         Focus::Usage => ReportConfig::usage_patterns(),
         Focus::Errors => ReportConfig::error_analysis(),
     };
-    if request.budget.is_some_and(|budget| budget < Decimal::ZERO) {
-        return Err(ApiError::invalid(&["body", "budget"], "money to spend is not negative"));
-    }
-    check_texts(request)?;
     let config = ReportConfig {
         name: saved.map_or_else(|| prebuilt.name.clone(), |(_, name, _)| name.clone()),
         focus,
@@ -193,7 +267,7 @@ fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<Plan> {
         seed: request.seed.unwrap_or(0),
         ..prebuilt
     };
-    Ok((config, rate, unmet))
+    Ok((config, rate))
 }
 
 /// The window, absolute. Whatever was acknowledged before the job was made is
@@ -227,24 +301,16 @@ fn window(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<(Option<Ti
     }
 }
 
-/// Number of threads, or the share of them.
-fn sample(given: Option<f64>, unmet: &mut Vec<Unmet>) -> ApiResult<(Option<usize>, Option<f64>)> {
-    let Some(given) = given else { return Ok((Some(MAX_SAMPLE), None)) };
+/// Number of threads, or the share of them; neither for all.
+fn sample(given: Option<f64>) -> ApiResult<(Option<usize>, Option<f64>)> {
+    let Some(given) = given else { return Ok((None, None)) };
     if !given.is_finite() || given <= 0.0 {
         return Err(ApiError::invalid(
             &["body", "sample"],
             "a number of threads, or a share between 0 and 1, is needed",
         ));
     }
-    if given < 1.0 {
-        return Ok((None, Some(given)));
-    }
-    if given > MAX_SAMPLE as f64 {
-        let reason = format!("{given} is more than is read for one report: {MAX_SAMPLE}");
-        unmet.push(Unmet { field: "sample".to_owned(), reason });
-        return Ok((Some(MAX_SAMPLE), None));
-    }
-    Ok((Some(given as usize), None))
+    Ok(if given < 1.0 { (None, Some(given)) } else { (Some(given as usize), None) })
 }
 
 /// The filter language selects threads by any run of theirs; this API by their roots.
@@ -261,8 +327,10 @@ fn shape(counts: Option<&[u32]>) -> ApiResult<Shape> {
         .iter()
         .map(|&count| usize::try_from(count).unwrap_or(usize::MAX))
         .collect();
-    if counts.contains(&0) || counts.len() > MAX_LEVELS || counts.iter().any(|&count| count > MAX_SAMPLE) {
-        let text = format!("at most {MAX_LEVELS} numbers of categories from 1 to {MAX_SAMPLE} are needed");
+    if counts.contains(&0) || counts.len() > MAX_LEVELS || counts.iter().any(|&count| count > MAX_CATEGORIES)
+    {
+        let text =
+            format!("at most {MAX_LEVELS} numbers of categories from 1 to {MAX_CATEGORIES} are needed");
         return Err(ApiError::invalid(&["body", "hierarchy"], text));
     }
     counts.sort_unstable_by(|a, b| b.cmp(a));
@@ -293,39 +361,6 @@ fn partitions(given: Option<&Map<String, Value>>) -> ApiResult<Vec<PredefinedCat
     Ok(categories)
 }
 
-fn check_texts(request: &JobRequest) -> ApiResult<()> {
-    if let Some(prompt) = request.summary_prompt.as_deref().filter(|prompt| !prompt.trim().is_empty()) {
-        let names = ["run.inputs", "run.outputs", "run.error", "run.feedback", "all_thread_messages"];
-        let mut slots = prompt.split("{{").skip(1).filter_map(|rest| rest.split("}}").next());
-        let is_known = |slot: &str| {
-            let slot = slot.trim_matches(['{', '}', '&', '#', '/', '^', ' ']);
-            names.iter().any(|name| {
-                slot.strip_prefix(name).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-            })
-        };
-        if !slots.any(is_known) {
-            let text = format!(
-                "summary_prompt names no variable: write at least one of {{{{{}}}}}",
-                names.join("}}, {{")
-            );
-            return Err(ApiError::bad_request(text));
-        }
-    }
-    for (name, schema) in request.attribute_schemas.iter().flatten() {
-        if !schema.is_object() {
-            let text = format!("{name:?} is not an object with type and description");
-            return Err(ApiError::invalid(&["body", "attribute_schemas"], text));
-        }
-    }
-    for (question, answer) in request.user_context.iter().flatten() {
-        if !answer.is_string() {
-            let text = format!("the answer to {question:?} is not a text");
-            return Err(ApiError::invalid(&["body", "user_context"], text));
-        }
-    }
-    Ok(())
-}
-
 /// What the instructions ask for: failures where they speak of nothing else.
 pub(crate) fn focus_of_words<'a>(texts: impl Iterator<Item = &'a str>) -> Focus {
     const FAILURES: [&str; 12] = [
@@ -344,35 +379,4 @@ fn focus_of(request: &JobRequest) -> Focus {
     // How the traces are built says nothing about what somebody wants to know.
     let asked = answers.filter(|(question, _)| !question.to_lowercase().contains("structured"));
     focus_of_words(asked.filter_map(|(_, answer)| answer.as_str()))
-}
-
-/// What was asked for that the tier does not do.
-fn unmet_by(tier: Tier, request: &JobRequest) -> Vec<Unmet> {
-    if tier != Tier::Local {
-        return Vec::new();
-    }
-    let said = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
-    let has = |map: &Option<Map<String, Value>>| map.as_ref().is_some_and(|map| !map.is_empty());
-    let rows = [
-        ("model", said(&request.model), "no language model is asked in the local tier"),
-        ("cluster_model", said(&request.cluster_model), "no language model is asked in the local tier"),
-        ("summary_model", said(&request.summary_model), "no language model is asked in the local tier"),
-        (
-            "summary_prompt",
-            said(&request.summary_prompt),
-            "kept; the local tier summarizes by rule, not by prompt",
-        ),
-        (
-            "attribute_schemas",
-            has(&request.attribute_schemas),
-            "kept; the local tier answers the attributes that structure shows, not those of a schema",
-        ),
-        (
-            "user_context",
-            has(&request.user_context),
-            "kept; of the instructions the local tier takes only whether they ask about use or about failures",
-        ),
-    ];
-    let unmet = rows.into_iter().filter(|(_, is_asked, _)| *is_asked);
-    unmet.map(|(field, _, reason)| Unmet { field: field.to_owned(), reason: reason.to_owned() }).collect()
 }

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::configs::{self, SavedConfig};
+use super::models::Offer;
 use super::queue;
 use super::request::{self, Occasion};
 use crate::app::App;
@@ -170,7 +171,9 @@ async fn refusal(app: &App, config: &SavedConfig, due: Time, now: Time) -> Resul
         return Ok(Some(format!("job {} of this config has not ended", open.job.id)));
     }
     let saved = Some((config.id, config.name.clone(), config.focus()));
-    let made = request::job(config.entries(), &Occasion { project: &project, now, saved, due: Some(due) });
+    let offer = Offer::of(app).await?;
+    let occasion = Occasion { project: &project, now, saved, due: Some(due), offer: &offer };
+    let made = request::job(config.entries(), &occasion);
     let mut job = match made {
         Ok(job) => job,
         Err(error) => return Ok(Some(error.detail.to_string())),

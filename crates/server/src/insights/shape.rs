@@ -6,9 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use assay_domain::job::{Job, JobState, JobStatus};
+use assay_domain::job::{Job, JobState, JobStatus, Spend};
 use assay_domain::report::{AttributeStatistics, AttributeValue, Category, ExecutiveSummary, Statistics};
 use assay_domain::{Report, RunId};
+use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -61,8 +62,9 @@ fn metadata(job: &Job, state: &JobState) -> Value {
     json!({
         "tier": job.tier,
         "models": job.models,
-        "budget": job.budget,
-        "spend": state.spend,
+        "providers": job.providers,
+        "budget": job.budget.and_then(|budget| budget.to_f64()),
+        "spend": spend(&state.spend),
         "status": state.status,
         "progress": state.progress,
         "attempt": state.attempt,
@@ -78,9 +80,29 @@ fn metadata(job: &Job, state: &JobState) -> Value {
         "not_applied": job.unmet,
         "population": outline.map(|outline| outline.population),
         "threads": outline.map(|outline| outline.threads),
+        "partial": outline.and_then(|outline| outline.partial.as_ref()),
         "report_id": state.report,
         "report": outline.map(|outline| summary(job.id, &outline.summary, state)),
     })
+}
+
+/// Money as a number of US dollars.
+pub(super) fn spend(spend: &Spend) -> Value {
+    let Spend { calls, remembered, lost, input_tokens, output_tokens, cost, stages } = spend;
+    let stages: Map<String, Value> =
+        stages.iter().map(|(stage, spent)| (stage.clone(), self::spend(spent))).collect();
+    let mut shown = json!({
+        "calls": calls,
+        "remembered": remembered,
+        "lost": lost,
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "cost": cost.to_f64(),
+    });
+    if !stages.is_empty() {
+        shown["stages"] = Value::Object(stages);
+    }
+    shown
 }
 
 fn is_scheduled(job: &Job) -> bool {

@@ -49,14 +49,28 @@ const TOPICS: [(&str, [&str; 4]); 4] = [
 ];
 
 /// A project and so many runs in it, as the SDK uploads chat histories.
-async fn project_with(server: &Server, count: usize) -> Uuid {
+pub(super) async fn project_with(server: &Server, count: usize) -> Uuid {
+    project_saying(server, (0..count).map(|number| question(number, &number.to_string()))).await
+}
+
+/// The same, in which no two threads say the same but for a number.
+pub(super) async fn project_of_different(server: &Server, count: usize) -> Uuid {
+    let letter = |digit: usize| char::from(b'a' + u8::try_from(digit % 26).unwrap_or(0));
+    let word = |number: usize| String::from_iter([letter(number / 26), letter(number), 'x']);
+    project_saying(server, (0..count).map(|number| question(number, &word(number)))).await
+}
+
+fn question(number: usize, end: &str) -> String {
+    let (_, phrases) = TOPICS[number % TOPICS.len()];
+    format!("{} {end}", phrases[number / TOPICS.len() % phrases.len()])
+}
+
+async fn project_saying(server: &Server, texts: impl Iterator<Item = String>) -> Uuid {
     let id = Uuid::now_v7();
     server.post("/sessions", json!({"id": id, "name": format!("p {id}")})).await.ok();
-    let runs: Vec<Value> = (0..count)
-        .map(|number| {
+    let runs: Vec<Value> = texts
+        .map(|text| {
             let run = Uuid::now_v7();
-            let (_, phrases) = TOPICS[number % TOPICS.len()];
-            let text = format!("{} {number}", phrases[number / TOPICS.len() % phrases.len()]);
             let now = server.app.now();
             json!({
                 "id": run, "trace_id": run, "dotted_order": format!("20260101T000000000000Z{run}"),
@@ -73,7 +87,7 @@ async fn project_with(server: &Server, count: usize) -> Uuid {
 }
 
 /// Polls the job until it has ended.
-async fn ended(server: &Server, project: Uuid, job: &Value) -> Value {
+pub(super) async fn ended(server: &Server, project: Uuid, job: &Value) -> Value {
     let path = format!("/sessions/{project}/insights/{}", job["id"].as_str().expect("an id"));
     let begun = Instant::now();
     loop {
@@ -88,13 +102,13 @@ async fn ended(server: &Server, project: Uuid, job: &Value) -> Value {
     }
 }
 
-async fn finished(server: &Server, project: Uuid, body: Value) -> Value {
+pub(super) async fn finished(server: &Server, project: Uuid, body: Value) -> Value {
     let job = server.post(&format!("/sessions/{project}/insights"), body).await.ok();
     ended(server, project, &job).await
 }
 
 /// Stops the workers; their jobs go back to the queue.
-async fn stop(server: &Server, workers: Workers) {
+pub(super) async fn stop(server: &Server, workers: Workers) {
     server.app.insights.stop.cancel();
     workers.end().await;
 }
@@ -244,7 +258,8 @@ async fn what_cannot_be_is_refused_when_it_is_asked_for() {
     ] {
         server.post(&path, body).await.refused(status);
     }
-    assert!(server.post(&path, json!({"tier": "deep"})).await.text().contains("local"));
+    let refused = server.post(&path, json!({"tier": "deep"})).await.text();
+    assert!(refused.contains("OPENAI_API_KEY") && refused.contains("local"), "{refused}");
     server.post(&format!("/sessions/{}/insights", Uuid::now_v7()), json!({})).await.refused(404);
     server.get(&format!("{path}/{}", Uuid::now_v7())).await.refused(404);
     server.get(&format!("{path}/x")).await.refused(422);

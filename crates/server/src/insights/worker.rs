@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use assay_domain::Report;
-use assay_domain::job::{JobStatus, Outline};
+use assay_domain::job::{JobStatus, Outline, Spend};
 use assay_insights::Error as AnalysisError;
 use assay_store::{Catalog as _, Error as StoreError};
 use tokio::task::{JoinError, JoinHandle};
@@ -85,6 +85,7 @@ enum Fate {
 
 async fn execute(app: &App, mut entry: Entry) {
     let watch = Arc::new(Watch::default());
+    let mut books = Books { before: entry.state.spend.clone(), counted: Spend::default() };
     let mut computing = compute(app, &entry, &watch);
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -95,7 +96,9 @@ async fn execute(app: &App, mut entry: Entry) {
             outcome = &mut computing => break outcome,
             () = app.insights.stop.cancelled(), if !watch.is_asked() => watch.ask_to_stop(),
             _ = ticks.tick(), if fate == Fate::Going => {
-                let is_due = beaten.elapsed() >= BEAT;
+                let has_paid = books.keep(app, &mut entry, &watch);
+                // What counts against a cap is to be known after a crash, too.
+                let is_due = beaten.elapsed() >= BEAT || has_paid && entry.job.budget.is_some();
                 if is_due {
                     beaten = Instant::now();
                 }
@@ -106,6 +109,12 @@ async fn execute(app: &App, mut entry: Entry) {
             }
         }
     };
+    books.keep(app, &mut entry, &watch);
+    if fate == Fate::Cancelled
+        && let Err(error) = queue::note_spend(&app.store, &entry, app.now()).await
+    {
+        tracing::warn!(job.id = %entry.job.id, %error, "what a cancelled job spent could not be written");
+    }
     if fate == Fate::Going
         && let Err(error) = settle(app, &mut entry, &watch, outcome).await
     {
@@ -114,11 +123,36 @@ async fn execute(app: &App, mut entry: Entry) {
     }
 }
 
+/// What models cost: in earlier attempts, and of this one what was counted already.
+struct Books {
+    before: Spend,
+    counted: Spend,
+}
+
+impl Books {
+    /// Writes what was spent into the state and the counters; whether anything was since last time.
+    fn keep(&mut self, app: &App, entry: &mut Entry, watch: &Watch) -> bool {
+        let now = watch.spend();
+        if now == self.counted {
+            return false;
+        }
+        for (stage, spent) in &now.stages {
+            let known = self.counted.stages.get(stage).cloned().unwrap_or_default();
+            app.metrics.asked(stage, spent, &known);
+        }
+        entry.state.spend = self.before.clone();
+        entry.state.spend.add(&now);
+        self.counted = now;
+        true
+    }
+}
+
 fn compute(app: &App, entry: &Entry, watch: &Arc<Watch>) -> JoinHandle<Result<Report, AnalysisError>> {
     let (app, job, watch) = (app.clone(), entry.job.clone(), watch.clone());
+    let spent = entry.state.spend.cost;
     tokio::task::spawn_blocking(move || {
         let analyst = app.insights.analyst().map_err(AnalysisError::Invalid)?;
-        analyst.analyse(&app, &job, &watch)
+        analyst.analyse(&app, &job, spent, &watch)
     })
 }
 
@@ -191,7 +225,8 @@ async fn succeed(app: &App, entry: &mut Entry, report: &Report) -> Result<(), St
     Ok(())
 }
 
-fn outline(report: &Report) -> Outline {
+/// What lists show of a report.
+pub(super) fn outline(report: &Report) -> Outline {
     let top = report.taxonomy.children(None);
     let mut summary = shape::summary_of(report);
     // What is quoted of a thread stays in the report, which loses it with the thread.
@@ -199,6 +234,7 @@ fn outline(report: &Report) -> Outline {
     Outline {
         population: report.made.population as u64,
         threads: report.assignments.len() as u64,
+        partial: report.made.model.as_ref().and_then(|work| work.partial.clone()),
         top: top.map(|node| (node.name.clone(), node.statistics.threads as u64)).collect(),
         summary,
     }

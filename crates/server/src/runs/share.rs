@@ -101,7 +101,7 @@ pub(crate) async fn put(
         return Ok(known);
     }
     let wanted = proposed.unwrap_or_else(Uuid::new_v4);
-    for kind in [KIND, crate::threads::SHARE_KIND] {
+    for kind in [KIND, crate::threads::SHARE_KIND, crate::insights::SHARE_KIND] {
         if find(app, kind, wanted).await?.is_some() {
             return Err(ApiError::conflict("this share token is taken; choose another, or none"));
         }

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::secrets::has as has_secret;
 pub use self::vault::VaultError;
 pub(crate) use self::vault::{FILE as KEY_FILE, Sealed, Vault};
 use crate::app::{App, WORKSPACE};

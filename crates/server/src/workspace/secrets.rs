@@ -49,10 +49,12 @@ pub(super) async fn names(app: &App) -> ApiResult<Vec<String>> {
     responses((status = 200, description = "a list of `{key}`")))]
 async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
     let mut names = names(&app).await?;
-    // Clients made for a hosted server refuse to ask for insights where no provider's key is set.
-    // Here a report needs none, so they are told of one; it has no value.
+    // Clients made for a hosted server refuse to ask for insights where no provider's key is set,
+    // and ask for models of the family whose key is. Here a report needs none, and a key may come
+    // from the server's environment: so they are told of one, which has no value here.
     if !PROVIDERS.iter().any(|key| names.iter().any(|name| name == key)) {
-        names.push(PROVIDERS[0].to_owned());
+        let from_environment = PROVIDERS.into_iter().find(|key| app.config.models.keys.contains_key(*key));
+        names.push(from_environment.unwrap_or(PROVIDERS[0]).to_owned());
     }
     names.sort();
     Ok(Json(names.into_iter().map(|name| json!({ "key": name })).collect()))
@@ -120,6 +122,11 @@ pub(super) async fn value(app: &App, key: &str) -> Result<Option<String>, VaultE
     let Some(record) = record else { return Ok(None) };
     let sealed = Sealed::deserialize(&record.body).map_err(|_| VaultError::Damaged(key.to_owned()))?;
     app.vault.open(key, sealed).await.map(Some)
+}
+
+/// Whether there is a secret of this name. Its value stays sealed.
+pub(crate) async fn has(app: &App, key: &str) -> Result<bool, assay_store::Error> {
+    Ok(app.store.record(KIND, id_of(key)).await?.is_some())
 }
 
 impl App {

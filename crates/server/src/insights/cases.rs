@@ -1,0 +1,103 @@
+//! The threads of a category as test cases: what was asked, what was answered,
+//! and what went wrong.
+//!
+//! The server makes datasets of them, commands files of other formats.
+
+use std::collections::HashSet;
+
+use assay_domain::report::{Assignment, Category, Report};
+use assay_domain::{RunId, Thread, ThreadId, Transcript};
+use assay_store::{Error, Project, Runs};
+use serde_json::{Map, Value, json};
+
+/// Threads opened at once.
+const CHUNK: usize = 200;
+
+/// One thread as a test case.
+pub struct Case {
+    pub thread: ThreadId,
+    /// Its last root.
+    pub run: Option<RunId>,
+    pub inputs: Map<String, Value>,
+    pub outputs: Map<String, Value>,
+    pub transcript: Transcript,
+    pub summary: String,
+    pub failure: Option<String>,
+    pub status: Value,
+}
+
+/// The threads of a category and of those below it, in the order of the report,
+/// and how many of them are no longer in the store.
+///
+/// # Errors
+/// What the store says.
+pub async fn of(
+    store: &impl Runs,
+    project: &Project,
+    report: &Report,
+    category: &Category,
+) -> Result<(Vec<Case>, usize), Error> {
+    let mut inside: HashSet<&str> = HashSet::from([category.id.as_str()]);
+    // Parents come before their children.
+    for node in &report.taxonomy.nodes {
+        if node.parent.as_deref().is_some_and(|parent| inside.contains(parent)) {
+            inside.insert(&node.id);
+        }
+    }
+    let members: Vec<&Assignment> =
+        report.assignments.iter().filter(|one| inside.contains(one.category.as_str())).collect();
+    let mut cases = Vec::with_capacity(members.len());
+    for members in members.chunks(CHUNK) {
+        let ids: Vec<_> = members.iter().map(|one| one.thread.clone()).collect();
+        let threads = store.read_threads(project.id, &ids).await?;
+        let mut threads = threads.iter().peekable();
+        for member in members {
+            if let Some(thread) = threads.next_if(|thread| thread.id == member.thread) {
+                cases.push(Case::of(thread, member));
+            }
+        }
+    }
+    let gone = members.len() - cases.len();
+    Ok((cases, gone))
+}
+
+impl Case {
+    fn of(thread: &Thread, member: &Assignment) -> Self {
+        let root = thread.traces.last().and_then(|trace| trace.root());
+        Self {
+            thread: thread.id.clone(),
+            run: root.map(|run| run.id),
+            inputs: object(root.map(|run| run.inputs.clone()).unwrap_or_default(), "input"),
+            outputs: object(root.map(|run| run.outputs.clone()).unwrap_or_default(), "output"),
+            transcript: assay_transcript::of_thread(thread),
+            summary: member.summary.clone(),
+            failure: member.failure.clone(),
+            status: json!(member.status),
+        }
+    }
+
+    /// Where it comes from.
+    #[must_use]
+    pub fn metadata(&self, category: &Category) -> Map<String, Value> {
+        [
+            ("thread", json!(self.thread)),
+            ("run", json!(self.run)),
+            ("category", json!(category.name)),
+            ("summary", json!(self.summary)),
+            ("status", self.status.clone()),
+            ("failure", json!(self.failure)),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into_iter()
+        .collect()
+    }
+}
+
+/// Examples have objects; other payloads stand under `key`.
+fn object(payload: Value, key: &str) -> Map<String, Value> {
+    match payload {
+        Value::Object(fields) => fields,
+        Value::Null => Map::new(),
+        other => Map::from_iter([(key.to_owned(), other)]),
+    }
+}

@@ -1,0 +1,184 @@
+//! A model drafts a config: prompt, name and attributes, from what somebody
+//! wants to know and a few threads of the project.
+//!
+//! What it writes is checked like what a client writes: attributes that cannot
+//! be asked are left out, and a prompt that names no variable gets those that
+//! show a thread.
+
+use std::time::Duration;
+
+use assay_domain::job::{Job, Spend};
+use assay_domain::report::ReportConfig;
+use assay_insights::model::template;
+use assay_llm::{Message, Request, Schema};
+use serde_json::{Map, Value, json};
+
+use super::ask::{self, Line};
+use super::schemas;
+use crate::app::App;
+
+const STAGE: &str = "generate";
+const SYSTEM: &str = "You set up an analysis of conversations that people have with an AI agent. From what \
+    somebody wants to learn, write: a short name for the analysis; the instructions by which another model will \
+    summarize each conversation so that this can be learned; and up to six attributes to note of each conversation, \
+    with snake_case names, of type string, number, integer or boolean, with the options of a string where there are \
+    few. In the instructions put {{all_thread_messages}} where the conversation is to stand, or {{run.inputs}} and \
+    {{run.outputs}} for its last step. Write nothing that only one conversation could fulfil.";
+const ANSWER_TOKENS: u32 = 1500;
+/// Clients wait for about a minute.
+const PATIENCE: Duration = Duration::from_secs(45);
+const SHOWN: usize = 400;
+const LONGEST_NAME: usize = 80;
+const LONGEST_PROMPT: usize = 8000;
+
+/// What a model drafted.
+pub(super) struct Drafted {
+    pub(super) name: String,
+    pub(super) summary_prompt: String,
+    pub(super) attribute_schemas: Map<String, Value>,
+    /// Who wrote it: provider and model.
+    pub(super) by: String,
+    pub(super) spend: Spend,
+}
+
+/// Asks the thinking model of `job`. `examples` are requests and summaries of some threads.
+///
+/// # Errors
+/// Says why there is no draft.
+pub(super) async fn draft(
+    app: &App,
+    job: &Job,
+    answers: &[(String, String)],
+    examples: &[(String, String)],
+    slots: &str,
+) -> Result<Drafted, String> {
+    let line = Line::once(app, job).await.map_err(|error| error.to_string())?;
+    let line = line.ok_or_else(|| "no language model is asked in the local tier".to_owned())?;
+    let models = job.config.models.as_ref().ok_or_else(|| "no model is named".to_owned())?;
+    let request = Request {
+        system: SYSTEM.to_owned(),
+        messages: vec![Message::user(line.redacted(&question(answers, examples)))],
+        schema: Some(form()),
+        max_tokens: ANSWER_TOKENS,
+        temperature: Some(0.0),
+        seed: Some(0),
+        ..Request::new(STAGE, &models.thinking, "")
+    };
+    let asked = tokio::time::timeout(PATIENCE, line.thinking().answer(&request)).await;
+    let spend = ask::spend(line.budget());
+    let answer = match asked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(error)) => return Err(line.explain(assay_insights::Error::Model(error)).to_string()),
+        Err(_) => return Err(format!("the model did not answer within {} s", PATIENCE.as_secs())),
+    };
+    let value = answer.value.unwrap_or_default();
+    let plain = |name: &str, most: usize| -> String {
+        value[name].as_str().unwrap_or_default().trim().chars().take(most).collect()
+    };
+    Ok(Drafted {
+        name: plain("name", LONGEST_NAME),
+        summary_prompt: with_slots(plain("summary_prompt", LONGEST_PROMPT), slots),
+        attribute_schemas: attributes(&value["attributes"]),
+        by: format!("{}/{}", line.thinking().name(), answer.model),
+        spend,
+    })
+}
+
+fn question(answers: &[(String, String)], examples: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (question, answer) in answers {
+        text.push_str(&format!("{question}\n{answer}\n\n"));
+    }
+    text.push_str("Some of the conversations:\n");
+    let cut = |text: &str| text.chars().take(SHOWN).collect::<String>();
+    for (request, summary) in examples {
+        text.push_str(&format!("- {} ({})\n", cut(request), cut(summary)));
+    }
+    text
+}
+
+fn form() -> Schema {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let object = |properties: Value| {
+        let names: Vec<String> =
+            properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        json!({ "type": "object", "properties": properties, "required": names, "additionalProperties": false })
+    };
+    let attribute = object(json!({
+        "name": text("snake_case"),
+        "type": { "type": "string", "enum": ["string", "number", "integer", "boolean"] },
+        "description": text("What is to be noted, as one sentence."),
+        "options": { "type": "array", "items": { "type": "string" }, "description": "The only answers, where there are few." },
+    }));
+    Schema {
+        name: "analysis".to_owned(),
+        description: "How the conversations are to be analysed.".to_owned(),
+        schema: object(json!({
+            "name": text("Two to five words."),
+            "summary_prompt": text("Instructions with the variables in double braces."),
+            "attributes": { "type": "array", "items": attribute },
+        })),
+    }
+}
+
+/// A prompt that can be used: what names a variable that does not exist, or none, gets `slots`.
+fn with_slots(prompt: String, slots: &str) -> String {
+    let check = |prompt: &str| {
+        let config = ReportConfig { summary_prompt: Some(prompt.to_owned()), ..ReportConfig::default() };
+        template::check(&config).is_ok()
+    };
+    if check(&prompt) {
+        return prompt;
+    }
+    let plain = prompt.replace("{{", "").replace("}}", "");
+    format!("{}\n\n{slots}", plain.trim())
+}
+
+/// Those of the drafted attributes that can be asked.
+fn attributes(drafted: &Value) -> Map<String, Value> {
+    let mut kept = Map::new();
+    for one in drafted.as_array().into_iter().flatten() {
+        let Some(name) = one["name"].as_str() else { continue };
+        let name: String = name
+            .trim()
+            .chars()
+            .map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+            .collect();
+        let mut schema = json!({ "type": one["type"], "description": one["description"] });
+        let options = one["options"].as_array().filter(|options| !options.is_empty());
+        if let (Some(options), "string") = (options, one["type"].as_str().unwrap_or_default()) {
+            schema["enum"] = json!(options);
+        }
+        let single = Map::from_iter([(name.clone(), schema.clone())]);
+        if schemas::read(Some(&single)).is_ok() {
+            kept.insert(name, schema);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prompt_without_variables_gets_those_that_show_a_thread() {
+        let slots = "Conversation:\n{{all_thread_messages}}";
+        assert_eq!(with_slots("Sum up {{run.inputs}}".into(), slots), "Sum up {{run.inputs}}");
+        let fixed = with_slots("Sum up {{everything}}".into(), slots);
+        assert_eq!(fixed, format!("Sum up everything\n\n{slots}"));
+    }
+
+    #[test]
+    fn attributes_that_cannot_be_asked_are_left_out() {
+        let drafted = json!([
+            {"name": "Main Goal", "type": "string", "description": "d", "options": ["a", "b"]},
+            {"name": "", "type": "string", "description": "d", "options": []},
+            {"name": "x", "type": "list", "description": "d", "options": []},
+            {"name": "turns", "type": "integer", "description": "d", "options": ["1"]},
+        ]);
+        let kept = attributes(&drafted);
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["main_goal", "turns"]);
+        assert!(kept["turns"].get("enum").is_none());
+    }
+}

@@ -299,7 +299,7 @@ const tests = {
       frames.sort((a, b) => a - b);
       return { slow: frames[Math.floor(frames.length * 0.98)], pieces: document.querySelectorAll("#detail .raw").length };
     });
-    assert.ok(scrolled.pieces > 8, `${scrolled.pieces} pieces`);
+    assert.ok(scrolled.pieces > 4, `${scrolled.pieces} pieces`);
     assert.ok(scrolled.slow < 160, `a frame took ${scrolled.slow} ms`);
     await server.stop();
     return page;
@@ -460,6 +460,8 @@ const tests = {
       });
       assert.deepEqual(found, { pwned: undefined, odd: [] }, path);
     }
+    // What was opened on the last page may still be on its way.
+    await page.goto("about:blank");
     await server.stop();
     return page;
   },

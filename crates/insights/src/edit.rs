@@ -75,7 +75,7 @@ impl<'a> Moves<'a> {
             }
         }
         let ends: Vec<(&str, &str)> =
-            moves.merged.keys().map(|id| Ok((*id, moves.end(*id)?))).collect::<Result<_, Error>>()?;
+            moves.merged.keys().map(|&id| Ok((id, moves.end(id)?))).collect::<Result<_, Error>>()?;
         moves.merged = ends.into_iter().collect();
         Ok(moves)
     }

@@ -122,7 +122,7 @@ pub(super) fn read(one: &Assignment) -> ReadThread {
             total_tokens: one.total_tokens,
             input_tokens: 0,
             output_tokens: 0,
-            total_cost: one.cost.and_then(|cost| Decimal::from_f64_retain(cost)),
+            total_cost: one.cost.and_then(Decimal::from_f64_retain),
             feedback: one.feedback.iter().map(|(key, mean)| (key.clone(), score(*mean))).collect(),
             metadata: Default::default(),
             tags: BTreeSet::new(),

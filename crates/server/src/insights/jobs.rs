@@ -246,8 +246,9 @@ pub(super) async fn estimate(
         "expected_seconds": (1.0 + per_thread * threads as f64).round(),
         "basis": basis,
         "processor_threads": analyst::threads(),
-        "model_calls": 0,
-        "cost_usd": 0.0,
+        // What models would take is not known before they are asked; nothing in the local tier.
+        "model_calls": job.tier.is_local().then_some(0),
+        "cost_usd": job.tier.is_local().then_some(0.0),
         "start_time": config.start_time,
         "end_time": config.end_time,
         "not_applied": job.unmet,

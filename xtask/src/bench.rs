@@ -13,6 +13,7 @@ mod corpus;
 mod growth;
 mod import;
 mod labelled;
+mod models;
 mod server;
 mod table;
 
@@ -38,7 +39,7 @@ struct Bench {
 type Measure = fn(&Bench) -> Result<Vec<Row>>;
 
 /// All benches, by name, in the order they run.
-const BENCHES: [(&str, Measure); 7] = [
+const BENCHES: [(&str, Measure); 9] = [
     ("import", import::import),
     ("large", import::large),
     ("clinc", labelled::clinc),
@@ -46,6 +47,8 @@ const BENCHES: [(&str, Measure); 7] = [
     ("growth", growth::growth),
     ("ingest", server::ingest),
     ("query", server::query),
+    ("models", models::models),
+    ("estimate", models::estimate),
 ];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {

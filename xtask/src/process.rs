@@ -14,16 +14,23 @@ pub(crate) struct Measured {
     pub(crate) seconds: f64,
     /// Largest resident size seen; 0 where the system does not tell.
     pub(crate) peak_bytes: u64,
+    /// Processor time seen last, a moment before the end; 0 where the system does not tell.
+    pub(crate) cpu_seconds: f64,
 }
 
 /// Builds the release binary and returns its path.
 pub(crate) fn build_assay() -> Result<PathBuf> {
+    build("assay", "assay")
+}
+
+/// Builds a release binary of the workspace and returns its path.
+pub(crate) fn build(package: &str, binary: &str) -> Result<PathBuf> {
     let status = Command::new(cargo())
-        .args(["build", "--release", "--locked", "--quiet", "--package", "assay"])
+        .args(["build", "--release", "--locked", "--quiet", "--package", package])
         .current_dir(crate::root())
         .status()?;
     ensure!(status.success(), "the release build failed");
-    Ok(target().join("release/assay"))
+    Ok(target().join("release").join(binary))
 }
 
 /// Runs an example of a crate, optimized.
@@ -75,9 +82,10 @@ pub(crate) fn run(binary: &Path, args: &[&str]) -> Result<(Vec<u8>, Measured)> {
         let mut bytes = Vec::new();
         stderr.read_to_end(&mut bytes).map(|_| bytes)
     });
-    let mut peak_bytes = 0;
+    let (mut peak_bytes, mut cpu_seconds) = (0, 0.0_f64);
     let status = loop {
         peak_bytes = peak_bytes.max(peak_of(child.id()));
+        cpu_seconds = cpu_seconds.max(processor_time_of(child.id()));
         match child.try_wait()? {
             Some(status) => break status,
             None => std::thread::sleep(Duration::from_millis(20)),
@@ -92,12 +100,21 @@ pub(crate) fn run(binary: &Path, args: &[&str]) -> Result<(Vec<u8>, Measured)> {
         args.join(" "),
         String::from_utf8_lossy(&errors)
     );
-    Ok((output, Measured { seconds, peak_bytes }))
+    Ok((output, Measured { seconds, peak_bytes, cpu_seconds }))
 }
 
 /// The high-water mark the kernel keeps for a process, in bytes.
 pub(crate) fn peak_of(process: u32) -> u64 {
     memory(process, "VmHWM:")
+}
+
+/// User and system time of a process so far, in seconds; 0 where the system does not tell.
+pub(crate) fn processor_time_of(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |place: usize| fields.get(place).and_then(|field| field.parse::<u32>().ok()).unwrap_or(0);
+    // Ticks are hundredths of a second on every Linux that matters here.
+    (f64::from(ticks(11)) + f64::from(ticks(12))) / 100.0
 }
 
 /// What of a process is in memory now, in bytes.

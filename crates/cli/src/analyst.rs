@@ -11,7 +11,9 @@ use assay_domain::report::{AttributeSchema, Models, Tier};
 use assay_domain::{PriceTable, ProjectId, ReportConfig};
 use assay_insights::Analyst;
 use assay_insights::model::memory::Remembered;
-use assay_llm::{Api, Asker, Budget, Endpoint, Job, Limits, Provider, Retry, Secret, Settings};
+use assay_llm::{
+    Api, Asker, Budget, Embed, Endpoint, Job, Limits, Provider, ProviderEmbedder, Retry, Secret, Settings,
+};
 use assay_redact::{Redactor, Rules, Seen};
 use assay_store::EmbeddedStore;
 use rust_decimal::Decimal;
@@ -22,9 +24,18 @@ use crate::args::ModelFlags;
 pub(crate) struct Desk {
     asker: Asker,
     prices: Arc<PriceTable>,
-    redactor: Option<Redactor>,
+    redactor: Option<Arc<Redactor>>,
+    embedder: Option<Box<dyn Embed>>,
     concurrency: usize,
     thread_tokens: usize,
+}
+
+/// What the desk is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Run,
+    /// Nobody is asked, so no key is needed.
+    Estimate,
 }
 
 impl Desk {
@@ -37,6 +48,7 @@ impl Desk {
         store: &EmbeddedStore,
         project: ProjectId,
         prices: PriceTable,
+        purpose: Purpose,
     ) -> anyhow::Result<Option<Self>> {
         if flags.tier == Tier::Local {
             let for_models = [
@@ -44,13 +56,15 @@ impl Desk {
                 ("--summary-prompt", flags.summary_prompt.is_some()),
                 ("--attributes", flags.attributes.is_some()),
                 ("--read", flags.read.is_some()),
+                ("--embedding-model", flags.embedding_model.is_some()),
             ];
             if let Some((flag, _)) = for_models.iter().find(|(_, is_given)| *is_given) {
                 anyhow::bail!("{flag} is for language models: it needs --tier names or --tier deep");
             }
             return Ok(None);
         }
-        let provider = Provider::new(settings(flags)?)?;
+        let settings = settings(flags, purpose)?;
+        let provider = Provider::new(settings.clone())?;
         let limits = Limits { concurrency: flags.concurrency.max(1), ..Limits::default() };
         let cap =
             flags.budget.map(Decimal::try_from).transpose().context("--budget is no amount of money")?;
@@ -62,11 +76,15 @@ impl Desk {
             retry: Retry::default(),
         };
         let rules = Rules { detectors: vec!["all".into()], ..Rules::default() };
-        let redactor = (!flags.no_redaction).then(|| Redactor::new(&rules, b"")).transpose()?;
+        let redactor = (!flags.no_redaction).then(|| Redactor::new(&rules, b"")).transpose()?.map(Arc::new);
+        // An estimate asks nobody, so it groups by the embedder inside.
+        let embedding = flags.embedding_model.as_ref().filter(|_| purpose == Purpose::Run);
+        let embedder = embedding.map(|model| embedder(settings, model, redactor.clone())).transpose()?;
         Ok(Some(Self {
             asker: Asker::new(Arc::new(Endpoint::new(Arc::new(provider), limits)), job),
             prices,
             redactor,
+            embedder,
             concurrency: flags.concurrency.max(1),
             thread_tokens: flags.thread_tokens,
         }))
@@ -75,7 +93,7 @@ impl Desk {
     /// Runs `work` with an analyst at this desk.
     pub(crate) fn with<T>(&self, work: impl FnOnce(&Analyst<'_>) -> T) -> T {
         let redact = |text: &str| match &self.redactor {
-            Some(redactor) => redactor.text(text, &mut Seen::default()).unwrap_or_else(|| text.to_owned()),
+            Some(redactor) => redacted(redactor, text),
             None => text.to_owned(),
         };
         work(&Analyst {
@@ -86,6 +104,11 @@ impl Desk {
             prices: &self.prices,
             redact: self.redactor.is_some().then_some(&redact),
         })
+    }
+
+    /// The provider's embedding model, where one is to be used.
+    pub(crate) fn embedder(&self) -> Option<&dyn Embed> {
+        self.embedder.as_deref()
     }
 
     /// What this very run cost, remembered answers not counted.
@@ -134,7 +157,52 @@ pub(crate) fn configure(flags: &ModelFlags, config: &mut ReportConfig) -> anyhow
     Ok(())
 }
 
-fn settings(flags: &ModelFlags) -> anyhow::Result<Settings> {
+fn redacted(redactor: &Redactor, text: &str) -> String {
+    redactor.text(text, &mut Seen::default()).unwrap_or_else(|| text.to_owned())
+}
+
+fn embedder(
+    settings: Settings,
+    model: &str,
+    redactor: Option<Arc<Redactor>>,
+) -> anyhow::Result<Box<dyn Embed>> {
+    anyhow::ensure!(
+        settings.api != Api::Anthropic,
+        "Anthropic has no embedding models: leave --embedding-model out, or use another provider"
+    );
+    let inner = ProviderEmbedder::connect(settings, model, None, Retry::default())?;
+    Ok(match redactor {
+        Some(redactor) => {
+            let name = format!("{}/redacted", inner.name());
+            Box::new(Redacting { inner, redactor, name })
+        }
+        None => Box::new(inner),
+    })
+}
+
+/// An embedder elsewhere that sees no personal data and no secrets.
+struct Redacting {
+    inner: ProviderEmbedder,
+    redactor: Arc<Redactor>,
+    name: String,
+}
+
+impl Embed for Redacting {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn dimensions(&self) -> usize {
+        self.inner.dimensions()
+    }
+
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, assay_llm::Error> {
+        let shown: Vec<String> = texts.iter().map(|text| redacted(&self.redactor, text)).collect();
+        self.inner.embed(&shown.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+}
+
+fn settings(flags: &ModelFlags, purpose: Purpose) -> anyhow::Result<Settings> {
     let model = flags.model.as_deref().unwrap_or_default();
     let api = match (flags.provider, &flags.base_url) {
         (Some(kind), _) => kind.api(),
@@ -146,7 +214,10 @@ fn settings(flags: &ModelFlags) -> anyhow::Result<Settings> {
         api != Api::Compatible || flags.base_url.is_some(),
         "--provider compatible needs --base-url, such as http://localhost:11434/v1"
     );
-    let key = api.key_names().iter().find_map(|name| key(name));
+    let mut key = api.key_names().iter().find_map(|name| key(name));
+    if key.is_none() && purpose == Purpose::Estimate {
+        key = Some(Secret::new("not-asked"));
+    }
     if key.is_none() && api.needs_key() {
         let name = api.key_names().first().copied().unwrap_or_default();
         anyhow::bail!("{name} is not set: put the provider's key there, or use --tier local");

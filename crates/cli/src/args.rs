@@ -232,7 +232,24 @@ pub(crate) enum Insights {
         #[command(flatten)]
         asked: Asked,
         #[command(flatten)]
+        alert: AlertFlags,
+        #[command(flatten)]
         show: Printing,
+    },
+    /// Say what a report would take of language models: calls, tokens, time, money. Asks nobody
+    Estimate {
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        #[command(flatten)]
+        analysis: Box<Analysis>,
+        /// Only threads active in the last hours
+        #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
+        last_hours: Option<u32>,
+        /// Print the estimate as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// List jobs, newest first
     Jobs {
@@ -248,13 +265,28 @@ pub(crate) enum Insights {
         job: uuid::Uuid,
         #[command(flatten)]
         data: Data,
+        /// Print the job as it ended, as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Stop a job
     Cancel {
         job: uuid::Uuid,
         #[command(flatten)]
         data: Data,
+        /// Print the job as JSON
+        #[arg(long)]
+        json: bool,
     },
+    /// The same as `assay config`
+    #[command(subcommand)]
+    Config(Config),
+    /// The same as `assay schedule`
+    #[command(subcommand)]
+    Schedule(Schedule),
+    /// The same as `assay dataset`
+    #[command(subcommand)]
+    Dataset(Dataset),
     /// Say what changed from one report to another: shares, new, gone, split and merged categories
     Compare {
         before: ReportId,
@@ -319,6 +351,19 @@ pub(crate) struct Asked {
     /// Only threads active in the last hours
     #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
     pub(crate) last_hours: Option<u32>,
+}
+
+/// Whom to tell when categories change.
+#[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "Alerts")]
+pub(crate) struct AlertFlags {
+    /// Address to tell when a category is new or grows beyond chance, compared with the report of
+    /// this name before; signed with ASSAY_WEBHOOK_SECRET from the environment
+    #[arg(long, value_name = "URL", conflicts_with = "queue")]
+    pub(crate) webhook: Option<String>,
+    /// By how much a share must grow to be told (0.05: five points)
+    #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "webhook")]
+    pub(crate) alert_growth: f64,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub(crate) mod alert;
 pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod comparison;
@@ -8,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod dataset;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod estimate;
 pub(crate) mod files;
 pub(crate) mod import;
 pub(crate) mod insights;

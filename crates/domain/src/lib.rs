@@ -10,6 +10,7 @@
 
 pub mod comparison;
 pub mod edit;
+pub mod estimate;
 pub mod feedback;
 pub mod format;
 pub mod id;
@@ -22,6 +23,7 @@ pub mod transcript;
 pub mod usage;
 
 pub use edit::{CategoryEdit, Edits};
+pub use estimate::{RunEstimate, StageEstimate};
 pub use feedback::Feedback;
 pub use id::{FeedbackId, ProjectId, ReportId, RunId, ThreadId, TraceId};
 pub use job::{Job, JobState, JobStatus};

@@ -626,6 +626,10 @@ pub struct ModelWork {
     pub threads_read: usize,
     /// Threads that stand for others with the same words: read once, counted each.
     pub threads_alike: usize,
+    /// Threads placed by likeness to those a model read, which alone made the categories. The
+    /// intervals of shares rest on the others.
+    #[serde(default)]
+    pub threads_inferred: usize,
     /// Threads the model could not read, and why; their summaries are local.
     pub unread: Vec<Skipped>,
     /// Threads left out because a `filter_by` attribute is not true of them.

@@ -34,7 +34,10 @@ pub fn by_category(threads: &[ReadThread], grouping: &Grouping) -> (Statistics, 
     let attributes = telling_attributes(threads);
     let everyone: Vec<usize> = (0..threads.len()).collect();
     let total_weight: f64 = threads.iter().map(|thread| thread.weight).sum();
-    let total_size = effective_size(threads.iter().map(|thread| thread.weight));
+    // Threads that were only placed by likeness tell nothing new of how large a category is.
+    let is_known = |thread: usize| !grouping.inferred.get(thread).copied().unwrap_or(false);
+    let known = threads.iter().enumerate().filter(|(thread, _)| is_known(*thread));
+    let total_size = effective_size(known.map(|(_, thread)| thread.weight));
     let of = |members: &[usize]| {
         let mut statistics = count(threads, members, &attributes);
         let share = if total_weight > 0.0 { statistics.estimated_threads / total_weight } else { 0.0 };

@@ -41,7 +41,7 @@ pub fn apply(report: &Report, edits: &Edits) -> Result<Report, Error> {
         move_threads(&mut edited, &moves);
     }
     paths(&mut edited);
-    sentences(&mut edited, report, &edits, !moves.is_empty());
+    sentences(&mut edited, report, &edits);
     verify::report(&edited).map_err(Error::Unverified)?;
     Ok(edited)
 }
@@ -273,7 +273,7 @@ fn paths(edited: &mut Report) {
 }
 
 /// Sentences with the new names; those that do not hold any more are left out.
-fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &CategoryEdit>, has_moved: bool) {
+fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &CategoryEdit>) {
     let is_local = report.made.model.is_none();
     if is_local {
         executive::write(edited);
@@ -300,8 +300,7 @@ fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &Categ
     }
     edited.executive_summary = summary;
     let points = std::mem::take(&mut edited.executive_summary.key_points);
-    let kept: Vec<Claim> =
-        points.into_iter().filter(|point| !has_moved || verify::claim(edited, point).is_ok()).collect();
+    let kept: Vec<Claim> = points.into_iter().filter(|point| verify::claim(edited, point).is_ok()).collect();
     edited.executive_summary.key_points = kept;
     if edited.executive_summary.key_points.is_empty() {
         executive::write(edited);

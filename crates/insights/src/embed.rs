@@ -47,6 +47,24 @@ impl Vectors {
     pub fn of_thread(&self, thread: usize) -> Option<&[f32]> {
         self.row_of[thread].map(|row| self.rows.row(row))
     }
+
+    /// The same for some of the threads, in the order given. Rows stay ordered by content.
+    #[must_use]
+    pub fn of_some(&self, threads: &[usize]) -> Self {
+        let mut counts: BTreeMap<usize, u32> = BTreeMap::new();
+        for row in threads.iter().filter_map(|&thread| self.row_of[thread]) {
+            *counts.entry(row).or_default() += 1;
+        }
+        let kept: Vec<usize> = counts.keys().copied().collect();
+        let place = |row: usize| kept.binary_search(&row).ok();
+        Self {
+            rows: self.rows.select(&kept),
+            multiplicity: counts.into_values().collect(),
+            row_of: threads.iter().map(|&thread| self.row_of[thread].and_then(place)).collect(),
+            distinct_texts: self.distinct_texts,
+            student_texts: self.student_texts,
+        }
+    }
 }
 
 /// Embeds the topics of all threads.
@@ -58,20 +76,29 @@ pub async fn each<S: Memo>(
     project: ProjectId,
     threads: &[ReadThread],
 ) -> Result<Vectors, Error> {
+    let topics: Vec<&[Topic]> = threads.iter().map(|thread| thread.summary.topics.as_slice()).collect();
+    of_topics(ctx, project, &topics).await
+}
+
+/// Embeds these topics, a list for each thread.
+///
+/// # Errors
+/// As [`each`].
+pub async fn of_topics<S: Memo>(
+    ctx: &Context<'_, S>,
+    project: ProjectId,
+    threads: &[&[Topic]],
+) -> Result<Vectors, Error> {
     let distinct: BTreeSet<&str> =
-        threads.iter().flat_map(|thread| &thread.summary.topics).map(|topic| topic.text.as_str()).collect();
+        threads.iter().copied().flatten().map(|topic| topic.text.as_str()).collect();
     let texts: Vec<&str> = distinct.into_iter().collect();
     let (embedded, student_texts) = embed_texts(ctx, project, &texts, READ_ALL, READ_SOME).await?;
     let index: BTreeMap<&str, usize> = texts.iter().enumerate().map(|(row, text)| (*text, row)).collect();
 
     let mut rows: BTreeMap<Vec<(usize, u32)>, Vec<usize>> = BTreeMap::new();
-    for (thread, read) in threads.iter().enumerate() {
-        let content: Vec<(usize, u32)> = read
-            .summary
-            .topics
-            .iter()
-            .map(|topic| (index[topic.text.as_str()], topic.weight.to_bits()))
-            .collect();
+    for (thread, topics) in threads.iter().enumerate() {
+        let content: Vec<(usize, u32)> =
+            topics.iter().map(|topic| (index[topic.text.as_str()], topic.weight.to_bits())).collect();
         if !content.is_empty() {
             rows.entry(content).or_default().push(thread);
         }
@@ -83,7 +110,7 @@ pub async fn each<S: Memo>(
     for (row, members) in rows.values().enumerate() {
         multiplicity.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
         members.iter().for_each(|&thread| row_of[thread] = Some(row));
-        let topics = &threads[members[0]].summary.topics;
+        let topics = threads[members[0]];
         data.extend(mean(topics, |topic| &embedded[index[topic.text.as_str()]], dimensions));
     }
     let rows = Matrix { rows: multiplicity.len(), cols: dimensions, data };

@@ -124,6 +124,7 @@ impl Findings {
                 FailureKind::Unanswered => 8,
                 FailureKind::WrongLanguage => 9,
                 FailureKind::Retry => 10,
+                FailureKind::Found => 11,
             };
             (failure.recovered, rank, std::cmp::Reverse(failure.count))
         });

@@ -25,6 +25,9 @@ pub struct Grouping {
     pub granularities: Vec<usize>,
     /// Mean adjusted Rand index between these leaves and those of resampled data.
     pub stability: Option<f64>,
+    /// Per thread, whether it was only placed by likeness to threads that were read more closely;
+    /// empty where none was.
+    pub inferred: Vec<bool>,
 }
 
 /// A group. Those without a name are named by what their members say.
@@ -96,6 +99,7 @@ impl Grouping {
             members: members.collect(),
             granularities: self.granularities,
             stability: self.stability,
+            inferred: self.inferred,
         }
     }
 }

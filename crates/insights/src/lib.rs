@@ -1,6 +1,7 @@
 //! The analysis: from threads to a report.
 //!
-//! Start with [`pipeline`]: it is the table of contents, one line per stage.
+//! Start with [`pipeline`]: it is the table of contents, one line per stage;
+//! [`estimate`](mod@estimate) says what it would cost.
 //! Stages do not know each other; [`summary`] and [`grouping`] hold what they
 //! hand on. There is no clock, no environment and no global state here: time,
 //! seed and settings are arguments, and the same threads, config and seed give
@@ -14,6 +15,7 @@ pub mod edit;
 pub mod embed;
 mod error;
 pub mod errors_lens;
+pub mod estimate;
 pub mod executive;
 pub mod failures;
 pub mod group;
@@ -30,10 +32,14 @@ pub mod sample;
 pub mod select;
 pub mod summarize;
 pub mod summary;
+#[cfg(test)]
+#[path = "../tests/it/corpus.rs"]
+mod test_corpus;
 pub mod verify;
 
 pub use context::Context;
 pub use error::Error;
+pub use estimate::estimate;
 pub use model::Analyst;
 pub use pipeline::{run, run_over, scope};
 pub use preview::preview;

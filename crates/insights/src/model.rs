@@ -4,16 +4,19 @@
 //! leave, stops when somebody says so or the money ends, and keeps the books.
 //! The stages are [`read`] (what happened in a thread), [`categories`] (names
 //! and order of categories), [`place`] (threads that lie between two) and
-//! [`claims`] (the executive summary). Whatever a model says is checked before
+//! [`claims`] (the executive summary). [`causes`] puts together what it says
+//! went wrong, and [`spread`] carries categories to threads it did not read. Whatever a model says is checked before
 //! it is used: quotes against the thread, choices against the options, numbers
 //! not at all, since it may not write any.
 
 pub mod categories;
+pub mod causes;
 pub mod claims;
 pub mod memory;
 pub mod place;
 pub mod read;
 pub mod render;
+pub mod spread;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -37,7 +40,8 @@ use crate::Error;
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The stages that ask a model, in the order of the pipeline.
-const STAGES: [&str; 5] = [read::STAGE, categories::NAME, categories::ARRANGE, place::STAGE, claims::STAGE];
+pub(crate) const STAGES: [&str; 5] =
+    [read::STAGE, categories::NAME, categories::ARRANGE, place::STAGE, claims::STAGE];
 
 /// Who may be asked, and within which bounds.
 pub struct Analyst<'a> {
@@ -149,6 +153,15 @@ impl<'a> Work<'a> {
             Some(redact) => redact(text),
             None => text.to_owned(),
         }
+    }
+
+    /// A text that was cut somewhere, as a model may see it: no part of a secret
+    /// stands before an ellipsis.
+    pub(crate) fn shown(&self, text: &str) -> String {
+        if self.analyst.is_none_or(|analyst| analyst.redact.is_none()) {
+            return text.to_owned();
+        }
+        self.redacted(&without_torn(text))
     }
 
     /// What the reader wants to know, for prompts; empty where nothing was said.
@@ -275,6 +288,29 @@ pub(crate) fn object(properties: Vec<(&str, Value)>) -> Value {
 /// A described string property.
 pub(crate) fn string(description: &str) -> Value {
     serde_json::json!({"type": "string", "description": description})
+}
+
+/// Words longer than this are no words of prose.
+const LONG_WORD: usize = 20;
+
+/// Without what stands torn before an ellipsis: long words and words with digits or signs of addresses.
+fn without_torn(text: &str) -> String {
+    let is_risky = |word: &str| {
+        word.chars().count() > LONG_WORD || word.contains(|c: char| c.is_ascii_digit() || c == '@')
+    };
+    let mut parts: Vec<&str> = text.split('…').collect();
+    let last = parts.pop().unwrap_or_default();
+    let mut out = String::with_capacity(text.len());
+    for part in parts {
+        let mut kept = part.trim_end();
+        while let Some(word) = kept.rsplit(char::is_whitespace).next().filter(|word| is_risky(word)) {
+            kept = kept[..kept.len() - word.len()].trim_end();
+        }
+        out.push_str(kept);
+        out.push('…');
+    }
+    out.push_str(last);
+    out
 }
 
 /// One line, without control characters, at most so many characters.

@@ -6,9 +6,7 @@ use assay_domain::{Report, ReportConfig, ThreadOverview};
 use assay_store::{Memo, Project, Runs};
 
 use crate::context::{Context, Stage};
-use crate::{
-    Error, aggregate, assemble, embed, executive, group, map, model, name, read, sample, select, verify,
-};
+use crate::{Error, aggregate, assemble, embed, executive, map, model, name, read, sample, select, verify};
 
 /// Builds one report from the threads in scope.
 ///
@@ -65,14 +63,14 @@ pub async fn run_over<S: Runs + Memo>(
 }
 
 /// The threads in scope, those drawn among them, how many there were, and those that are gone.
-struct Drawing {
-    population: Vec<ThreadOverview>,
-    sample: Vec<sample::Drawn>,
-    size: usize,
-    skipped: Vec<Skipped>,
+pub(crate) struct Drawing {
+    pub(crate) population: Vec<ThreadOverview>,
+    pub(crate) sample: Vec<sample::Drawn>,
+    pub(crate) size: usize,
+    pub(crate) skipped: Vec<Skipped>,
 }
 
-async fn over<S: Runs + Memo>(
+pub(crate) async fn over<S: Runs + Memo>(
     ctx: &Context<'_, S>,
     project: &Project,
     config: &ReportConfig,
@@ -85,10 +83,11 @@ async fn over<S: Runs + Memo>(
     skipped.extend(gone);
     skipped.sort_by(|a, b| a.thread.cmp(&b.thread));
     let threads = model::read::each(&work, ctx, project.id, threads).await?;
+    let threads = model::causes::merged(threads, ctx.embedder)?;
     let vectors = embed::each(ctx, project.id, &threads).await?;
 
     ctx.progress.begin(Stage::Cluster, 0);
-    let grouping = group::threads(&threads, &vectors, config, ctx.embedder)?;
+    let grouping = model::spread::threads(&work, ctx, project.id, &threads, &vectors).await?;
     ctx.check()?;
 
     ctx.progress.begin(Stage::Name, 0);

@@ -43,6 +43,7 @@ pub fn thread(thread: &Thread, transcript: &Transcript, context: &Corpus) -> Res
         thread: thread.id.clone(),
         text: sentence::write(thread, transcript, &reading, &opening),
         topics: digest::topics(&opening, transcript),
+        own_words: None,
         request,
         attributes: attributes::of(thread, transcript, &reading),
         evidence: Vec::new(),

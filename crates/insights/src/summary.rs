@@ -19,6 +19,8 @@ pub struct Summary {
     /// What the usage lens compares: texts with weights that add up to 1, most important first.
     /// Where no user speaks, the first words of anybody else; empty where nobody says a word.
     pub topics: Vec<Topic>,
+    /// The thread's own topics, where a model that read it put its words in their place.
+    pub own_words: Option<Vec<Topic>>,
     pub attributes: BTreeMap<String, AttributeValue>,
     /// Quotes that show what the text says; only where a model wrote it.
     pub evidence: Vec<Evidence>,
@@ -78,4 +80,6 @@ pub enum FailureKind {
     WrongLanguage,
     /// The step limit or time limit ended the thread.
     LimitReached,
+    /// A model that read the thread says what went wrong; structure shows nothing.
+    Found,
 }

@@ -3,14 +3,18 @@
 //! The writer takes its numbers from the aggregates; this module does not
 //! look at them. It evaluates the query behind every number over the list of
 //! threads, so a mistake on either side shows as a difference, and anybody
-//! can check a report with nothing but the report.
+//! can check a report with nothing but the report. Numbers that are right but
+//! stand in a sentence about something else are found by [`wording`].
+
+pub(crate) mod wording;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use assay_domain::Report;
 use assay_domain::report::{
-    Assignment, AttributeFilter, AttributeValue, CategoryKind, Claim, Measure, Query, Statistics, Status,
+    Assignment, AttributeFilter, AttributeValue, CategoryKind, Claim, Highlight, Measure, Query, Statistics,
+    Status,
 };
 
 use crate::numbers::quantile;
@@ -53,7 +57,11 @@ pub fn report(report: &Report) -> Result<(), Vec<Violation>> {
             note(place.clone(), format!("thread {:?} is not in the report", highlight.thread.0));
         }
         if report.category(&highlight.category).is_none_or(|node| node.name != highlight.category_name) {
-            note(place, format!("category {:?} is not in the report", highlight.category_name));
+            note(place.clone(), format!("category {:?} is not in the report", highlight.category_name));
+        }
+        let shown = report.assignments.iter().find(|one| one.thread == highlight.thread);
+        if let Some(problem) = shown.and_then(|thread| mismatch(report, highlight, thread)) {
+            note(place, problem);
         }
     }
     let ids: HashSet<&str> = report.taxonomy.nodes.iter().map(|node| node.id.as_str()).collect();
@@ -85,7 +93,20 @@ pub fn report(report: &Report) -> Result<(), Vec<Violation>> {
     if violations.is_empty() { Ok(()) } else { Err(violations) }
 }
 
-/// Checks one claim: its numbers, how they are shown, and its references.
+/// What a highlight says of its thread that the report does not.
+fn mismatch(report: &Report, highlight: &Highlight, thread: &Assignment) -> Option<String> {
+    if highlight.category != thread.category {
+        return Some(format!("thread {:?} is in another category", thread.thread.0));
+    }
+    if highlight.summary != thread.summary || highlight.run != thread.run {
+        return Some(format!("is not what the report says of thread {:?}", thread.thread.0));
+    }
+    let quote = wording::invented_quote(report, &highlight.reason, &[thread])?;
+    Some(format!("nothing in the report on its thread says {quote:?}"))
+}
+
+/// Checks one claim: its numbers, how they are shown, its references, and that
+/// the words around them speak of the same things.
 ///
 /// # Errors
 /// The first problem, in words.
@@ -118,7 +139,16 @@ pub fn claim(report: &Report, claim: &Claim) -> Result<(), String> {
             return Err(format!("#{rank} is not in the text"));
         }
     }
-    Ok(())
+    let cited = claim.text.split('#').skip(1).filter_map(|rest| {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    });
+    for rank in cited {
+        if !claim.references.contains(&rank) {
+            return Err(format!("#{rank} in the text is not among its references"));
+        }
+    }
+    wording::fits(report, claim)
 }
 
 /// Puts the values into the slots `{0}`, `{1}`, ... of a template.

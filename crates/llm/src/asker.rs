@@ -95,12 +95,12 @@ impl Asker {
     async fn ask(&self, request: &Request) -> Result<Answer, Error> {
         let form = self.form(request)?;
         let key = key(self.endpoint.provider.name(), request);
-        if let Some(answer) = self.recall(&key, request, form.as_deref()).await? {
+        if let Some(answer) = self.recall_booked(&key, request, form.as_deref()).await? {
             return Ok(answer);
         }
         let call = async {
             // Whoever asked the same before us may have landed meanwhile.
-            if let Some(answer) = self.recall(&key, request, form.as_deref()).await? {
+            if let Some(answer) = self.recall_booked(&key, request, form.as_deref()).await? {
                 return Ok(answer);
             }
             let answer = self.ask_for_form(request, form.as_deref()).await?;
@@ -110,20 +110,24 @@ impl Asker {
         self.endpoint.flights.share(key, call).await
     }
 
-    async fn recall(
+    /// What is remembered, booked as an answer that cost nothing.
+    async fn recall_booked(
         &self,
         key: &Key,
         request: &Request,
         form: Option<&Form>,
     ) -> Result<Option<Answer>, Error> {
-        let bytes = self.job.memory.recall(key).await.map_err(Error::Memory)?;
-        // What does not check any more is not remembered any more.
-        let answer =
-            bytes.and_then(|bytes| unpack(&bytes)).and_then(|answer| checked(request, form, answer).ok());
+        let answer = self.kept(key, request, form).await?;
         if answer.is_some() {
             self.job.budget.note_remembered(&request.stage);
         }
         Ok(answer)
+    }
+
+    async fn kept(&self, key: &Key, request: &Request, form: Option<&Form>) -> Result<Option<Answer>, Error> {
+        let bytes = self.job.memory.recall(key).await.map_err(Error::Memory)?;
+        // What does not check any more is not remembered any more.
+        Ok(bytes.and_then(|bytes| unpack(&bytes)).and_then(|answer| checked(request, form, answer).ok()))
     }
 
     /// Asks, and once more with the mistake shown if the form is wrong.
@@ -287,6 +291,17 @@ impl Chat for Asker {
 
     fn answer<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Answer, Error>> {
         Box::pin(self.ask(request))
+    }
+
+    fn recall<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Option<Answer>, Error>> {
+        Box::pin(async move {
+            let form = self.form(request)?;
+            self.kept(&key(self.endpoint.provider.name(), request), request, form.as_deref()).await
+        })
+    }
+
+    fn prompt_tokens(&self, request: &Request) -> u64 {
+        self.endpoint.prompt_tokens(request)
     }
 }
 

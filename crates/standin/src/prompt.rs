@@ -38,6 +38,24 @@ impl Prompt {
         self.labelled.iter().filter_map(|(label, text)| Some((label.parse().ok()?, text.as_str())))
     }
 
+    /// Lines with a label of one letter and a number, such as `F12`: label and line.
+    pub(crate) fn labelled(&self, letter: char) -> Vec<(String, String)> {
+        let is_such = |label: &str| {
+            label
+                .strip_prefix(letter)
+                .is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
+        };
+        self.labelled.iter().filter(|(label, _)| is_such(label)).cloned().collect()
+    }
+
+    /// A sentence of the material that states no number in digits, if there is one.
+    pub(crate) fn sentence_without_digits(&self, index: usize) -> &str {
+        let all = sentences(&self.material);
+        let plain: Vec<&str> =
+            all.into_iter().filter(|one| !one.contains(|c: char| c.is_ascii_digit())).collect();
+        if plain.is_empty() { "worth a look" } else { plain[index % plain.len()] }
+    }
+
     /// A sentence of the material, exactly as it stands there.
     pub(crate) fn sentence(&self, index: usize) -> &str {
         let all = sentences(&self.material);

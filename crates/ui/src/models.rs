@@ -18,6 +18,12 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
         };
         facts.push(format!("{} threads read by a model{alike}", format::count(work.threads_read)));
     }
+    if work.threads_inferred > 0 {
+        facts.push(format!(
+            "{} threads placed by likeness to those: intervals of shares rest on the ones read",
+            format::count(work.threads_inferred)
+        ));
+    }
     if work.filtered_out > 0 {
         facts.push(format!("{} threads filtered out by an attribute", format::count(work.filtered_out)));
     }

@@ -65,7 +65,7 @@ fn exponent(size: f64, cost: f64) -> (f64, f64) {
 }
 
 /// Has the product make its demo corpus, and stops it before it goes on to analyse it.
-fn make_corpus(bench: &Bench, size: u64) -> Result<()> {
+pub(super) fn make_corpus(bench: &Bench, size: u64) -> Result<()> {
     let out = bench.file("demo");
     if out.exists() {
         std::fs::remove_dir_all(&out)?;

@@ -1,25 +1,24 @@
 //! `assay insights`: reports over a durable store.
 
-use assay_domain::{Report, ReportId};
+use assay_domain::{Report, ReportConfig, ReportId};
 use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
 
-use crate::analyst::Desk;
+use crate::analyst::{Desk, Purpose};
 use crate::args::Insights;
-use crate::command::{comparison, files, job, report};
+use crate::command::{alert, comparison, config, dataset, estimate, files, job, report, schedule};
 use crate::progress::Bars;
 use crate::{Outcome, cancel, data, output, stdin};
 
 pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
     match command {
-        Insights::Run { data, project, analysis, queue, asked, show } => {
+        Insights::Run { data, project, analysis, queue, asked, alert: flags, show } => {
             if queue {
                 return job::enqueue(&data.data, &project, &analysis, &asked);
             }
             let mut config = analysis.config()?;
-            if let Some(hours) = asked.last_hours {
-                config.start_time = Some(chrono::Utc::now() - chrono::TimeDelta::hours(i64::from(hours)));
-            }
+            recent(&mut config, asked.last_hours);
+            let alert = alert::of(&flags)?;
             report::use_threads(analysis.threads)?;
             anyhow::ensure!(
                 data.data.is_dir(),
@@ -28,15 +27,29 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             );
             let store = data::open(&data.data, None)?;
             let project = data::project(&store, &project)?;
-            let desk = Desk::open(&analysis.model, &store, project.id, data::price_table(None)?)?;
+            let desk =
+                Desk::open(&analysis.model, &store, project.id, data::price_table(None)?, Purpose::Run)?;
             let made = report::analyse(&store, &project, &config, desk.as_ref(), true, &Bars::new())?;
+            let before =
+                alert.as_ref().map(|_| alert::earlier(&store, &project, &made)).transpose()?.flatten();
             block_on(store.put_report(&made))?;
             report::show(&made, show)?;
             output::note(&format!("stored as report {}", made.id));
+            if let Some(alert) = &alert {
+                alert::tell(alert, before.as_ref(), &made)?;
+            }
+        }
+        Insights::Estimate { data, project, analysis, last_hours, json } => {
+            let mut config = analysis.config()?;
+            recent(&mut config, last_hours);
+            estimate::run(&data.data, &project, &analysis, &config, json)?;
         }
         Insights::Jobs { data, project, json } => job::list(&data.data, project.as_deref(), json)?,
-        Insights::Watch { job, data } => job::watch(&data.data, job)?,
-        Insights::Cancel { job, data } => job::cancel(&data.data, job)?,
+        Insights::Watch { job, data, json } => job::watch(&data.data, job, json)?,
+        Insights::Cancel { job, data, json } => job::cancel(&data.data, job, json)?,
+        Insights::Config(command) => return config::run(command),
+        Insights::Schedule(command) => return schedule::run(command),
+        Insights::Dataset(command) => return dataset::run(command),
         Insights::Compare { before, after, data, json } => {
             let store = data::open_existing(&data.data)?;
             let (before, after) = (find(&store, Some(before), None)?, find(&store, Some(after), None)?);
@@ -65,6 +78,13 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
         Insights::Verify { file } => verify(&file)?,
     }
     Ok(Outcome::Done)
+}
+
+/// Puts the last hours into a config.
+fn recent(config: &mut ReportConfig, hours: Option<u32>) {
+    if let Some(hours) = hours {
+        config.start_time = Some(chrono::Utc::now() - chrono::TimeDelta::hours(i64::from(hours)));
+    }
 }
 
 fn verify(file: &std::path::Path) -> anyhow::Result<()> {

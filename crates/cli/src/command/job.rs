@@ -95,8 +95,7 @@ pub(crate) fn list(dir: &Path, project: Option<&str>, json: bool) -> anyhow::Res
     let project = project.map(|name| data::project(&store, name)).transpose()?;
     let jobs = block_on(queue::list(&store, project.map(|project| project.id)))?;
     if json {
-        let shown: Vec<Value> =
-            jobs.iter().map(|entry| json!({ "job": entry.job, "state": entry.state })).collect();
+        let shown: Vec<Value> = jobs.iter().map(shown).collect();
         return output::print_json(&shown);
     }
     if jobs.is_empty() {
@@ -118,7 +117,7 @@ pub(crate) fn list(dir: &Path, project: Option<&str>, json: bool) -> anyhow::Res
     output::print(&output::table(&["JOB", "NAME", "STATUS", "CREATED", "REPORT", "ERROR"], &rows))
 }
 
-pub(crate) fn watch(dir: &Path, id: Uuid) -> anyhow::Result<()> {
+pub(crate) fn watch(dir: &Path, id: Uuid, json: bool) -> anyhow::Result<()> {
     let store = data::open_existing(dir)?;
     let bars = Bars::new();
     let mut stage = String::new();
@@ -130,12 +129,18 @@ pub(crate) fn watch(dir: &Path, id: Uuid) -> anyhow::Result<()> {
         match state.status {
             JobStatus::Succeeded => {
                 bars.finish();
+                if json {
+                    return output::print_json(&shown(&entry));
+                }
                 let report = state.report.map(|report| report.to_string()).unwrap_or_default();
                 output::note("succeeded; `assay insights show REPORT` prints the report");
                 return output::print(&report);
             }
             JobStatus::Failed | JobStatus::Cancelled => {
                 bars.finish();
+                if json {
+                    output::print_json(&shown(&entry))?;
+                }
                 anyhow::bail!(
                     "job {id} {}: {}",
                     state.status.as_str(),
@@ -163,16 +168,23 @@ pub(crate) fn watch(dir: &Path, id: Uuid) -> anyhow::Result<()> {
     }
 }
 
-pub(crate) fn cancel(dir: &Path, id: Uuid) -> anyhow::Result<()> {
+pub(crate) fn cancel(dir: &Path, id: Uuid, json: bool) -> anyhow::Result<()> {
     anyhow::ensure!(dir.is_dir(), "there is no store at {dir:?}");
     let store = data::open(dir, None)?;
     let entry = block_on(queue::cancel(&store, id, Utc::now()))?;
     let entry = entry.ok_or_else(|| unknown(id))?;
+    if json {
+        return output::print_json(&shown(&entry));
+    }
     match entry.state.status {
         JobStatus::Running => output::note(&format!("job {id} is told to stop")),
         status => output::note(&format!("job {id} {}", status.as_str())),
     }
     Ok(())
+}
+
+fn shown(entry: &queue::Entry) -> Value {
+    json!({ "job": entry.job, "state": entry.state })
 }
 
 fn find(store: &EmbeddedStore, id: Uuid) -> anyhow::Result<queue::Entry> {

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use assay_domain::{Report, ReportConfig};
 use assay_insights::{Analyst, Context};
+use assay_llm::Embed;
 use assay_llm::minilm::MiniLm;
 use assay_store::{Catalog, EmbeddedStore, Project, block_on};
 use assay_ui::TerminalOptions;
 
-use crate::analyst::Desk;
+use crate::analyst::{Desk, Purpose};
 use crate::args::{self, Printing};
 use crate::command::files;
 use crate::progress::Bars;
@@ -31,7 +32,7 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
     }
     let project = data::project(&store, &name)?;
     let prices = data::price_table(prices)?;
-    let desk = Desk::open(&args.analysis.model, &store, project.id, prices)?;
+    let desk = Desk::open(&args.analysis.model, &store, project.id, prices, Purpose::Run)?;
     let report = analyse(&store, &project, &config, desk.as_ref(), args.data.is_some(), &bars)?;
     if args.data.is_some() {
         block_on(store.put_report(&report))?;
@@ -65,7 +66,8 @@ pub(crate) fn analyse(
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             desk.with(|analyst| {
-                let context = context(store, &embedder, Some(analyst), remember, bars);
+                let embedder = desk.embedder().unwrap_or(&embedder);
+                let context = context(store, embedder, Some(analyst), remember, bars);
                 runtime.block_on(assay_insights::run(&context, project, config))
             })
         }
@@ -77,9 +79,9 @@ pub(crate) fn analyse(
     Ok(made?)
 }
 
-fn context<'a>(
+pub(crate) fn context<'a>(
     store: &'a EmbeddedStore,
-    embedder: &'a MiniLm,
+    embedder: &'a dyn Embed,
     analyst: Option<&'a Analyst<'a>>,
     remember: bool,
     progress: &'a Bars,

@@ -9,11 +9,13 @@
 //! | `journey` | the steps over a durable store, from import to delete |
 //! | `reading` | where input may come from |
 //! | `analysis` | flags of the analysis, and that nothing but the input decides the result |
+//! | `alone` | reports where there is no network |
 //! | `exits` | exit codes and the words that go with them |
 //! | `bad_records` | records nobody should send, among good ones |
 //! | `bad_places` | bombs, full disks, foreign and locked stores |
 //! | `stopping` | Ctrl-C and kill at any moment |
 //! | `serving` | the server: kill -9 under load, other commands beside it |
+//! | `models` | estimates, runs, embeddings and alerts with models |
 //! | `operating` | settings, keys, retention, logs, backups, and how a server ends |
 //! | `jobs` | jobs of the server: killed, followed, compared, exported |
 //! | `deep_jobs` | jobs that ask models, killed: the same report, nothing kept is asked again |
@@ -21,6 +23,8 @@
 //! | `inert` | payloads in every text field of a trace |
 //! | `demo` | the demo finds what it planted |
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod analysis;
 mod bad_places;
 mod bad_records;
@@ -34,6 +38,7 @@ mod inert;
 #[cfg(unix)]
 mod jobs;
 mod journey;
+mod models;
 #[cfg(unix)]
 mod operating;
 mod reading;

@@ -74,11 +74,18 @@ pub(super) fn grouping(edited: &mut Report) -> Grouping {
         confidence: one.confidence,
         reason: None,
     });
+    // A thread that a model read shows quotes; one without is taken for inferred: intervals get no narrower.
+    let is_partly_read = edited.made.model.as_ref().is_some_and(|work| work.threads_inferred > 0);
+    let inferred = match is_partly_read {
+        true => edited.assignments.iter().map(|one| one.evidence.is_empty()).collect(),
+        false => Vec::new(),
+    };
     Grouping {
         nodes: nodes.collect(),
         members: members.collect(),
         granularities: Vec::new(),
         stability: None,
+        inferred,
     }
 }
 
@@ -132,6 +139,7 @@ pub(super) fn read(one: &Assignment) -> ReadThread {
             text: String::new(),
             request: String::new(),
             topics: Vec::new(),
+            own_words: None,
             attributes: one.attributes.clone(),
             evidence: Vec::new(),
             failures: failure.collect(),

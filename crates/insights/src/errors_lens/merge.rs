@@ -134,7 +134,10 @@ impl<'a> Leaders<'a> {
 fn same_class(cause: &Cause, key: &Key, signature: &str) -> bool {
     match key.kind {
         FailureKind::ModelError => class(&cause.signature) == class(signature),
-        FailureKind::WrongLanguage | FailureKind::HandOff => cause.signature == signature,
+        // Those that a model words were merged by meaning before.
+        FailureKind::WrongLanguage | FailureKind::HandOff | FailureKind::Found => {
+            cause.signature == signature
+        }
         _ => true,
     }
 }

@@ -33,6 +33,7 @@ fn summaries(groups: &[(usize, Option<Failure>)]) -> Vec<Summary> {
         text: String::new(),
         request: String::new(),
         topics: Vec::new(),
+        own_words: None,
         evidence: Vec::new(),
         attributes: BTreeMap::new(),
         failures: failure.iter().cloned().collect(),

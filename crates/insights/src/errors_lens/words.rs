@@ -48,6 +48,7 @@ pub(super) fn kind_name(kind: FailureKind) -> &'static str {
         FailureKind::HandOff => "Hand-offs",
         FailureKind::WrongLanguage => "Wrong language",
         FailureKind::LimitReached => "Limits reached",
+        FailureKind::Found => "Wrong or poor answers",
     }
 }
 
@@ -68,6 +69,9 @@ pub(super) fn top_description(top: &Top) -> String {
             FailureKind::HandOff => "Agents handed the work back and forth.",
             FailureKind::WrongLanguage => "The agent answered in another language than it was asked in.",
             FailureKind::LimitReached => "The limit of steps, turns or time ended the work.",
+            FailureKind::Found => {
+                "Nothing broke, but a model that read the thread says what went wrong in it."
+            }
         }
         .into(),
     }
@@ -197,6 +201,7 @@ fn kind_in_a_list(key: &Key) -> &'static str {
         FailureKind::HandOff => "hand-offs",
         FailureKind::WrongLanguage => "wrong language",
         FailureKind::LimitReached => "limits reached",
+        FailureKind::Found => "wrong answers",
     }
 }
 

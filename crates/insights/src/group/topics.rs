@@ -252,6 +252,7 @@ impl Tree {
             })
             .collect();
         let granularities = self.granularities;
-        Grouping { nodes: self.nodes, members, granularities, stability }.without_empty_nodes()
+        Grouping { nodes: self.nodes, members, granularities, stability, ..Grouping::default() }
+            .without_empty_nodes()
     }
 }

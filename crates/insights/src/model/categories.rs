@@ -88,20 +88,20 @@ async fn name_leaves(
     let leaves = leaves(grouping);
     let members = grouping.members_of_nodes();
     let shown: BTreeMap<usize, Vec<String>> =
-        leaves.iter().map(|&leaf| (leaf, members_shown(&members[leaf], threads, grouping))).collect();
+        leaves.iter().map(|&leaf| (leaf, members_shown(work, &members[leaf], threads, grouping))).collect();
     let near = neighbours(&leaves, &members, vectors);
     let questions: Vec<(usize, Question)> = leaves
         .iter()
         .map(|&leaf| {
             let mut text = work.instructions();
             text.push_str(&format!("The category holds {} conversations.\n", members[leaf].len()));
-            list(&mut text, "Members", &shown[&leaf]);
+            list(work, &mut text, "Members", &shown[&leaf]);
             if !names[leaf].keywords.is_empty() {
                 text.push_str(&format!("Members say: {}\n", names[leaf].keywords.join(", ")));
             }
             for other in &near[&leaf] {
                 let of = shown[other].iter().take(OF_NEIGHBOUR).cloned().collect::<Vec<_>>();
-                list(&mut text, "A neighbour, which the name must not fit", &of);
+                list(work, &mut text, "A neighbour, which the name must not fit", &of);
             }
             (leaf, naming(text))
         })
@@ -130,8 +130,8 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
                     .map(|sibling| names[sibling].name.clone())
                     .collect();
                 let mut text = work.instructions();
-                list(&mut text, "The category holds these subcategories", &children);
-                list(&mut text, "Categories beside it, which the name must not fit", &siblings);
+                list(work, &mut text, "The category holds these subcategories", &children);
+                list(work, &mut text, "Categories beside it, which the name must not fit", &siblings);
                 (node, naming(text))
             })
             .collect();
@@ -180,16 +180,21 @@ fn naming(text: String) -> Question {
     }
 }
 
-fn list(text: &mut String, title: &str, lines: &[String]) {
+fn list(work: &Work<'_>, text: &mut String, title: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
     text.push_str(&format!("{title}:\n"));
-    lines.iter().for_each(|line| text.push_str(&format!("- {}\n", tidy(line, SHOWN))));
+    lines.iter().for_each(|line| text.push_str(&format!("- {}\n", tidy(&work.shown(line), SHOWN))));
 }
 
 /// The most typical members and some by lot, each wording once.
-fn members_shown(members: &[usize], threads: &[ReadThread], grouping: &Grouping) -> Vec<String> {
+fn members_shown(
+    work: &Work<'_>,
+    members: &[usize],
+    threads: &[ReadThread],
+    grouping: &Grouping,
+) -> Vec<String> {
     let mut typical = members.to_vec();
     typical.sort_by(|&a, &b| {
         grouping.members[b].confidence.total_cmp(&grouping.members[a].confidence).then(a.cmp(&b))
@@ -205,9 +210,10 @@ fn members_shown(members: &[usize], threads: &[ReadThread], grouping: &Grouping)
             }
             let summary = &threads[member].summary;
             let failure = summary.failures.iter().find(|failure| !failure.recovered);
-            let mut text = summary.text.clone();
+            // Cleaned before it is cut any further.
+            let mut text = work.shown(&summary.text);
             if let Some(failure) = failure {
-                text = format!("{} [failure: {}]", tidy(&text, SHOWN / 2), failure.signature);
+                text = format!("{} [failure: {}]", tidy(&text, SHOWN / 2), work.shown(&failure.signature));
             }
             if said.insert(text.clone()) {
                 shown.push(text);
@@ -324,7 +330,7 @@ async fn propose(
         .collect();
     let wanted = ((leaves.len() as f64).sqrt() * 1.2).round().clamp(3.0, 12.0) as usize;
     let mut text = work.instructions();
-    list(&mut text, "Categories", &lines);
+    list(work, &mut text, "Categories", &lines);
     text.push_str(&format!("Propose about {wanted} top categories that hold all of these.\n"));
     let top = object(vec![("name", string("One to five words.")), ("description", string("One sentence."))]);
     let question = Question {
@@ -335,7 +341,10 @@ async fn propose(
         schema: Schema {
             name: "top_categories".into(),
             description: "The top categories.".into(),
-            schema: object(vec![("categories", json!({"type": "array", "items": top}))]),
+            schema: object(vec![(
+                "categories",
+                json!({"type": "array", "items": top, "description": format!("About {wanted} top categories.")}),
+            )]),
         },
         max_tokens: 1_500,
     };
@@ -395,10 +404,10 @@ async fn sort_in(
 fn sorting(work: &Work<'_>, chunk: &[usize], options: &[usize], tops: &[Top], names: &[Named]) -> Question {
     let listed = |top: &usize| format!("{}: {}", tops[*top].name, tops[*top].description);
     let mut text = work.instructions();
-    list(&mut text, "Top categories", &options.iter().map(listed).collect::<Vec<_>>());
+    list(work, &mut text, "Top categories", &options.iter().map(listed).collect::<Vec<_>>());
     text.push_str("Categories to place:\n");
     for (position, &leaf) in chunk.iter().enumerate() {
-        let line = tidy(&format!("{}: {}", names[leaf].name, names[leaf].description), SHOWN);
+        let line = tidy(&work.shown(&format!("{}: {}", names[leaf].name, names[leaf].description)), SHOWN);
         text.push_str(&format!("{}. {line}\n", position + 1));
     }
     let choices: Value = options.iter().map(|&top| json!(tops[top].name)).collect();
@@ -414,7 +423,10 @@ fn sorting(work: &Work<'_>, chunk: &[usize], options: &[usize], tops: &[Top], na
         schema: Schema {
             name: "arrangement".into(),
             description: "The top category of every category.".into(),
-            schema: object(vec![("placed", json!({"type": "array", "items": placed}))]),
+            schema: object(vec![(
+                "placed",
+                json!({"type": "array", "items": placed, "description": "Every category once."}),
+            )]),
         },
         max_tokens: 2_000,
     }
@@ -464,7 +476,13 @@ fn rebuilt(
     });
     let members = members.collect();
     (
-        Grouping { nodes, members, granularities: grouping.granularities, stability: grouping.stability },
+        Grouping {
+            nodes,
+            members,
+            granularities: grouping.granularities,
+            stability: grouping.stability,
+            inferred: grouping.inferred,
+        },
         renamed,
     )
 }

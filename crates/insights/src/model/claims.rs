@@ -6,6 +6,9 @@
 //! a number of its own, an unknown label or none at all is dropped and counted.
 //! Quotes in the reasons of highlights must stand in the thread.
 
+#[cfg(test)]
+mod forged;
+
 use assay_domain::Report;
 use assay_domain::report::{
     Assignment, AttributeFilter, Category, CategoryKind, Claim, ClaimValue, Highlight, Measure, Query,
@@ -15,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::{Asked, Question, Role, Work, object, string, tidy};
 use crate::context::{Progress, Stage};
+use crate::verify::wording::invented_quote;
 use crate::{Error, verify};
 
 pub(crate) const STAGE: &str = "summary";
@@ -27,6 +31,78 @@ const HIGHLIGHTS: usize = 10;
 const POINTS: usize = 10;
 const LONGEST_POINT: usize = 400;
 const LONGEST_REASON: usize = 240;
+
+/// Words that state a number.
+const QUANTITIES: &[&str] = &[
+    "zero",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
+    "twenty",
+    "thirty",
+    "forty",
+    "fifty",
+    "sixty",
+    "seventy",
+    "eighty",
+    "ninety",
+    "hundred",
+    "hundreds",
+    "thousand",
+    "thousands",
+    "million",
+    "millions",
+    "billion",
+    "dozen",
+    "dozens",
+    "half",
+    "halves",
+    "halved",
+    "third",
+    "thirds",
+    "quarter",
+    "quarters",
+    "fourth",
+    "fifth",
+    "fifths",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "tenths",
+    "twice",
+    "thrice",
+    "double",
+    "doubled",
+    "doubles",
+    "triple",
+    "tripled",
+    "triples",
+    "quadruple",
+    "percent",
+    "percentage",
+    "permille",
+];
+
+/// Phrases that do.
+const QUANTIFYING: &[&str] =
+    &["per cent", "every second", "every other", "one in ", "one out of ", "one of every"];
 
 /// Replaces the local executive summary by the model's, as far as it checks.
 ///
@@ -102,7 +178,7 @@ fn facts(report: &Report) -> Vec<Fact> {
         (Measure::FailureRate, "share of all conversations that show a failure"),
         (Measure::ErrorRate, "share of all conversations that ended in an error"),
         (Measure::LatencyP50, "median duration of all conversations"),
-        (Measure::LatencyP99, "99th percentile of the duration of all conversations"),
+        (Measure::LatencyP99, "duration that nearly all conversations stay below"),
         (Measure::TotalCost, "cost of all conversations"),
     ] {
         add(all(measure), text.to_owned());
@@ -203,18 +279,19 @@ fn question(work: &Work<'_>, report: &Report, facts: &[Fact], threads: &[Assignm
     let mut text = work.instructions();
     text.push_str("Categories:\n");
     for node in telling(report).iter().take(CATEGORIES) {
-        text.push_str(&format!("- {}: {}\n", node.name, tidy(&node.description, 200)));
+        text.push_str(&format!("- {}: {}\n", node.name, tidy(&work.shown(&node.description), 200)));
     }
     text.push_str("Facts:\n");
     for (index, fact) in facts.iter().enumerate() {
-        text.push_str(&format!("[F{}] {}\n", index + 1, tidy(&fact.text, 300)));
+        text.push_str(&format!("[F{}] {}\n", index + 1, tidy(&work.shown(&fact.text), 300)));
     }
     text.push_str("Conversations:\n");
     for (index, thread) in threads.iter().enumerate() {
         let place = thread.path.last().map_or("", String::as_str);
-        let failure =
-            thread.failure.as_deref().map(|failure| format!(" [failure: {failure}]")).unwrap_or_default();
-        text.push_str(&format!("[T{}] ({place}) {}{failure}\n", index + 1, tidy(&thread.summary, 300)));
+        let failure = thread.failure.as_deref().map(|failure| work.shown(failure));
+        let failure = failure.map(|failure| format!(" [failure: {failure}]")).unwrap_or_default();
+        let said = tidy(&work.shown(&thread.summary), 300);
+        text.push_str(&format!("[T{}] ({place}) {said}{failure}\n", index + 1));
     }
     let point = object(vec![(
         "text",
@@ -262,7 +339,9 @@ fn highlights(report: &Report, answer: &Value, threads: &[Assignment]) -> (Vec<H
             continue;
         }
         let reason = tidy(one["reason"].as_str().unwrap_or_default(), LONGEST_REASON);
-        let is_true = !reason.is_empty() && !has_number(&reason, report) && quotes_hold(&reason, thread);
+        let is_true = !reason.is_empty()
+            && !has_number(&reason, report)
+            && invented_quote(report, &reason, &[thread]).is_none();
         dropped += usize::from(!is_true);
         let category_name = thread.path.last().cloned().unwrap_or_default();
         highlights.push(Highlight {
@@ -280,16 +359,6 @@ fn highlights(report: &Report, answer: &Value, threads: &[Assignment]) -> (Vec<H
 
 fn labelled<'t, T>(number: &str, list: &'t [T]) -> Option<&'t T> {
     list.get(number.parse::<usize>().ok()?.checked_sub(1)?)
-}
-
-/// Every quoted passage of several words stands in what is known of the thread.
-fn quotes_hold(reason: &str, thread: &Assignment) -> bool {
-    let mut known = format!("{}\n{}", thread.request, thread.summary);
-    thread.failure.iter().for_each(|failure| known.push_str(failure));
-    thread.evidence.iter().for_each(|evidence| known.push_str(&evidence.quote));
-    let known = known.to_lowercase();
-    let quotes = reason.split(['"', '“', '”']).skip(1).step_by(2);
-    quotes.filter(|quote| quote.contains(' ')).all(|quote| known.contains(&quote.trim().to_lowercase()))
 }
 
 /// The model's sentence as a claim; `None` where it does not hold to the rules.
@@ -338,60 +407,17 @@ fn escape(text: &str) -> String {
     text.replace(['{', '}', '#'], " ")
 }
 
-/// Whether a text states a number of its own. Digits in the names of categories are names.
+/// Whether a text states a number of its own. What stands in the names of categories is a name.
 fn has_number(text: &str, report: &Report) -> bool {
     let mut rest = text.to_lowercase();
-    for node in &report.taxonomy.nodes {
-        if node.name.contains(|c: char| c.is_numeric()) {
-            rest = rest.replace(&node.name.to_lowercase(), " ");
-        }
+    for node in report.taxonomy.nodes.iter().filter(|node| !node.name.is_empty()) {
+        rest = rest.replace(&node.name.to_lowercase(), " ");
     }
-    let is_word = |word: &str| {
-        matches!(
-            word,
-            "two"
-                | "three"
-                | "four"
-                | "five"
-                | "six"
-                | "seven"
-                | "eight"
-                | "nine"
-                | "ten"
-                | "eleven"
-                | "twelve"
-                | "dozen"
-                | "dozens"
-                | "twenty"
-                | "thirty"
-                | "forty"
-                | "fifty"
-                | "sixty"
-                | "seventy"
-                | "eighty"
-                | "ninety"
-                | "hundred"
-                | "hundreds"
-                | "thousand"
-                | "thousands"
-                | "million"
-                | "half"
-                | "third"
-                | "thirds"
-                | "quarter"
-                | "quarters"
-                | "fifth"
-                | "tenth"
-                | "twice"
-                | "thrice"
-                | "double"
-                | "doubled"
-                | "triple"
-                | "tripled"
-                | "percent"
-                | "percentage"
-        )
+    let rest = rest.replace("third-party", " ").replace("third party", " ");
+    let is_quantity = |word: &str| {
+        QUANTITIES.contains(&word) || word.strip_suffix("fold").is_some_and(|word| QUANTITIES.contains(&word))
     };
     rest.contains(|c: char| c.is_numeric() || c == '%')
-        || rest.split(|c: char| !c.is_alphabetic()).any(is_word)
+        || QUANTIFYING.iter().any(|phrase| rest.contains(phrase))
+        || rest.split(|c: char| !c.is_alphabetic()).any(is_quantity)
 }

@@ -5,7 +5,7 @@
 //! stands first. Whoever fits none of them goes to "Other", and so does a
 //! thread about which the model gives no usable answer, never to the first option.
 
-use assay_domain::report::CategoryKind;
+use assay_domain::report::{CategoryKind, Focus};
 use assay_llm::Schema;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
@@ -21,14 +21,14 @@ use crate::name::{Named, centroid};
 pub(crate) const STAGE: &str = "assign";
 const SYSTEM: &str = include_str!("prompts/place.txt");
 
-/// Below this confidence a thread could as well be elsewhere.
-const UNCLEAR: f64 = 0.35;
+/// Below this confidence a thread could as well be elsewhere: 0.5 is a tie, 0.9 the usual margin.
+const UNCLEAR: f64 = 0.65;
 /// At most this share of the threads is asked about, least clear first.
 const SHARE: f64 = 0.15;
 const OPTIONS: usize = 4;
 const LABELS: [&str; OPTIONS] = ["A", "B", "C", "D"];
 /// Confidence of a place the model chose.
-const CHOSEN: f64 = 0.5;
+const CHOSEN: f64 = 0.75;
 
 const UNFIT: &str = "fits none of the nearest categories, the model says";
 const UNDECIDED: &str = "lies between categories, and the model gave no usable answer";
@@ -46,7 +46,8 @@ pub(crate) async fn unclear(
     names: &mut Vec<Named>,
 ) -> Result<Grouping, Error> {
     let leaves = leaves(&grouping);
-    if !work.reads() || leaves.len() < 2 {
+    // What fails is placed by its cause, not by what was asked for.
+    if !work.reads() || leaves.len() < 2 || work.config().focus != Focus::Usage {
         return Ok(grouping);
     }
     progress.begin(Stage::Assign, 0);
@@ -58,7 +59,7 @@ pub(crate) async fn unclear(
         .collect();
     let answers: Vec<(usize, Option<Choice>)> = stream::iter(asked)
         .map(|(thread, options)| {
-            let question = question(&threads[thread], &options, names);
+            let question = question(work, &threads[thread], &options, names);
             async move {
                 let choice = match work.ask(question).await? {
                     Asked::Answer(value) => {
@@ -152,10 +153,10 @@ fn shortlist(
     Some(options)
 }
 
-fn question(thread: &ReadThread, options: &[usize], names: &[Named]) -> Question {
+fn question(work: &Work<'_>, thread: &ReadThread, options: &[usize], names: &[Named]) -> Question {
     let listed: String = (LABELS.iter().zip(options))
         .map(|(label, &leaf)| {
-            format!("{label}: {}. {}\n", names[leaf].name, tidy(&names[leaf].description, 240))
+            format!("{label}: {}. {}\n", names[leaf].name, tidy(&work.shown(&names[leaf].description), 240))
         })
         .collect();
     let mut choices: Vec<&str> = LABELS[..options.len()].to_vec();
@@ -166,7 +167,8 @@ fn question(thread: &ReadThread, options: &[usize], names: &[Named]) -> Question
         system: SYSTEM.to_owned(),
         text: format!(
             "Categories:\n{listed}\n<conversation>\n{}\n{}\n</conversation>",
-            thread.summary.request, thread.summary.text
+            work.shown(&thread.summary.request),
+            work.shown(&thread.summary.text)
         ),
         schema: Schema {
             name: "choice".into(),

@@ -4,12 +4,14 @@
 //! numbers and ids are read once. Quotes that are not in the thread are dropped
 //! and counted; a thread the model cannot read keeps its local summary and is
 //! listed. Threads for which a `filter_by` attribute is not true leave the report.
+//! Where failures are what the report is about, it also says what went wrong
+//! though nothing broke, with words that show it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 
-use assay_domain::report::{AttributeKind, AttributeSchema, AttributeValue, Evidence, Skipped};
+use assay_domain::report::{AttributeKind, AttributeSchema, AttributeValue, Evidence, Focus, Skipped};
 use assay_domain::{ProjectId, ReportConfig, Thread, ThreadId};
 use assay_llm::Schema;
 use assay_store::Runs;
@@ -23,7 +25,7 @@ use super::{Asked, Question, Role, Work, lot, object, render, string, template, 
 use crate::Error;
 use crate::context::{Context, Stage};
 use crate::grouping::ReadThread;
-use crate::summary::{Summary, Topic};
+use crate::summary::{Failure, FailureKind, Summary, Topic};
 
 pub(crate) const STAGE: &str = "summarize";
 const SYSTEM: &str = include_str!("prompts/summarize.txt");
@@ -32,6 +34,7 @@ const SYSTEM: &str = include_str!("prompts/summarize.txt");
 const CHUNK: usize = 128;
 const SUMMARY: usize = 600;
 const REQUEST: usize = 160;
+const PROBLEM: usize = 120;
 const QUOTES: usize = 3;
 /// Characters of a quote: shorter ones show nothing, longer ones are not quotes.
 const QUOTE: std::ops::RangeInclusive<usize> = 4..=400;
@@ -44,7 +47,7 @@ const REQUEST_WEIGHT: f32 = 0.8;
 struct Opened {
     index: usize,
     prompt: String,
-    /// Every message as it can be quoted.
+    /// Every message as it can be quoted: as the model may see it.
     lines: Vec<String>,
 }
 
@@ -137,8 +140,8 @@ async fn read(
     };
     let told = match work.ask(question).await? {
         Asked::Answer(value) => {
-            let lines: Vec<String> = opened.lines.iter().map(|line| spaced(&work.redacted(line))).collect();
-            Some(Ok(Told::of(&value, &lines, &work.config().attributes)))
+            let lines: Vec<String> = opened.lines.iter().map(|line| spaced(line)).collect();
+            Some(Ok(Told::of(&value, &lines, work.config())))
         }
         Asked::Skipped(reason) => Some(Err(reason)),
         Asked::Over => None,
@@ -166,15 +169,15 @@ async fn open<S: Runs>(
 
 fn prepared(work: &Work<'_>, index: usize, thread: &Thread, read: &ReadThread) -> Opened {
     let transcript = assay_transcript::of_thread(thread);
-    let messages = render::thread(&transcript, work.thread_tokens());
-    let lines =
-        transcript.messages.iter().enumerate().map(|(at, message)| render::line(at, message)).collect();
+    let clean = |text: &str| work.redacted(text);
+    let lines = render::lines(&transcript, &clean);
+    let messages = render::thread(&transcript, &lines, work.thread_tokens());
     let config = work.config();
     let shown = match &config.summary_prompt {
         None => format!("<conversation>\n{messages}\n</conversation>"),
         Some(prompt) => {
             let scores = read.overview.feedback.iter().map(|(key, score)| (key.clone(), json!(score.mean)));
-            template::fill(prompt, thread, &messages, &Value::Object(scores.collect()))
+            template::fill(prompt, thread, &messages, &Value::Object(scores.collect()), &clean)
         }
     };
     Opened { index, prompt: format!("{}{shown}", work.instructions()), lines }
@@ -247,24 +250,32 @@ struct Told {
     request: String,
     attributes: BTreeMap<String, AttributeValue>,
     evidence: Vec<Evidence>,
+    /// What went wrong, and words that show it.
+    problem: Option<(String, Evidence)>,
     dropped: usize,
 }
 
 impl Told {
-    fn of(value: &Value, lines: &[String], schemas: &BTreeMap<String, AttributeSchema>) -> Self {
+    fn of(value: &Value, lines: &[String], config: &ReportConfig) -> Self {
         let text = |name: &str, most: usize| tidy(value[name].as_str().unwrap_or_default(), most);
         let quoted = value["evidence"].as_array().map_or(&[][..], Vec::as_slice);
         let evidence: Vec<Evidence> =
             quoted.iter().take(QUOTES).filter_map(|one| checked(one, lines)).collect();
-        let attributes = schemas.iter().filter_map(|(name, schema)| {
+        let said = text("problem", PROBLEM);
+        let shown = checked(&json!({ "quote": value["problem_quote"] }), lines);
+        let problem = (!said.is_empty()).then_some(said).zip(shown);
+        // Said, but not shown.
+        let unfounded = usize::from(value["problem"].is_string() && problem.is_none());
+        let attributes = config.attributes.iter().filter_map(|(name, schema)| {
             Some((name.clone(), attribute(&value["attributes"][name.as_str()], schema)?))
         });
         Self {
             summary: text("summary", SUMMARY),
             request: text("request", REQUEST),
             attributes: attributes.collect(),
-            dropped: quoted.len().min(QUOTES) - evidence.len(),
+            dropped: quoted.len().min(QUOTES) - evidence.len() + unfounded,
             evidence,
+            problem,
         }
     }
 
@@ -276,16 +287,38 @@ impl Told {
             summary.evidence.clone_from(&self.evidence);
         }
         summary.attributes.extend(self.attributes.clone());
+        self.blame(summary);
         if self.request.is_empty() {
             return;
         }
         let facts: Vec<String> =
             self.attributes.iter().filter_map(|(name, value)| spoken(name, value)).collect();
         let weight = if facts.is_empty() { 1.0 } else { REQUEST_WEIGHT };
-        summary.topics = vec![Topic { text: self.request.clone(), weight }];
+        let topics = vec![Topic { text: self.request.clone(), weight }];
+        summary.own_words = Some(std::mem::replace(&mut summary.topics, topics));
         if !facts.is_empty() {
             summary.topics.push(Topic { text: facts.join("; "), weight: 1.0 - REQUEST_WEIGHT });
         }
+    }
+}
+
+impl Told {
+    /// Adds what went wrong where structure shows nothing.
+    fn blame(&self, summary: &mut Summary) {
+        let is_broken = summary.failures.iter().any(|failure| !failure.recovered);
+        let Some((cause, shown)) = self.problem.as_ref().filter(|_| !is_broken) else { return };
+        let found = Failure {
+            kind: FailureKind::Found,
+            signature: cause.clone(),
+            tool: None,
+            agent: None,
+            evidence: shown.quote.clone(),
+            count: 1,
+            recovered: false,
+            run: summary.run,
+        };
+        // The worst comes first, and this one was not got over.
+        summary.failures.insert(0, found);
     }
 }
 
@@ -348,29 +381,53 @@ fn schema(config: &ReportConfig) -> Schema {
         ("message", json!({"type": "integer", "description": "The number in brackets before the message."})),
         ("quote", string("A few words of that message, letter by letter.")),
     ]);
+    let mut properties = vec![
+        (
+            "request",
+            string(
+                "What the person wants, as a short phrase beginning with a verb, without names and numbers.",
+            ),
+        ),
+        (
+            "summary",
+            string(
+                "One to three sentences: what was asked, what the agent did, how it ended and what went wrong.",
+            ),
+        ),
+        (
+            "evidence",
+            json!({"type": "array", "items": evidence, "description": "One to three quotes that show it."}),
+        ),
+        ("attributes", object(attributes.collect())),
+    ];
+    if config.focus == Focus::Errors {
+        properties.extend(problem());
+    }
     Schema {
         name: "thread".into(),
         description: "What happened in the conversation.".into(),
-        schema: object(vec![
-            (
-                "request",
-                string(
-                    "What the person wants, as a short phrase beginning with a verb, without names and numbers.",
-                ),
-            ),
-            (
-                "summary",
-                string(
-                    "One to three sentences: what was asked, what the agent did, how it ended and what went wrong.",
-                ),
-            ),
-            (
-                "evidence",
-                json!({"type": "array", "items": evidence, "description": "One to three quotes that show it."}),
-            ),
-            ("attributes", object(attributes.collect())),
-        ]),
+        schema: object(properties),
     }
+}
+
+/// What the error lens wants to know besides.
+fn problem() -> [(&'static str, Value); 2] {
+    let optional = |description: &str| json!({"type": ["string", "null"], "description": description});
+    [
+        (
+            "problem",
+            optional(
+                "What the agent did wrong and why, as a short phrase without names and numbers, such as \
+                 \"search returned results of another city\"; null where nothing went wrong.",
+            ),
+        ),
+        (
+            "problem_quote",
+            optional(
+                "A few words of the conversation that show it, letter by letter; null where nothing went wrong.",
+            ),
+        ),
+    ]
 }
 
 /// Without the threads for which a `filter_by` attribute is not true.

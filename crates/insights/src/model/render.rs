@@ -14,11 +14,15 @@ const SHARES: [usize; 7] = [700, 500, 400, 300, 250, 150, 120];
 /// About so many letters make a token.
 const LETTERS: usize = 4;
 
-/// The thread in at most about `budget` tokens.
-pub(crate) fn thread(transcript: &Transcript, budget: usize) -> String {
+/// Every message as it is shown and as evidence is checked against. `clean` takes
+/// out what must not leave, before anything is cut: half a secret is not found.
+pub(crate) fn lines(transcript: &Transcript, clean: &dyn Fn(&str) -> String) -> Vec<String> {
+    transcript.messages.iter().enumerate().map(|(index, message)| clean(&line(index, message))).collect()
+}
+
+/// The thread in at most about `budget` tokens, from its [`lines`].
+pub(crate) fn thread(transcript: &Transcript, whole: &[String], budget: usize) -> String {
     let ranks = ranks(&transcript.messages);
-    let whole: Vec<String> =
-        transcript.messages.iter().enumerate().map(|(index, message)| line(index, message)).collect();
     let sizes: Vec<usize> = whole.iter().map(|line| count(line)).collect();
     if sizes.iter().sum::<usize>() <= budget {
         return whole.join("\n");
@@ -39,8 +43,7 @@ pub(crate) fn thread(transcript: &Transcript, budget: usize) -> String {
     joined(kept)
 }
 
-/// One message as it is shown and as evidence is checked against.
-pub(crate) fn line(index: usize, message: &Message) -> String {
+fn line(index: usize, message: &Message) -> String {
     let mut text = format!("[{index}] {}", message.role.as_str());
     if let Some(name) = &message.name {
         text.push_str(&format!(" ({name})"));
@@ -138,12 +141,13 @@ mod tests {
         messages.insert(90, failed);
         messages.push(Message::text_of(Role::Assistant, "I could not find it."));
         let transcript = Transcript { messages };
-        let text = thread(&transcript, 800);
+        let whole = lines(&transcript, &str::to_owned);
+        let text = thread(&transcript, &whole, 800);
         assert!(text.contains("where is my parcel?"));
         assert!(text.contains("[90] tool: no answer\n  ERROR: timeout in carrier api"));
         assert!(text.contains("I could not find it."));
         assert!(text.contains("messages left out"));
         assert!(count(&text) < 1000, "{}", count(&text));
-        assert!(thread(&transcript, 1_000_000).contains("step 150"));
+        assert!(thread(&transcript, &whole, 1_000_000).contains("step 150"));
     }
 }

@@ -47,15 +47,22 @@ pub fn check(config: &ReportConfig) -> Result<(), Error> {
 }
 
 /// Fills a template for one thread. `messages` is the rendered conversation,
-/// `feedback` the mean score by key.
-pub(crate) fn fill(template: &str, thread: &Thread, messages: &str, feedback: &Value) -> String {
+/// `feedback` the mean score by key; `clean` takes out what must not leave.
+pub(crate) fn fill(
+    template: &str,
+    thread: &Thread,
+    messages: &str,
+    feedback: &Value,
+    clean: &dyn Fn(&str) -> String,
+) -> String {
     let run = thread.traces.iter().rev().find_map(|trace| trace.root());
     let mut text = String::with_capacity(template.len() + messages.len());
     for piece in pieces(template) {
         match piece {
             Piece::Text(plain) => text.push_str(plain),
             Piece::Variable("all_thread_messages") => text.push_str(messages),
-            Piece::Variable(path) => text.push_str(&cut(&value(path, run, feedback))),
+            // Cleaned before it is cut: half a secret is not found.
+            Piece::Variable(path) => text.push_str(&cut(&clean(&value(path, run, feedback)))),
         }
     }
     text

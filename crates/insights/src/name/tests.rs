@@ -59,6 +59,7 @@ fn thread(id: usize, text: &str, language: &str) -> ReadThread {
         text: String::new(),
         request: text.into(),
         topics: vec![Topic { text: text.into(), weight: 1.0 }],
+        own_words: None,
         attributes: BTreeMap::from([("language".into(), AttributeValue::Text(language.into()))]),
         evidence: Vec::new(),
         failures: Vec::new(),

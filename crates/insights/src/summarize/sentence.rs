@@ -130,6 +130,7 @@ fn bad_ending(failure: &Failure) -> String {
         FailureKind::Unanswered => format!("It ended without an answer: {why}."),
         FailureKind::HandOff => format!("Agents were stuck: {why}."),
         FailureKind::WrongLanguage => format!("Wrong language: {why}."),
+        FailureKind::Found => format!("It went wrong: {why}."),
     }
 }
 

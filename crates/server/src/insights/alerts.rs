@@ -27,7 +27,7 @@ use crate::error::{ApiError, ApiResult};
 
 pub(super) const KIND: &str = "insights_alert";
 /// The workspace secret with which messages are signed.
-const SECRET: &str = "ASSAY_WEBHOOK_SECRET";
+pub const SECRET: &str = "ASSAY_WEBHOOK_SECRET";
 /// `t=SECONDS,v1=HEX`: HMAC-SHA256 of `SECONDS.BODY`.
 const SIGNATURE: &str = "x-assay-signature";
 /// How often it is looked whether something is to be told.
@@ -59,16 +59,24 @@ fn five_points() -> f64 {
     0.05
 }
 
+impl Alert {
+    /// # Errors
+    /// Says what of it cannot be.
+    pub fn check(&self) -> Result<(), &'static str> {
+        match Url::parse(&self.webhook) {
+            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
+            _ => return Err("webhook is no address such as https://example.com/hook"),
+        }
+        if !(self.growth > 0.0 && self.growth <= 1.0) {
+            return Err("growth is a share above 0 and up to 1, such as 0.05");
+        }
+        Ok(())
+    }
+}
+
 /// Checks an alert before it is kept.
 pub(super) async fn check(app: &App, alert: &Alert) -> ApiResult<()> {
-    let invalid = |text: &str| Err(ApiError::invalid(&["body", "alert"], text));
-    match Url::parse(&alert.webhook) {
-        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
-        _ => return invalid("webhook is no address such as https://example.com/hook"),
-    }
-    if !(alert.growth > 0.0 && alert.growth <= 1.0) {
-        return invalid("growth is a share above 0 and up to 1, such as 0.05");
-    }
+    alert.check().map_err(|text| ApiError::invalid(&["body", "alert"], text))?;
     if app.secret(SECRET).await?.is_none() {
         return Err(ApiError::bad_request(format!(
             "messages are signed: set the workspace secret {SECRET} first (POST /workspaces/current/secrets)"
@@ -128,6 +136,23 @@ async fn earlier(app: &App, job: &Job) -> Result<Option<(Uuid, Report)>, Error> 
     let Some(Entry { job: other, state }) = done.next() else { return Ok(None) };
     let Some(report) = state.report else { return Ok(None) };
     Ok(app.store.report(report).await?.map(|report| (other.id, report)))
+}
+
+/// What is told of a report that was made beside the server; `None` where nothing changed.
+#[must_use]
+pub fn message(alert: &Alert, before: &Report, after: &Report) -> Option<Value> {
+    let comparison = assay_insights::compare::reports(before, after);
+    let told = news(&comparison, alert);
+    (!told.is_empty()).then(|| {
+        json!({
+            "type": "insights.categories_changed",
+            "project": after.project,
+            "job_name": after.config.name,
+            "report_id": after.id,
+            "compared_with_report_id": before.id,
+            "changes": told,
+        })
+    })
 }
 
 fn news<'a>(comparison: &'a Comparison, alert: &Alert) -> Vec<&'a CategoryChange> {
@@ -201,20 +226,28 @@ fn wait(attempts: u32) -> TimeDelta {
 async fn post(app: &App, message: &Message) -> Result<(), String> {
     let secret = app.secret(SECRET).await.map_err(|error| error.to_string())?;
     let secret = secret.ok_or_else(|| format!("the workspace secret {SECRET} is not set any more"))?;
-    let body = message.body.to_string();
-    let signature = signature(&secret, app.now().timestamp(), &body);
+    send(&message.webhook, &secret, app.now(), &message.body).await
+}
+
+/// Posts a message, signed.
+///
+/// # Errors
+/// Why it was not taken, without the address, which may hold a secret of its own.
+pub async fn send(webhook: &str, secret: &str, now: Time, body: &Value) -> Result<(), String> {
+    let body = body.to_string();
+    let signature = signature(secret, now.timestamp(), &body);
     // Two libraries may each bring a default; whoever was first is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut client = reqwest::Client::builder()
         .user_agent(concat!("assay/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .timeout(TIMEOUT);
-    if message.webhook.starts_with("http:") {
+    if webhook.starts_with("http:") {
         client = client.tls_certs_only([]);
     }
     let client = client.build().map_err(|error| error.to_string())?;
     let sent = client
-        .post(&message.webhook)
+        .post(webhook)
         .header(http::header::CONTENT_TYPE, "application/json")
         .header(SIGNATURE, signature)
         .body(body)

@@ -1,0 +1,139 @@
+//! What somebody answers who stands in for a model at a rehearsal, and how long
+//! the model's own answer would be.
+//!
+//! The values keep the analysis going: threads are summed up by their first
+//! sentences, empty texts leave local names in place. The lengths follow from the
+//! form asked for and, where answers repeat the material, from the prompt.
+
+use assay_llm::{Request, tokens};
+use serde_json::{Map, Value, json};
+
+/// Tokens of a JSON field around its value: quotes, name, colon, comma.
+const FIELD: u64 = 4;
+/// Tokens of a name and of a sentence that describes something.
+const NAME: u64 = 3;
+const SENTENCE: u64 = 18;
+/// Characters of a request, and of a summary: at least and at most.
+const REQUEST: usize = 120;
+const SUMMARY: (usize, usize) = (160, 300);
+/// Quotes of a thread, and tokens of the longest.
+const QUOTES: usize = 2;
+const LONGEST_QUOTE: u64 = 30;
+/// Key points and highlights of an executive summary, and tokens of each.
+const POINTS: (u64, u64) = (6, 19);
+const HIGHLIGHTS: (u64, u64) = (5, 20);
+/// Tokens of an answer nobody here knows.
+const UNKNOWN: u64 = 100;
+
+/// The played value, and the tokens the model's own answer would have. Attributes named
+/// in `filters` are true.
+pub(super) fn answer(request: &Request, filters: &[String]) -> (Value, u64) {
+    let text = request.messages.first().map_or("", |message| message.text.as_str());
+    let schema = request.schema.as_ref();
+    let form = schema.map_or(&Value::Null, |schema| &schema.schema);
+    let (value, output) = match schema.map_or("", |schema| schema.name.as_str()) {
+        "thread" => thread(text, form, filters),
+        "category" => (json!({"name": "", "description": ""}), 2 * FIELD + NAME + SENTENCE),
+        "top_categories" => tops(text),
+        "arrangement" => arrangement(text, form),
+        "choice" => (json!({"choice": "A"}), FIELD + 1),
+        "executive_summary" => (
+            json!({"title": "", "key_points": [], "highlights": []}),
+            3 * FIELD + 10 + POINTS.0 * POINTS.1 + HIGHLIGHTS.0 * HIGHLIGHTS.1,
+        ),
+        _ => (json!({}), UNKNOWN),
+    };
+    (value, output.min(u64::from(request.max_tokens)))
+}
+
+fn thread(text: &str, form: &Value, filters: &[String]) -> (Value, u64) {
+    let said = text.rsplit_once("<conversation>").map_or(text, |(_, said)| said);
+    let spoken: Vec<&str> =
+        said.lines().filter_map(|line| Some(line.split_once("] ")?.1.split_once(": ")?.1)).collect();
+    let is_sentence = |part: &&str| part.contains(char::is_alphanumeric);
+    let sentences = || {
+        spoken
+            .iter()
+            .flat_map(|line| line.split_inclusive(['.', '!', '?']))
+            .map(str::trim)
+            .filter(is_sentence)
+    };
+    let request: String = sentences().next().unwrap_or_default().chars().take(REQUEST).collect();
+    let mut summary = String::new();
+    for sentence in sentences() {
+        if summary.len() >= SUMMARY.0 {
+            break;
+        }
+        summary.push_str(sentence);
+        summary.push(' ');
+    }
+    let summary: String = summary.chars().take(SUMMARY.1).collect();
+    let quoted: u64 =
+        sentences().take(QUOTES).map(|sentence| tokens::count(sentence).min(LONGEST_QUOTE)).sum();
+    let mut output = 4 * FIELD + tokens::count(&request) + tokens::count(&summary);
+    output += QUOTES as u64 * 2 * FIELD + quoted;
+    let mut attributes = Map::new();
+    let asked = form["properties"]["attributes"]["properties"].as_object().into_iter().flatten();
+    for (name, schema) in asked {
+        let value = match filters.contains(name) {
+            // More threads cost more.
+            true => json!(true),
+            false => typical(schema, said.len()),
+        };
+        output += FIELD + tokens::count(name) + tokens::count(&value.to_string());
+        attributes.insert(name.clone(), value);
+    }
+    let mut value =
+        json!({"request": request, "summary": summary.trim(), "evidence": [], "attributes": attributes});
+    // Asked of failures only; most threads have none.
+    for name in ["problem", "problem_quote"] {
+        if form["properties"].get(name).is_some() {
+            value[name] = Value::Null;
+            output += FIELD + tokens::count(name) + 4;
+        }
+    }
+    (value, output)
+}
+
+/// A value an attribute may well have.
+fn typical(schema: &Value, lot: usize) -> Value {
+    if let Some(options) = schema["enum"].as_array() {
+        // One of them, and not always the same; the last is none at all.
+        return options.get(lot % options.len().saturating_sub(1).max(1)).cloned().unwrap_or_default();
+    }
+    match schema["type"][0].as_str().unwrap_or_default() {
+        "boolean" => json!(true),
+        "integer" | "number" => json!(2),
+        _ => json!("a few words of the thread"),
+    }
+}
+
+/// As many tops as are asked for, named after the first categories.
+fn tops(text: &str) -> (Value, u64) {
+    let wanted =
+        text.rsplit_once("Propose about ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+    let wanted: usize = wanted.unwrap_or(5);
+    let names = text.lines().filter_map(|line| line.strip_prefix("- "));
+    let tops: Vec<Value> = names
+        .take(wanted)
+        .map(|line| json!({"name": line.split(" (").next().unwrap_or(line), "description": ""}))
+        .collect();
+    let output = FIELD + tops.len() as u64 * (2 * FIELD + NAME + SENTENCE);
+    (json!({"categories": tops}), output)
+}
+
+/// Every category under some top, in turn.
+fn arrangement(text: &str, form: &Value) -> (Value, u64) {
+    let choices = form.pointer("/properties/placed/items/properties/top/enum").and_then(Value::as_array);
+    let choices = choices.map_or(&[][..], Vec::as_slice);
+    let numbers = text.lines().filter_map(|line| line.split_once(". ")?.0.parse::<usize>().ok());
+    let mut placed = Vec::new();
+    for number in numbers {
+        if let Some(top) = choices.get(number % choices.len().max(1)) {
+            placed.push(json!({"number": number, "top": top}));
+        }
+    }
+    let value = json!({"placed": placed});
+    let output = tokens::count(&value.to_string());
+    (value, output)
+}

@@ -1,0 +1,156 @@
+//! Estimates against what the same run then cost, for twenty differing jobs.
+//!
+//! `cargo xtask bench estimate` prints the table.
+
+use std::sync::Arc;
+
+use assay_domain::ReportConfig;
+use assay_domain::report::{Focus, Models};
+use assay_llm::InMemory;
+use rust_decimal::prelude::ToPrimitive as _;
+
+use crate::corpus::Corpus;
+use crate::support::{Desk, Place, Terms, attributes, behavior, billed, deep, names, standin};
+
+/// An estimate this near is good; so many of the twenty are.
+const NEAR: f64 = 0.15;
+const ENOUGH: usize = 16;
+
+fn jobs() -> Vec<(&'static str, Corpus, ReportConfig)> {
+    let corpus = |threads, topics, turns, sentences, seed| Corpus { threads, topics, turns, sentences, seed };
+    let one_model = |model: &str| Some(Models { thinking: model.into(), summary: model.into() });
+    let instructed = |config: ReportConfig| {
+        let question = "What would you like to learn?".to_owned();
+        let answer = "Which requests of paying customers go wrong, and what would keep them?".to_owned();
+        ReportConfig { instructions: [(question, answer)].into(), ..config }
+    };
+    let errors = |config: ReportConfig| ReportConfig { focus: Focus::Errors, ..config };
+    let prompted = |prompt: &str| ReportConfig { summary_prompt: Some(prompt.into()), ..deep() };
+    vec![
+        ("names, 60 threads", corpus(60, 5, 2, 2, 1), names()),
+        ("names, 200 threads", corpus(200, 8, 2, 2, 2), names()),
+        ("names, long threads", corpus(100, 6, 12, 4, 3), names()),
+        ("names, errors", corpus(200, 8, 2, 2, 4), errors(names())),
+        ("names, instructions", corpus(120, 8, 3, 2, 5), instructed(names())),
+        (
+            "names, cheap model",
+            corpus(90, 4, 2, 2, 6),
+            ReportConfig { models: one_model("small-1"), ..names() },
+        ),
+        ("deep, 30 threads", corpus(30, 3, 2, 2, 7), deep()),
+        ("deep, 100 threads", corpus(100, 5, 2, 2, 8), deep()),
+        ("deep, 300 threads", corpus(300, 8, 2, 2, 9), deep()),
+        ("deep, one line", corpus(100, 5, 1, 1, 10), deep()),
+        ("deep, long threads", corpus(80, 5, 20, 4, 11), deep()),
+        ("deep, longer than shown", corpus(30, 5, 60, 8, 12), deep()),
+        (
+            "deep, no attributes",
+            corpus(100, 5, 4, 2, 13),
+            ReportConfig { attributes: attributes(0), ..deep() },
+        ),
+        (
+            "deep, five attributes",
+            corpus(100, 5, 4, 2, 14),
+            ReportConfig { attributes: attributes(5), ..deep() },
+        ),
+        ("deep, instructions", corpus(100, 5, 2, 2, 15), instructed(deep())),
+        (
+            "deep, 60 of 200 read",
+            corpus(200, 8, 2, 2, 16),
+            ReportConfig { read_by_model: Some(60), ..deep() },
+        ),
+        ("deep, errors", corpus(150, 8, 2, 2, 17), errors(deep())),
+        (
+            "deep, one model",
+            corpus(100, 5, 2, 2, 18),
+            ReportConfig { models: one_model("small-1"), ..deep() },
+        ),
+        ("deep, dear model", corpus(100, 5, 2, 2, 19), ReportConfig { models: one_model("big-1"), ..deep() }),
+        (
+            "deep, own prompt",
+            corpus(100, 5, 3, 2, 20),
+            prompted("Read this: {{all_thread_messages}}\n{{run.error}}"),
+        ),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn estimates_of_twenty_jobs_are_near_what_they_cost() {
+    println!(
+        "{:<26}{:>7}{:>7}{:>11}{:>11}{:>8}{:>9}{:>9}",
+        "job", "calls", "actual", "estimate $", "actual $", "error", "in", "out"
+    );
+    let (mut worst, mut near): (f64, usize) = (0.0, 0);
+    for (name, corpus, config) in jobs() {
+        let place = Place::with(corpus).await;
+        let standin = standin(behavior()).await;
+        let desk = Desk::at(&standin, Terms::default());
+        let told = desk.estimate(&place, &config).await.expect(name);
+        assert_eq!((standin.calls(), told.remembered), (0, 0), "{name}: an estimate asks nobody");
+        desk.report(&place, &config).await.expect(name);
+        let actual = billed(&standin, &config).to_f64().expect("a number");
+        let estimate = told.cost.expect("prices are known");
+        let error = estimate / actual - 1.0;
+        let models = config.models.as_ref().expect("models");
+        let mut bills = vec![standin.bill(&models.thinking)];
+        if models.summary != models.thinking {
+            bills.push(standin.bill(&models.summary));
+        }
+        let (input, output): (u64, u64) =
+            (bills.iter().map(|bill| bill.input).sum(), bills.iter().map(|bill| bill.output).sum());
+        println!(
+            "{name:<26}{:>7}{:>7}{estimate:>11.5}{actual:>11.5}{:>7.1}%{:>8.1}%{:>8.1}%",
+            told.calls,
+            standin.calls(),
+            error * 100.0,
+            (told.input_tokens as f64 / input as f64 - 1.0) * 100.0,
+            (told.output_tokens as f64 / output as f64 - 1.0) * 100.0,
+        );
+        near += usize::from(error.abs() <= NEAR);
+        if error.abs() > worst.abs() {
+            worst = error;
+        }
+    }
+    println!("{near} of 20 within 15 %, the worst error is {:.1} %", worst * 100.0);
+    assert!(near >= ENOUGH, "{near} of 20 within 15 %, the worst error is {:.1} %", worst * 100.0);
+}
+
+#[tokio::test]
+async fn what_is_remembered_costs_nothing_and_a_second_run_is_free() {
+    let place = Place::with(Corpus::default()).await;
+    let standin = standin(behavior()).await;
+    let memory = Arc::new(InMemory::default());
+    let desk = Desk::at(&standin, Terms { memory: memory.clone(), ..Terms::default() });
+    let part = ReportConfig { read_by_model: Some(20), ..deep() };
+    desk.report(&place, &part).await.expect("a report");
+    let rest = desk.estimate(&place, &deep()).await.expect("an estimate");
+    assert!(rest.remembered >= 19, "{} remembered", rest.remembered);
+    assert!(rest.calls > 0 && rest.read_by_model <= 60);
+    let again = desk.estimate(&place, &part).await.expect("an estimate");
+    assert_eq!((again.calls, again.cost), (0, Some(0.0)), "all of it is remembered");
+}
+
+#[tokio::test]
+async fn the_local_tier_costs_nothing_and_unknown_prices_are_said() {
+    let place = Place::with(Corpus { threads: 20, ..Corpus::default() }).await;
+    let standin = standin(behavior()).await;
+    let mut desk = Desk::at(&standin, Terms::default());
+    let local = ReportConfig { tier: assay_domain::report::Tier::Local, ..deep() };
+    let told = desk.estimate(&place, &local).await.expect("an estimate");
+    assert_eq!((told.threads, told.calls, told.cost), (20, 0, Some(0.0)));
+    desk.forget_prices();
+    let told = desk.estimate(&place, &names()).await.expect("an estimate");
+    assert_eq!((told.cost, told.unpriced), (None, vec!["openai/big-1".to_owned()]));
+    assert!(told.calls > 0 && told.seconds > 0.0);
+}
+
+#[tokio::test]
+async fn a_budget_that_will_not_last_is_told_before() {
+    let place = Place::with(Corpus::default()).await;
+    let standin = standin(behavior()).await;
+    let desk = Desk::at(&standin, Terms::default());
+    let tight = ReportConfig { budget: Some(0.000_1), ..deep() };
+    assert!(desk.estimate(&place, &tight).await.expect("an estimate").exceeds_budget);
+    let ample = ReportConfig { budget: Some(10.0), ..deep() };
+    assert!(!desk.estimate(&place, &ample).await.expect("an estimate").exceeds_budget);
+}

@@ -1,0 +1,116 @@
+//! Whatever goes wrong on the way: a report, or a clear error and nothing lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use assay_domain::ReportConfig;
+use assay_insights::{Error, verify};
+use assay_llm::InMemory;
+use assay_standin::{Behavior, Config, Standin};
+
+use crate::corpus::Corpus;
+use crate::support::{Desk, Place, Terms, behavior, bytes, deep, standin};
+
+/// What is promised to be survived.
+fn faults() -> Behavior {
+    Behavior {
+        malformed: 0.05,
+        refusal: 0.05,
+        rate_limited: 0.1,
+        retry_after_ms: 10,
+        disconnect: 0.02,
+        latency_ms: 2,
+        ..behavior()
+    }
+}
+
+fn of(threads: usize) -> Corpus {
+    Corpus { threads, ..Corpus::default() }
+}
+
+/// Waits until so many calls came.
+async fn until(standin: &Standin, calls: u64) {
+    let start = Instant::now();
+    while standin.calls() < calls {
+        assert!(start.elapsed() < Duration::from_secs(60), "only {} calls came", standin.calls());
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn among_all_faults_together_the_report_arrives_and_lists_what_was_skipped() {
+    let place = Place::with(of(200)).await;
+    let standin = standin(faults()).await;
+    let desk = Desk::at(&standin, Terms::default());
+    let config = deep();
+    // Thirty seconds for users; here the model that reads is away for half of one.
+    let (made, ()) = tokio::join!(desk.report(&place, &config), async {
+        until(&standin, 60).await;
+        standin.outage(Some("small-1"), Duration::from_millis(500));
+    });
+    let report = made.expect("a report");
+    verify::report(&report).expect("it checks");
+    let work = report.made.model.as_ref().expect("books");
+    assert!(standin.calls_that("down") > 0, "the model was away");
+    assert!(work.partial.is_none(), "{:?}", work.partial);
+    assert_eq!(work.threads_read + work.unread.len(), 200);
+    assert!((3..30).contains(&work.unread.len()), "{} were skipped, 5 % refuse", work.unread.len());
+    for skipped in &work.unread {
+        assert!(report.assignments.iter().any(|one| one.thread == skipped.thread), "still in the report");
+        assert!(skipped.reason.contains("refus") || skipped.reason.contains("form"), "{}", skipped.reason);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_total_outage_running_again_goes_on_and_pays_nothing_twice() {
+    let place = Place::with(of(120)).await;
+    let config = ReportConfig { attributes: std::collections::BTreeMap::new(), ..deep() };
+    let slow = Behavior { latency_ms: 5, ..behavior() };
+    let whole = standin(slow.clone()).await;
+    let unbroken = Desk::at(&whole, Terms::default()).report(&place, &config).await.expect("a report");
+
+    let broken = standin(slow).await;
+    let memory = Arc::new(InMemory::default());
+    let terms = || Terms { memory: memory.clone(), patience: Duration::from_millis(300), ..Terms::default() };
+    let desk = Desk::at(&broken, terms());
+    let start = Instant::now();
+    let (made, ()) = tokio::join!(desk.report(&place, &config), async {
+        until(&broken, 50).await;
+        broken.outage(None, Duration::from_secs(3600));
+    });
+    let error = made.expect_err("nobody answers");
+    assert!(matches!(error, Error::Model(_)), "{error}");
+    let told = error.to_string();
+    assert!(told.contains("openai at") && told.contains(&broken.base_url()), "{told}");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    let paid = broken.calls_that("answered");
+    assert!((20..whole.calls_that("answered")).contains(&paid), "{paid} were answered before the outage");
+
+    broken.outage(None, Duration::ZERO);
+    let resumed = Desk::at(&broken, terms()).report(&place, &config).await.expect("a report");
+    assert_eq!(bytes(&resumed), bytes(&unbroken), "as if nothing had happened");
+    assert_eq!(broken.calls_that("answered"), whole.calls_that("answered"), "nothing was paid twice");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_report_comes_from_one_call_at_a_time_and_from_twenty() {
+    let place = Place::with(of(120)).await;
+    for behavior in [behavior(), Behavior { wrong: 0.1, ..faults() }] {
+        let mut made = Vec::new();
+        for concurrency in [1, 20] {
+            let standin = standin(Config::from(Behavior { latency_ms: 0, ..behavior.clone() })).await;
+            let memory = Arc::new(InMemory::default());
+            let terms = || Terms { memory: memory.clone(), concurrency, ..Terms::default() };
+            let report = Desk::at(&standin, terms()).report(&place, &deep()).await.expect("a report");
+            made.push(bytes(&report));
+            // What failed is asked again, what was answered is not.
+            let before = standin.calls_that("answered");
+            let again = Desk::at(&standin, terms()).report(&place, &deep()).await.expect("a report");
+            if behavior.refusal == 0.0 {
+                assert_eq!(standin.calls_that("answered"), before, "everything was remembered");
+                assert_eq!(bytes(&again), made[0]);
+            }
+        }
+        assert_eq!(made[0], made[1]);
+    }
+}

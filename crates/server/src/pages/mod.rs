@@ -17,6 +17,7 @@ mod login;
 mod places;
 mod projects;
 mod settings;
+mod squeeze;
 mod state;
 mod thread;
 mod threads;

@@ -1,6 +1,6 @@
 //! One report, with its threads and conversations as they are looked at.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use assay_domain::{Report, ThreadId};
 use assay_store::Runs as _;
@@ -10,11 +10,9 @@ use assay_ui::web::{MessagePage, Tab};
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::super::{Visit, page};
+use super::super::{Visit, page, squeeze::squeeze};
 use super::{Found, api, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::{ApiError, ApiResult};
@@ -141,28 +139,6 @@ fn json(bytes: Vec<u8>) -> Response {
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
-}
-
-/// Packs a long answer for browsers that unpack it.
-async fn squeeze(response: &mut Response, asked: &HeaderMap) -> ApiResult<()> {
-    let accepts = asked.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    if !accepts.is_some_and(|accepts| accepts.contains("gzip")) {
-        return Ok(());
-    }
-    let body = std::mem::take(response.body_mut());
-    let whole =
-        axum::body::to_bytes(body, usize::MAX).await.map_err(|error| unwritten(io::Error::other(error)))?;
-    let packed = off_thread(move || {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(&whole)?;
-        encoder.finish()
-    })
-    .await?;
-    *response.body_mut() = Body::from(packed);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    Ok(())
 }
 
 async fn off_thread<T: Send + 'static>(

@@ -33,7 +33,8 @@ fn the_local_tier_needs_no_network() {
     routes.args(["cat", "/proc/net/route"]);
     place.prepare(&mut routes);
     let seen = wait(routes.spawn().expect("cat"), "cat /proc/net/route").ok();
-    assert_eq!(seen.out().lines().count(), 1, "there are routes: {}", seen.out());
+    // A heading at most; some kernels leave it out.
+    assert!(seen.out().lines().count() <= 1, "there are routes: {}", seen.out());
     for focus in ["usage", "errors"] {
         let line = format!("report traces.jsonl --focus {focus} --json --no-files");
         let mut command = cut_off();

@@ -38,13 +38,16 @@ impl Place {
     }
 }
 
+/// What is done to a text before it leaves.
+type Redact = Box<dyn Fn(&str) -> String + Sync + Send>;
+
 /// How models are asked.
 pub(crate) struct Desk {
     pub(crate) asker: Asker,
     pub(crate) budget: Arc<Budget>,
     prices: Arc<PriceTable>,
     pub(crate) concurrency: usize,
-    pub(crate) redact: Option<Box<dyn Fn(&str) -> String + Sync + Send>>,
+    pub(crate) redact: Option<Redact>,
 }
 
 /// What may be set of a desk.

@@ -56,7 +56,11 @@ impl Suite {
             fs_err::remove_file(&outcomes)?;
         }
         match self.runner {
-            Runner::Pytest => call.pytest(".", &["-n", "2", self.folder], &[])?,
+            Runner::Pytest => {
+                // Where calls of models are counted, one process makes them.
+                let processes = if self.asks_models { "0" } else { "2" };
+                call.pytest(".", &["-n", processes, self.folder], &[])?
+            }
             Runner::Node => call.node(self.folder)?,
             Runner::Upstream => {
                 environment.unpack_upstream()?;

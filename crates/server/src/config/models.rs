@@ -38,6 +38,17 @@ pub struct ModelSettings {
     pub keys: BTreeMap<String, Secret>,
 }
 
+impl ModelSettings {
+    /// Whether somebody has said which models are to be asked.
+    #[must_use]
+    pub fn names_models(&self) -> bool {
+        self.provider.is_some()
+            || self.base_url.is_some()
+            || self.thinking.is_some()
+            || self.summary.is_some()
+    }
+}
+
 impl Default for ModelSettings {
     fn default() -> Self {
         Self {

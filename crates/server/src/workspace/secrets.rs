@@ -51,9 +51,12 @@ async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
     let mut names = names(&app).await?;
     // Clients made for a hosted server refuse to ask for insights where no provider's key is set,
     // and ask for models of the family whose key is. Here a report needs none, and a key may come
-    // from the server's environment: so they are told of one, which has no value here.
-    if !PROVIDERS.iter().any(|key| names.iter().any(|name| name == key)) {
-        let from_environment = PROVIDERS.into_iter().find(|key| app.config.models.keys.contains_key(*key));
+    // from the server's environment: so they are told of one, which has no value here. Told of one
+    // they do not hand over their own: a server that is set up for models waits for that instead.
+    let models = &app.config.models;
+    let from_environment = PROVIDERS.into_iter().find(|key| models.keys.contains_key(*key));
+    let is_told = from_environment.is_some() || !models.names_models();
+    if is_told && !PROVIDERS.iter().any(|key| names.iter().any(|name| name == key)) {
         names.push(from_environment.unwrap_or(PROVIDERS[0]).to_owned());
     }
     names.sort();

@@ -513,13 +513,14 @@ const tests = {
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Escape");
     await page.waitForSelector("#listing tr.row");
-    assert.ok(await page.evaluate(() => document.activeElement.classList.contains("row-link")), "the row one came from has the focus");
+    // The row one came from has the focus.
+    await page.waitForFunction(() => document.activeElement.classList.contains("row-link"));
     await page.keyboard.press("e");
-    assert.equal(await page.evaluate(() => document.activeElement.tagName), "TEXTAREA");
+    await page.waitForFunction(() => document.activeElement.tagName === "TEXTAREA");
     await page.keyboard.press("Escape");
-    assert.equal(await page.locator("#raw[open]").count(), 0);
+    await page.waitForSelector("#raw:not([open])");
     await page.keyboard.press("?");
-    assert.equal(await page.locator("#keys").isVisible(), true);
+    await page.waitForSelector("#keys[open]");
     return page;
   },
 

@@ -525,7 +525,6 @@ const tests = {
   },
 
   async "pages are there within 300 ms, with a million runs stored"() {
-    if (!process.env.LARGE) return null;
     const { origin, pathname } = new URL(process.env.LARGE);
     const server = { address: origin };
     const page = await open(server, `${pathname}/traces`);
@@ -556,6 +555,10 @@ let failed = 0;
 let passed = 0;
 for (const [name, test] of Object.entries(tests)) {
   if (only && !name.includes(only)) continue;
+  if (name.includes("million") && !process.env.LARGE) {
+    console.log(`skipped ${name}: LARGE names no project`);
+    continue;
+  }
   const begun = Date.now();
   try {
     const page = await test();

@@ -1,4 +1,4 @@
-//! `cargo xtask bench [NAME…] [--quick] [--store] [--keep DIR] [--runs N]`: how fast, and in how much memory.
+//! `cargo xtask bench [NAME…] [--quick] [--store] [--keep DIR] [--runs N] [--assay FILE]`: how fast, and in how much memory.
 //!
 //! Runs the release binary as a user would, over generated and public data,
 //! and prints one table: each figure with its target, a ratio that carries
@@ -6,6 +6,7 @@
 //! the table to `docs/benchmarks.md` together with the machine. `--quick`
 //! takes small inputs, whose figures are held against no target. `--keep DIR`
 //! has `query` fill its store there and find it again; `--runs N` says how full.
+//! `--assay FILE` times that binary (and an `assay-standin` beside it) and builds nothing.
 //!
 //! Missing a target is printed, not fatal: machines differ.
 
@@ -27,6 +28,8 @@ use table::{Machine, Row};
 /// What every bench gets.
 struct Bench {
     binary: PathBuf,
+    /// Whether somebody said which binary.
+    is_given: bool,
     /// Where inputs and outputs may be written. Emptied when the bench is over.
     folder: PathBuf,
     is_quick: bool,
@@ -55,6 +58,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut args = args.to_vec();
     let keep = take_value(&mut args, "--keep")?.map(PathBuf::from);
     let runs = take_value(&mut args, "--runs")?.map(|text| text.parse()).transpose()?;
+    let assay = take_value(&mut args, "--assay")?.map(PathBuf::from);
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let wanted: Vec<&str> = args.iter().filter(|arg| !arg.starts_with("--")).map(String::as_str).collect();
     for name in &wanted {
@@ -64,10 +68,11 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     for flag in args.iter().filter(|arg| arg.starts_with("--")) {
         ensure!(
             ["--quick", "--store"].contains(&flag.as_str()),
-            "unknown flag {flag}: --quick, --store, --keep or --runs"
+            "unknown flag {flag}: --quick, --store, --keep, --runs or --assay"
         );
     }
-    let binary = process::build_assay()?;
+    let is_given = assay.is_some();
+    let binary = assay.map_or_else(process::build_assay, Ok)?;
     let mut rows = Vec::new();
     for (name, measure) in BENCHES {
         if !wanted.is_empty() && !wanted.contains(&name) {
@@ -78,6 +83,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let is_quick = has("--quick");
         let bench = Bench {
             binary: binary.clone(),
+            is_given,
             folder: folder.path().to_owned(),
             is_quick,
             keep: keep.clone(),
@@ -111,6 +117,13 @@ fn take_value(args: &mut Vec<String>, flag: &str) -> Result<Option<String>> {
 impl Bench {
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// The stand-in for model providers: beside the product, or built.
+    fn standin(&self) -> Result<PathBuf> {
+        let beside = self.binary.with_file_name("assay-standin");
+        let is_built = self.is_given && beside.is_file();
+        if is_built { Ok(beside) } else { process::build("assay-standin", "assay-standin") }
     }
 
     /// Runs the product. Words are separated by spaces; `{name}` is a file of the bench's folder.

@@ -12,7 +12,8 @@ use assay_domain::{PriceTable, ProjectId, ReportConfig};
 use assay_insights::Analyst;
 use assay_insights::model::memory::Remembered;
 use assay_llm::{
-    Api, Asker, Budget, Embed, Endpoint, Job, Limits, Provider, ProviderEmbedder, Retry, Secret, Settings,
+    Api, Asker, Budget, Embed, EmbedderTerms, Endpoint, Job, Limits, Provider, ProviderEmbedder, Retry,
+    Secret, Settings,
 };
 use assay_redact::{Redactor, Rules, Seen};
 use assay_store::EmbeddedStore;
@@ -69,9 +70,10 @@ impl Desk {
         let cap =
             flags.budget.map(Decimal::try_from).transpose().context("--budget is no amount of money")?;
         let prices = Arc::new(prices);
+        let budget = Arc::new(Budget::new(cap, Arc::clone(&prices)));
         let job = Job {
             weight: 1,
-            budget: Arc::new(Budget::new(cap, Arc::clone(&prices))),
+            budget: budget.clone(),
             memory: Arc::new(Remembered { store: store.clone(), project }),
             retry: Retry::default(),
         };
@@ -79,7 +81,9 @@ impl Desk {
         let redactor = (!flags.no_redaction).then(|| Redactor::new(&rules, b"")).transpose()?.map(Arc::new);
         // An estimate asks nobody, so it groups by the embedder inside.
         let embedding = flags.embedding_model.as_ref().filter(|_| purpose == Purpose::Run);
-        let embedder = embedding.map(|model| embedder(settings, model, redactor.clone())).transpose()?;
+        let terms = EmbedderTerms { budget: Some(budget), ..EmbedderTerms::default() };
+        let embedder =
+            embedding.map(|model| embedder(settings, model, terms, redactor.clone())).transpose()?;
         Ok(Some(Self {
             asker: Asker::new(Arc::new(Endpoint::new(Arc::new(provider), limits)), job),
             prices,
@@ -164,13 +168,14 @@ fn redacted(redactor: &Redactor, text: &str) -> String {
 fn embedder(
     settings: Settings,
     model: &str,
+    terms: EmbedderTerms,
     redactor: Option<Arc<Redactor>>,
 ) -> anyhow::Result<Box<dyn Embed>> {
     anyhow::ensure!(
         settings.api != Api::Anthropic,
         "Anthropic has no embedding models: leave --embedding-model out, or use another provider"
     );
-    let inner = ProviderEmbedder::connect(settings, model, None, Retry::default())?;
+    let inner = ProviderEmbedder::connect(settings, model, terms)?;
     Ok(match redactor {
         Some(redactor) => {
             let name = format!("{}/redacted", inner.name());

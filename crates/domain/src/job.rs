@@ -135,6 +135,21 @@ pub struct Outline {
 pub struct Lease {
     pub worker: Uuid,
     pub until: Time,
+    /// The worker's process, where its system tells it from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holder: Option<Holder>,
+}
+
+/// A process, told from all others that were or will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// Changes when the machine starts anew.
+    pub boot: Uuid,
+    /// Within which the number means something.
+    pub namespace: u64,
+    pub process: u32,
+    /// Ticks from the machine's start to its own.
+    pub started: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

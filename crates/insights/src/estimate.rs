@@ -14,7 +14,7 @@ mod rehearsal;
 mod tests;
 
 use assay_domain::report::Tier;
-use assay_domain::{ReportConfig, RunEstimate, StageEstimate, Usage};
+use assay_domain::{ReportConfig, RunEstimate, StageEstimate, ThreadOverview, Usage};
 use assay_store::{Memo, Project, Runs};
 use rust_decimal::prelude::ToPrimitive;
 
@@ -24,10 +24,30 @@ use crate::sample::{self, Drawn};
 use crate::{Analyst, Context, Error, select};
 use rehearsal::{Ledger, Rehearsal, Tally};
 
-/// Threads whose prompts are written at most; beyond, the others are taken to be like them.
-const LOOKED_AT: usize = 1_500;
-/// The same where only categories are asked about: grouping looks at no more anyway.
-const GROUPED: usize = 6_000;
+/// How much is looked at; the other threads are taken to be like those.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// Threads whose prompts are written at most, where a model reads threads.
+    pub read: usize,
+    /// Threads that are grouped at most, where models are only asked about categories.
+    pub grouped: usize,
+    /// Where more threads match, the latest stand for all of them; no limit if absent.
+    pub among: Option<usize>,
+}
+
+impl Effort {
+    /// For somebody who is about to pay. Grouping looks at no more threads anyway.
+    pub const THOROUGH: Self = Self { read: 1_500, grouped: 6_000, among: None };
+    /// For a page that somebody is looking at.
+    pub const QUICK: Self = Self { read: 300, grouped: 900, among: Some(20_000) };
+
+    fn of(self, config: &ReportConfig) -> usize {
+        if config.tier == Tier::Deep { self.read } else { self.grouped }
+    }
+}
+
+/// Of those that are looked at where only some are to be read, at most these are.
+const READ_OF_LOOKED_AT: f64 = 0.75;
 
 /// How fast models are taken to be: seconds before the first token, and tokens per second.
 /// Between those of small and large models of 2025; limits of the provider come on top.
@@ -45,12 +65,9 @@ pub async fn estimate<S: Runs + Memo>(
     ctx: &Context<'_, S>,
     project: &Project,
     config: &ReportConfig,
+    effort: Effort,
 ) -> Result<RunEstimate, Error> {
-    let population = select::threads(ctx, project, config).await?;
-    let drawn = sample::draw(&population, &config.sample, config.seed);
-    let size = population.len();
-    let threads = drawn.len();
-    let looked_at = looked_at(&drawn, config, &|index| &population[index].id.0);
+    let Scene { population, size, threads, looked_at } = scene(ctx, project, config, effort).await?;
     let counted = looked_at.len();
     let nothing = RunEstimate {
         tier: config.tier,
@@ -60,22 +77,17 @@ pub async fn estimate<S: Runs + Memo>(
         cost: Some(0.0),
         ..RunEstimate::default()
     };
-    let Some(analyst) = ctx.analyst.filter(|_| config.tier != Tier::Local && threads > 0) else {
+    let Some(analyst) = ctx.analyst.filter(|_| config.tier != Tier::Local && counted > 0) else {
         // Says so where a model is wanted and there is none.
         model::Work::begin(ctx.analyst, config, ctx.cancel)?;
         return Ok(nothing);
     };
-    let ledger = Ledger::default();
-    let filters = config.attributes.iter().filter(|(_, schema)| schema.filter_by);
-    let filters: Vec<String> = filters.map(|(name, _)| name.clone()).collect();
-    let thinking = Rehearsal::of(analyst.thinking, &ledger, &filters);
-    let summary = Rehearsal::of(analyst.summary, &ledger, &filters);
-    let rehearsed = Analyst { thinking: &thinking, summary: &summary, ..*analyst };
-    let stage = Context { analyst: Some(&rehearsed), ..*ctx };
-    let drawing = Drawing { population, sample: looked_at, size, skipped: Vec::new() };
-    pipeline::over(&stage, project, config, drawing).await?;
-
     let scale = Scale::of(config, threads, counted);
+    let rehearsed = ReportConfig { read_by_model: scale.read_here, ..config.clone() };
+    let ledger = Ledger::default();
+    let drawing = Drawing { population, sample: looked_at, size, skipped: Vec::new() };
+    rehearse(ctx, analyst, &ledger, project, &rehearsed, drawing).await?;
+
     let mut told = RunEstimate { looked_at: counted, ..nothing };
     for (stage, model, tally) in ledger.by_stage() {
         add(&mut told, stage_of(analyst, stage, &model, &tally, &scale), &tally);
@@ -87,13 +99,63 @@ pub async fn estimate<S: Runs + Memo>(
     Ok(told)
 }
 
+/// The analysis with models that are asked nothing; what they would have been asked is in the ledger.
+async fn rehearse<S: Runs + Memo>(
+    ctx: &Context<'_, S>,
+    analyst: &Analyst<'_>,
+    ledger: &Ledger,
+    project: &Project,
+    config: &ReportConfig,
+    drawing: Drawing,
+) -> Result<(), Error> {
+    let filters = config.attributes.iter().filter(|(_, schema)| schema.filter_by);
+    let filters: Vec<String> = filters.map(|(name, _)| name.clone()).collect();
+    let thinking = Rehearsal::of(analyst.thinking, ledger, &filters);
+    let summary = Rehearsal::of(analyst.summary, ledger, &filters);
+    let rehearsed = Analyst { thinking: &thinking, summary: &summary, ..*analyst };
+    let stage = Context { analyst: Some(&rehearsed), ..*ctx };
+    pipeline::over(&stage, project, config, drawing).await.map(drop)
+}
+
+/// The threads a run would draw from, and those of the drawn ones that are looked at.
+struct Scene {
+    population: Vec<ThreadOverview>,
+    /// How many match, and how many would be drawn.
+    size: usize,
+    threads: usize,
+    looked_at: Vec<Drawn>,
+}
+
+async fn scene<S: Runs>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+    effort: Effort,
+) -> Result<Scene, Error> {
+    let most = effort.of(config);
+    let size = match effort.among {
+        Some(_) => Some(select::count(ctx, project, config).await?),
+        None => None,
+    };
+    if let Some(size) = size.filter(|size| effort.among.is_some_and(|among| *size > among)) {
+        let threads = config.sample.size.unwrap_or(size).min(size);
+        let population = select::latest(ctx, project, config, most.min(threads)).await?;
+        let weight = size as f64 / population.len().max(1) as f64;
+        let looked_at = (0..population.len()).map(|index| Drawn { index, weight }).collect();
+        return Ok(Scene { population, size, threads, looked_at });
+    }
+    let population = select::threads(ctx, project, config).await?;
+    let drawn = sample::draw(&population, &config.sample, config.seed);
+    let looked_at = looked_at(&drawn, most, config.seed, &|index| &population[index].id.0);
+    Ok(Scene { size: population.len(), threads: drawn.len(), looked_at, population })
+}
+
 /// The drawn threads that are looked at, in their order; by lot where there are too many.
-fn looked_at<'t>(drawn: &[Drawn], config: &ReportConfig, id: &dyn Fn(usize) -> &'t str) -> Vec<Drawn> {
-    let most = if config.tier == Tier::Deep { LOOKED_AT } else { GROUPED };
+fn looked_at<'t>(drawn: &[Drawn], most: usize, seed: u64, id: &dyn Fn(usize) -> &'t str) -> Vec<Drawn> {
     if drawn.len() <= most {
         return drawn.to_vec();
     }
-    let seed = config.seed.to_string();
+    let seed = seed.to_string();
     let mut chosen = drawn.to_vec();
     chosen.sort_by_cached_key(|one| lot(&["estimate", &seed, id(one.index)]));
     chosen.truncate(most);
@@ -103,15 +165,26 @@ fn looked_at<'t>(drawn: &[Drawn], config: &ReportConfig, id: &dyn Fn(usize) -> &
 
 /// By how much the stages grow from the threads looked at to all that are drawn.
 struct Scale {
+    /// Threads that are read at the rehearsal, where not all of them are.
+    read_here: Option<usize>,
     read: f64,
     placed: f64,
 }
 
 impl Scale {
     fn of(config: &ReportConfig, threads: usize, counted: usize) -> Self {
-        let wanted = |of: usize| config.read_by_model.unwrap_or(of).min(of) as f64;
+        let wanted = config.read_by_model.unwrap_or(threads).min(threads);
+        let read_here = match wanted < threads {
+            true if counted < threads => {
+                // As many as can be, since they make the categories, and some that are only placed.
+                Some(wanted.min((counted as f64 * READ_OF_LOOKED_AT).ceil() as usize))
+            }
+            true => Some(wanted),
+            false => None,
+        };
         Self {
-            read: wanted(threads) / wanted(counted).max(1.0),
+            read_here,
+            read: wanted as f64 / read_here.unwrap_or(counted).max(1) as f64,
             placed: threads as f64 / counted.max(1) as f64,
         }
     }

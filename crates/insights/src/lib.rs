@@ -39,7 +39,7 @@ pub mod verify;
 
 pub use context::Context;
 pub use error::Error;
-pub use estimate::estimate;
+pub use estimate::{Effort, estimate};
 pub use model::Analyst;
 pub use pipeline::{run, run_over, scope};
 pub use preview::preview;

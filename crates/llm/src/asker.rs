@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::chat::{Answer, Answering, Chat, Exchange, Exchanged, Request};
 use crate::limit::{Limiter, Limits, Outcome, Permit, Retry, Share};
 use crate::memo::{Flights, Key, Memory, key, pack, unpack};
+use crate::once::{self, Failures};
 use crate::structured::{Flaw, Form, checked, repair};
 use crate::tokens::Calibration;
 
@@ -26,6 +27,7 @@ pub struct Endpoint {
     /// Providers count by model, and models fail one by one.
     limiters: Mutex<BTreeMap<String, Limiter>>,
     flights: Flights,
+    failures: Failures,
     calibration: Calibration,
 }
 
@@ -62,6 +64,7 @@ impl Endpoint {
             limits,
             limiters: Mutex::default(),
             flights: Flights::default(),
+            failures: Failures::default(),
             calibration: Calibration::default(),
         }
     }
@@ -103,7 +106,12 @@ impl Asker {
             if let Some(answer) = self.recall_booked(&key, request, form.as_deref()).await? {
                 return Ok(answer);
             }
-            let answer = self.ask_for_form(request, form.as_deref()).await?;
+            let round = self.endpoint.failures.of(&key);
+            let asked = self.ask_for_form(request, form.as_deref(), round).await;
+            if let Err(Error::Refused { .. } | Error::Truncated { .. } | Error::Malformed { .. }) = asked {
+                self.endpoint.failures.note(key);
+            }
+            let answer = asked?;
             let kept = self.job.memory.remember(&key, pack(&answer)).await;
             kept.map(|()| answer).map_err(Error::Memory)
         };
@@ -131,16 +139,21 @@ impl Asker {
     }
 
     /// Asks, and once more with the mistake shown if the form is wrong.
-    async fn ask_for_form(&self, request: &Request, form: Option<&Form>) -> Result<Answer, Error> {
+    async fn ask_for_form(
+        &self,
+        request: &Request,
+        form: Option<&Form>,
+        round: u32,
+    ) -> Result<Answer, Error> {
         let deadline = Deadline::after(self.job.retry.deadline);
-        let first = self.attempt(request, deadline).await?;
+        let first = self.attempt(request, round, deadline).await?;
         let (wrong, mistake) = match checked(request, form, first).map_err(|flaw| *flaw) {
             Ok(answer) => return Ok(answer),
             Err(Flaw::Final(error)) => return Err(error),
             Err(Flaw::Mistake { answer, mistake }) => (answer, mistake),
         };
         let again = repair(request, &wrong.text, &mistake);
-        let mut second = self.attempt(&again, deadline).await?;
+        let mut second = self.attempt(&again, round, deadline).await?;
         second.usage += &wrong.usage;
         second.usage_is_estimated |= wrong.usage_is_estimated;
         checked(request, form, second).map_err(|flaw| match *flaw {
@@ -150,10 +163,10 @@ impl Asker {
     }
 
     /// One exchange that was answered, after as many as it takes.
-    async fn attempt(&self, request: &Request, deadline: Deadline) -> Result<Answer, Error> {
+    async fn attempt(&self, request: &Request, round: u32, deadline: Deadline) -> Result<Answer, Error> {
         let share = self.share(&request.model);
         let mut last = None;
-        let attempts = self.attempts(request, &share, &mut last);
+        let attempts = self.attempts(request, round, &share, &mut last);
         if let Ok(done) = tokio::time::timeout_at(deadline.end, attempts).await {
             return done;
         }
@@ -170,14 +183,16 @@ impl Asker {
     async fn attempts(
         &self,
         request: &Request,
+        round: u32,
         share: &Share,
         last: &mut Option<Error>,
     ) -> Result<Answer, Error> {
         let seed = key(self.endpoint.provider.name(), request);
+        let name = once::name(&seed, round);
         let start = Instant::now();
         let (mut attempt, mut broken) = (0_u32, 0);
         loop {
-            let (exchanged, probe) = self.exchange(request, share).await?;
+            let (exchanged, probe) = self.exchange(request, &name, share).await?;
             let error = match exchanged.answer {
                 Err(error) if error.is_retryable() => error,
                 done => return done,
@@ -198,7 +213,12 @@ impl Asker {
 
     /// Waits for money and a place, asks once, books and reports. Also says
     /// whether the call was a probe.
-    async fn exchange(&self, request: &Request, share: &Share) -> Result<(Exchanged, bool), Error> {
+    async fn exchange(
+        &self,
+        request: &Request,
+        name: &Key,
+        share: &Share,
+    ) -> Result<(Exchanged, bool), Error> {
         let provider = &self.endpoint.provider;
         let counted = self.endpoint.prompt_tokens(request);
         let mut reservation = self.job.budget.reserve(provider.name(), request).await?;
@@ -211,7 +231,7 @@ impl Asker {
         })?;
         let probe = permit.is_probe();
         reservation.sent();
-        let exchanged = provider.exchange(request).await;
+        let exchanged = provider.exchange(request, name).await;
         match &exchanged.answer {
             Ok(answer) => {
                 self.endpoint.calibration.observe(

@@ -4,23 +4,31 @@
 //! put aside ([`Budget::reserve`]), after it the true cost is booked; spent and
 //! put aside together never exceed the cap, however many calls run at once. An
 //! exchange that broke off may be billed all the same, so it is booked at its
-//! worst and counted as `lost`. Prices are the domain's [`PriceTable`].
+//! worst and counted as `lost`. A [`Journal`] makes the cap hold across crashes.
+//! Prices are the domain's [`PriceTable`].
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use assay_domain::{PriceTable, Usage};
 use rust_decimal::Decimal;
 use tokio::sync::Notify;
 
-use crate::chat::Request;
+use crate::chat::{Answering, Request};
 use crate::{Error, tokens};
 
+/// Keeps what may have been spent, for whoever begins again after a crash.
+pub trait Journal: Send + Sync {
+    /// Returns once [`Budget::at_most`] of now, or more, is kept. Nothing is sent before.
+    fn keep<'a>(&'a self, budget: &'a Budget) -> Answering<'a, Result<(), Error>>;
+}
+
 /// The money of one job, in US dollars.
-#[derive(Debug)]
 pub struct Budget {
     cap: Option<Decimal>,
     prices: Arc<PriceTable>,
+    journal: Option<Arc<dyn Journal>>,
     purse: Mutex<Purse>,
     /// Rung when something put aside was booked or given back.
     freed: Notify,
@@ -30,6 +38,8 @@ pub struct Budget {
 struct Purse {
     spent: Decimal,
     put_aside: Decimal,
+    /// Exchanges that something is put aside for.
+    open: usize,
     stages: BTreeMap<String, Spend>,
 }
 
@@ -51,7 +61,6 @@ pub struct Spend {
 
 /// Money put aside for one exchange: given back when dropped unsent, booked at
 /// its worst when dropped after [`Reservation::sent`].
-#[derive(Debug)]
 pub(crate) struct Reservation<'a> {
     budget: &'a Budget,
     request: &'a Request,
@@ -61,11 +70,17 @@ pub(crate) struct Reservation<'a> {
     done: bool,
 }
 
+impl fmt::Debug for Budget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Budget").field("cap", &self.cap).field("purse", &self.purse).finish_non_exhaustive()
+    }
+}
+
 impl Budget {
     /// Without a cap money is only counted.
     #[must_use]
     pub fn new(cap: Option<Decimal>, prices: Arc<PriceTable>) -> Self {
-        Self { cap, prices, purse: Mutex::default(), freed: Notify::new() }
+        Self { cap, prices, journal: None, purse: Mutex::default(), freed: Notify::new() }
     }
 
     /// The same for a job that goes on: `spent` counts against its cap.
@@ -73,6 +88,12 @@ impl Budget {
     pub fn with_spent(self, spent: Decimal) -> Self {
         self.purse().spent = spent;
         self
+    }
+
+    /// The same, with everything it may have spent kept before it is.
+    #[must_use]
+    pub fn with_journal(self, journal: Arc<dyn Journal>) -> Self {
+        Self { journal: Some(journal), ..self }
     }
 
     #[must_use]
@@ -84,6 +105,24 @@ impl Budget {
     #[must_use]
     pub fn spent(&self) -> Decimal {
         self.purse().spent
+    }
+
+    /// The same, and the worst case of everything under way.
+    #[must_use]
+    pub fn at_most(&self) -> Decimal {
+        let purse = self.purse();
+        purse.spent.saturating_add(purse.put_aside)
+    }
+
+    /// Waits until nothing is under way: then all that was spent is booked.
+    pub async fn quiet(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if self.purse().open == 0 {
+                return;
+            }
+            freed.await;
+        }
     }
 
     /// By stage, in the order of their names.
@@ -133,17 +172,17 @@ impl Budget {
         loop {
             let freed = self.freed.notified();
             if self.try_put_aside(needed)? {
-                return Ok(Reservation {
-                    budget: self,
-                    request,
-                    provider: provider.to_owned(),
-                    aside: needed,
-                    sent: false,
-                    done: false,
-                });
+                break;
             }
             freed.await;
         }
+        // From here on dropping it gives the money back.
+        let (provider, aside) = (provider.to_owned(), needed);
+        let reservation = Reservation { budget: self, request, provider, aside, sent: false, done: false };
+        if let Some(journal) = &self.journal {
+            journal.keep(self).await?;
+        }
+        Ok(reservation)
     }
 
     /// Whether there was room; an error where there never will be.
@@ -159,6 +198,7 @@ impl Budget {
             }
         }
         purse.put_aside = purse.put_aside.saturating_add(needed);
+        purse.open += 1;
         Ok(true)
     }
 
@@ -198,6 +238,7 @@ impl Reservation<'_> {
         {
             let mut purse = self.budget.purse();
             purse.put_aside = purse.put_aside.saturating_sub(self.aside);
+            purse.open = purse.open.saturating_sub(1);
             purse.spent = purse.spent.saturating_add(cost);
             let spend = purse.stages.entry(self.request.stage.clone().into_owned()).or_default();
             spend.cost = spend.cost.saturating_add(cost);
@@ -300,5 +341,32 @@ mod tests {
     async fn a_job_that_goes_on_has_spent_already() {
         let budget = Budget::new(Some(Decimal::from(WORST)), prices()).with_spent(Decimal::ONE);
         assert!(matches!(budget.reserve("p", &call()).await, Err(Error::OverBudget { .. })));
+    }
+
+    /// Keeps the highest amount it was shown.
+    #[derive(Default)]
+    struct Highest(Mutex<Vec<Decimal>>);
+
+    impl Journal for Highest {
+        fn keep<'a>(&'a self, budget: &'a Budget) -> Answering<'a, Result<(), Error>> {
+            self.0.lock().expect("no panic").push(budget.at_most());
+            Box::pin(std::future::ready(Ok(())))
+        }
+    }
+
+    #[tokio::test]
+    async fn everything_that_may_be_spent_is_in_the_journal_before_it_is() {
+        let journal = Arc::new(Highest::default());
+        let budget = Budget::new(None, prices()).with_journal(journal.clone());
+        let request = call();
+        let first = budget.reserve("p", &request).await.expect("no cap");
+        let second = budget.reserve("p", &request).await.expect("no cap");
+        first.settle(&used(4, 3));
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(10), budget.quiet()).await.is_err());
+        second.free();
+        budget.quiet().await;
+        drop(budget.reserve("p", &request).await.expect("no cap"));
+        let expected = [WORST, 2 * WORST, 10 + WORST].map(Decimal::from);
+        assert_eq!(*journal.0.lock().expect("no panic"), expected);
     }
 }

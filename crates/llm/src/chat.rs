@@ -18,6 +18,7 @@ use assay_domain::Usage;
 use serde_json::Value;
 
 use crate::Error;
+use crate::memo::Key;
 
 /// One question to a model.
 #[derive(Clone, Debug, PartialEq)]
@@ -166,7 +167,9 @@ pub trait Exchange: Send + Sync {
     /// Name and address without secrets, for messages.
     fn place(&self) -> &str;
 
-    fn exchange<'a>(&'a self, request: &'a Request) -> Answering<'a, Exchanged>;
+    /// `name` is that of this exchange: two of one name are one, where a provider knows
+    /// `Idempotency-Key`, and are paid once.
+    fn exchange<'a>(&'a self, request: &'a Request, name: &'a Key) -> Answering<'a, Exchanged>;
 }
 
 impl Request {

@@ -11,7 +11,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
-use crate::{Error, Secret};
+use crate::memo::Key;
+use crate::{Error, Secret, once};
 
 /// No answer of a model is near this long; whatever is, is no answer.
 const LONGEST_ANSWER: usize = 32 << 20;
@@ -84,13 +85,15 @@ impl Http {
         Ok(Self { client, headers, timeout })
     }
 
-    /// Posts JSON and reads the whole answer.
-    pub(crate) async fn post(&self, url: &Url, body: Vec<u8>) -> Result<Reply, Broken> {
+    /// Posts JSON and reads the whole answer. Requests of one name are answered as one by
+    /// providers that can.
+    pub(crate) async fn post(&self, url: &Url, body: Vec<u8>, name: &Key) -> Result<Reply, Broken> {
         let sent = self
             .client
             .post(url.clone())
             .headers(self.headers.clone())
             .header(http::header::CONTENT_TYPE, "application/json")
+            .header(once::HEADER, once::value(name, &body))
             .timeout(self.timeout)
             .body(body)
             .send()

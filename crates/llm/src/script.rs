@@ -11,6 +11,7 @@ use assay_domain::Usage;
 use serde_json::Value;
 
 use crate::chat::{Answer, Answering, Chat, Exchange, Exchanged, Finish, Hints, Request};
+use crate::memo::Key;
 use crate::structured::{Flaw, Form, checked};
 use crate::{Error, tokens};
 
@@ -97,7 +98,7 @@ impl Exchange for Script {
         "script"
     }
 
-    fn exchange<'a>(&'a self, request: &'a Request) -> Answering<'a, Exchanged> {
+    fn exchange<'a>(&'a self, request: &'a Request, _: &'a Key) -> Answering<'a, Exchanged> {
         let exchanged = Exchanged { answer: self.perform(request), hints: Hints::default() };
         Box::pin(std::future::ready(exchanged))
     }

@@ -189,6 +189,9 @@ impl Writer<'_> {
         };
         let mut ranked: Vec<&Value> = options.iter().collect();
         ranked.sort_by_key(|option| std::cmp::Reverse(score(option)));
+        if self.behavior.is_outside(&self.prompt.whole, &place.path) {
+            return json!("something else altogether");
+        }
         let wrong = ranked.len() > 1 && self.behavior.is_wrong(&self.prompt.whole, &place.path);
         let rank = if wrong {
             1 + (self.dice("wrong", place) * (ranked.len() - 1) as f64) as usize

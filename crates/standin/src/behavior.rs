@@ -28,6 +28,8 @@ pub struct Behavior {
     pub server_error: f64,
     /// Choices that are wrong on purpose.
     pub wrong: f64,
+    /// Choices that are none of the options.
+    pub outside: f64,
     /// True limits, told in headers and held.
     pub requests_per_minute: Option<u64>,
     pub tokens_per_minute: Option<u64>,
@@ -37,6 +39,8 @@ pub struct Behavior {
     pub no_temperature: bool,
     /// Says nothing of usage.
     pub no_usage: bool,
+    /// Knows `Idempotency-Key`, as Stripe does: requests of one key are one call.
+    pub idempotent: bool,
     /// The only key that is let in.
     pub key: Option<String>,
     pub seed: u64,
@@ -101,6 +105,11 @@ impl Behavior {
     /// Whether the choice at a place of the answer is wrong on purpose.
     pub(crate) fn is_wrong(&self, prompt: &str, place: &str) -> bool {
         self.dice(place, prompt.as_bytes(), 0) < self.wrong
+    }
+
+    /// Whether the choice at a place of the answer is none of the options.
+    pub(crate) fn is_outside(&self, prompt: &str, place: &str) -> bool {
+        self.dice("outside", format!("{place} {prompt}").as_bytes(), 0) < self.outside
     }
 
     /// Between 0 and 1.

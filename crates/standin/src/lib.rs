@@ -14,6 +14,7 @@ mod answer;
 mod apis;
 mod behavior;
 mod embed;
+mod kept;
 mod limits;
 mod prompt;
 mod serve;
@@ -104,6 +105,13 @@ impl Standin {
     #[must_use]
     pub fn calls_that(&self, outcome: &str) -> u64 {
         self.state.calls_that(outcome)
+    }
+
+    /// How many requests were answered from what is kept under their `Idempotency-Key`; they are
+    /// no calls.
+    #[must_use]
+    pub fn replayed(&self) -> u64 {
+        self.state.replayed()
     }
 
     /// The latest requests, oldest first.

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 const USAGE: &str = "usage: assay-standin [--port N] [--config FILE] [--latency-ms N] [--malformed SHARE] \
     [--refusal SHARE] [--truncation SHARE] [--disconnect SHARE] [--rate-limited SHARE] [--retry-after-ms N] \
-    [--server-error SHARE] [--wrong SHARE] [--requests-per-minute N] [--tokens-per-minute N] [--no-schema true] \
-    [--no-temperature true] [--no-usage true] [--key TEXT] [--seed N]\n\
+    [--server-error SHARE] [--wrong SHARE] [--outside SHARE] [--requests-per-minute N] [--tokens-per-minute N] [--no-schema true] \
+    [--idempotent true] [--no-temperature true] [--no-usage true] [--key TEXT] [--seed N]\n\
     It speaks /v1/chat/completions, /v1/responses, /v1/embeddings and /v1/messages; \
     GET /_calls and /_requests tell what came, POST /_config and /_outage change how it behaves.";
 

@@ -3,19 +3,20 @@
 //! `GET /_calls` and `GET /_requests` tell what came; `POST /_config` takes a
 //! [`Config`], `POST /_outage` takes `{"model": …, "seconds": …}`.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, State as Extract};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri};
 use serde_json::{Value, json};
 
 use crate::apis::{Api, Ask, Ending, Said};
 use crate::behavior::{Behavior, Config, Fate};
+use crate::kept::{Claim, Whole, made};
 use crate::prompt::Prompt;
 use crate::state::{Door, Recorded, State};
 use crate::words::tokens;
@@ -37,7 +38,10 @@ async fn handle(
         return control(&state, &method, name, &body);
     }
     match Api::at(path).filter(|_| method == Method::POST) {
-        Some(api) => Call { state: &state, api, path, headers: &headers, body: &body }.answer().await,
+        Some(api) => {
+            let path = path.to_owned();
+            once(Call { state, api, path, headers, body }).await
+        }
         None => reply(
             StatusCode::NOT_FOUND,
             &json!({"error": {"message": format!("there is no {method} {path}")}}),
@@ -72,17 +76,69 @@ fn control(state: &State, method: &Method, name: &str, body: &[u8]) -> Response 
     }
 }
 
-struct Call<'a> {
-    state: &'a State,
-    api: Api,
-    path: &'a str,
-    headers: &'a HeaderMap,
-    body: &'a [u8],
+/// Answers a call, once for each key where the model's behavior knows keys.
+async fn once(call: Call) -> Response {
+    let model = call.parsed().get("model").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let Some(key) = call.key().filter(|_| call.state.config().of(&model).idempotent) else {
+        return call.answer().await.into_response(true);
+    };
+    let state = call.state.clone();
+    let (making, is_first) = match state.answers.claim(&key, print(&call)) {
+        Claim::Other => {
+            let told = call.api.failure("idempotency_error", "This key was used with another body.", None);
+            return reply(StatusCode::UNPROCESSABLE_ENTITY, &told);
+        }
+        Claim::Known(making) => (making, false),
+        Claim::New(sender, making) => {
+            let state = state.clone();
+            // Goes on when whoever asked hangs up, as the work of a real provider does.
+            tokio::spawn(async move {
+                let answered = call.answer().await;
+                if !answered.status.is_success() {
+                    state.answers.forget(&key);
+                }
+                sender.send(Some(answered))
+            });
+            (making, true)
+        }
+    };
+    match made(making).await {
+        Some(answered) => {
+            if !is_first {
+                state.replay();
+            }
+            answered.into_response(is_first)
+        }
+        None => reply(StatusCode::INTERNAL_SERVER_ERROR, &json!({"error": "the answer was never made"})),
+    }
 }
 
-impl Call<'_> {
-    async fn answer(&self) -> Response {
-        let parsed: Value = serde_json::from_slice(self.body).unwrap_or(Value::Null);
+/// Tells bodies apart.
+fn print(call: &Call) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (&call.path, &call.body).hash(&mut hasher);
+    hasher.finish()
+}
+
+struct Call {
+    state: Arc<State>,
+    api: Api,
+    path: String,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Call {
+    fn parsed(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    fn key(&self) -> Option<String> {
+        self.headers.get("idempotency-key").and_then(|key| key.to_str().ok()).map(str::to_owned)
+    }
+
+    async fn answer(&self) -> Whole {
+        let parsed = self.parsed();
         let ask = match self.api.read(&parsed) {
             Ok(ask) => ask,
             Err(parameter) => {
@@ -99,27 +155,27 @@ impl Call<'_> {
             self.record("down", &ask.model, parsed);
             return self.fail(503, "overloaded_error", "The model is down.");
         }
-        let attempt = self.state.attempt(self.path, self.body);
+        let attempt = self.state.attempt(&self.path, &self.body);
         let expected = ask.prompt_tokens + ask.max_tokens.unwrap_or(0) / 4;
         let (requests, tokens) = (behavior.requests_per_minute, behavior.tokens_per_minute);
         let door = self.state.door(&ask.model, requests, tokens, expected);
-        let mut response = if let Some(wait) = door.wait {
+        let mut answered = if let Some(wait) = door.wait {
             self.record("rate_limited", &ask.model, parsed);
             self.send_away(wait)
         } else {
             // Those sent away and those that fail do not wait for the work.
-            let fate = behavior.fate(self.body, attempt);
+            let fate = behavior.fate(&self.body, attempt);
             if !matches!(fate, Fate::SendAway) {
                 tokio::time::sleep(behavior.latency()).await;
             }
             self.fulfil(fate, &ask, parsed, behavior)
         };
-        tell_limits(&mut response, self.api, &door);
-        response
+        tell_limits(&mut answered.headers, self.api, &door);
+        answered
     }
 
     /// What a real server would not take.
-    fn rejected(&self, ask: &Ask, parsed: &Value, behavior: &Behavior) -> Option<Response> {
+    fn rejected(&self, ask: &Ask, parsed: &Value, behavior: &Behavior) -> Option<Whole> {
         if let Some(key) = &behavior.key {
             let names = ["authorization", "x-api-key", "api-key"];
             let mut given = names.iter().filter_map(|name| self.headers.get(*name)?.to_str().ok());
@@ -143,7 +199,7 @@ impl Call<'_> {
         None
     }
 
-    fn fulfil(&self, fate: Fate, ask: &Ask, parsed: Value, behavior: &Behavior) -> Response {
+    fn fulfil(&self, fate: Fate, ask: &Ask, parsed: Value, behavior: &Behavior) -> Whole {
         if fate == Fate::SendAway {
             self.record("rate_limited", &ask.model, parsed);
             return self.send_away(Duration::from_millis(behavior.retry_after_ms));
@@ -165,19 +221,16 @@ impl Call<'_> {
         };
         self.state.charge(&ask.model, ask.prompt_tokens, said.output_tokens);
         self.record(outcome, &ask.model, parsed);
-        if fate == Fate::Disconnect {
-            return disconnect();
-        }
         let mut written = self.api.write(ask, &said, &tokens(&said.text).to_string());
         if behavior.no_usage
             && let Some(fields) = written.as_object_mut()
         {
             fields.remove("usage");
         }
-        reply(StatusCode::OK, &written)
+        Whole { breaks: fate == Fate::Disconnect, ..whole(StatusCode::OK, &written) }
     }
 
-    fn embed(&self, fate: Fate, ask: &Ask, parsed: Value) -> Response {
+    fn embed(&self, fate: Fate, ask: &Ask, parsed: Value) -> Whole {
         self.state.charge(&ask.model, ask.prompt_tokens, 0);
         let dimensions =
             parsed.get("dimensions").and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok());
@@ -189,9 +242,6 @@ impl Call<'_> {
             _ => Vec::new(),
         };
         self.record(if fate == Fate::Disconnect { "disconnected" } else { "answered" }, &ask.model, parsed);
-        if fate == Fate::Disconnect {
-            return disconnect();
-        }
         let data: Vec<Value> = texts
             .iter()
             .enumerate()
@@ -200,18 +250,19 @@ impl Call<'_> {
             })
             .collect();
         let usage = json!({"prompt_tokens": ask.prompt_tokens, "total_tokens": ask.prompt_tokens});
-        reply(StatusCode::OK, &json!({"object": "list", "model": ask.model, "data": data, "usage": usage}))
+        let list = json!({"object": "list", "model": ask.model, "data": data, "usage": usage});
+        Whole { breaks: fate == Fate::Disconnect, ..whole(StatusCode::OK, &list) }
     }
 
-    fn send_away(&self, wait: Duration) -> Response {
-        let mut response = self.fail(429, "rate_limit_error", "Rate limit reached for requests.");
-        let headers = response.headers_mut();
+    fn send_away(&self, wait: Duration) -> Whole {
+        let mut whole = self.fail(429, "rate_limit_error", "Rate limit reached for requests.");
+        let headers = &mut whole.headers;
         headers.insert(
             "retry-after-ms",
             http::HeaderValue::from(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
         );
         headers.insert("retry-after", http::HeaderValue::from(wait.as_secs_f64().ceil() as u64));
-        response
+        whole
     }
 
     fn reject(
@@ -221,19 +272,20 @@ impl Call<'_> {
         status: u16,
         message: &str,
         parameter: Option<&str>,
-    ) -> Response {
+    ) -> Whole {
         self.record("rejected", model, parsed.clone());
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-        reply(status, &self.api.failure("invalid_request_error", message, parameter))
+        whole(status, &self.api.failure("invalid_request_error", message, parameter))
     }
 
-    fn fail(&self, status: u16, kind: &str, message: &str) -> Response {
+    fn fail(&self, status: u16, kind: &str, message: &str) -> Whole {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        reply(status, &self.api.failure(kind, message, None))
+        whole(status, &self.api.failure(kind, message, None))
     }
 
     fn record(&self, outcome: &'static str, model: &str, body: Value) {
-        self.state.record(Recorded { path: self.path.to_owned(), model: model.to_owned(), outcome, body });
+        let (path, model, key) = (self.path.clone(), model.to_owned(), self.key());
+        self.state.record(Recorded { path, model, outcome, key, body });
     }
 }
 
@@ -273,15 +325,7 @@ fn malformed(honest: &str) -> String {
     }
 }
 
-/// Headers go out, then the connection breaks.
-fn disconnect() -> Response {
-    let broken = futures_util::stream::once(async {
-        Err::<Bytes, _>(std::io::Error::other("disconnected on purpose"))
-    });
-    Response::new(Body::from_stream(broken))
-}
-
-fn tell_limits(response: &mut Response, api: Api, door: &Door) {
+fn tell_limits(headers: &mut HeaderMap, api: Api, door: &Door) {
     let mut tell = |what: &str, told: Option<crate::limits::Told>| {
         let Some(told) = told else { return };
         let values = [
@@ -298,7 +342,7 @@ fn tell_limits(response: &mut Response, api: Api, door: &Door) {
             if let (Ok(name), Ok(value)) =
                 (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
             {
-                response.headers_mut().insert(name, value);
+                headers.insert(name, value);
             }
         }
     };
@@ -307,5 +351,11 @@ fn tell_limits(response: &mut Response, api: Api, door: &Door) {
 }
 
 fn reply(status: StatusCode, body: &Value) -> Response {
-    (status, [(http::header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+    whole(status, body).into_response(false)
+}
+
+fn whole(status: StatusCode, body: &Value) -> Whole {
+    let kind = http::HeaderValue::from_static("application/json");
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, kind)]);
+    Whole { status, headers, body: body.to_string().into(), breaks: false }
 }

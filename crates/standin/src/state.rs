@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::behavior::Config;
+use crate::kept::Answers;
 use crate::limits::{Bucket, Told};
 
 const KEPT: usize = 20_000;
@@ -22,6 +23,8 @@ pub struct Recorded {
     pub path: String,
     pub model: String,
     pub outcome: &'static str,
+    /// Its `Idempotency-Key`.
+    pub key: Option<String>,
     pub body: Value,
 }
 
@@ -35,6 +38,7 @@ pub struct Bill {
 #[derive(Debug)]
 pub(crate) struct State {
     inner: Mutex<Inner>,
+    pub(crate) answers: Answers,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +54,7 @@ struct Inner {
     buckets: BTreeMap<(String, &'static str), Bucket>,
     in_flight: usize,
     most_at_once: usize,
+    replayed: u64,
 }
 
 /// Counts a request as being answered for as long as it lives.
@@ -64,7 +69,7 @@ pub(crate) struct Door {
 
 impl State {
     pub(crate) fn new(config: Config) -> Self {
-        Self { inner: Mutex::new(Inner { config, ..Inner::default() }) }
+        Self { inner: Mutex::new(Inner { config, ..Inner::default() }), answers: Answers::default() }
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -138,6 +143,14 @@ impl State {
         bill.output += output;
     }
 
+    pub(crate) fn replay(&self) {
+        self.lock().replayed += 1;
+    }
+
+    pub(crate) fn replayed(&self) -> u64 {
+        self.lock().replayed
+    }
+
     pub(crate) fn calls(&self) -> u64 {
         self.lock().outcomes.values().sum()
     }
@@ -166,6 +179,7 @@ impl State {
             "outcomes": inner.outcomes,
             "models": inner.by_model,
             "billed": inner.bills,
+            "replayed": inner.replayed,
             "most_at_once": inner.most_at_once,
         })
     }

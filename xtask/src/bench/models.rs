@@ -65,7 +65,7 @@ struct Reading {
 
 pub(super) fn models(bench: &Bench) -> Result<Vec<Row>> {
     let (threads, latency_ms) = if bench.is_quick { (100, 100) } else { (1_000, 1_000) };
-    let program = process::build("assay-standin", "assay-standin")?;
+    let program = bench.standin()?;
     make_corpus(bench, threads)?;
     let import = "import {demo/traces.jsonl} {demo/feedback.jsonl} --project demo --data {store}";
     bench.assay(import)?;
@@ -116,7 +116,7 @@ fn read(bench: &Bench, program: &Path, latency_ms: u64, threads: u64) -> Result<
 pub(super) fn estimate(bench: &Bench) -> Result<Vec<Row>> {
     let test = "estimate::estimates_of_twenty_jobs_are_near_what_they_cost";
     let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["test", "--quiet", "--package", "assay-insights", "--test", "it", test])
+        .args(["test", "--quiet", "--workspace", "--test", "it", test])
         .args(["--", "--exact", "--nocapture"])
         .env("TMPDIR", &bench.folder)
         .current_dir(crate::root())

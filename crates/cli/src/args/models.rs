@@ -54,8 +54,8 @@ pub(crate) struct ModelFlags {
     #[arg(long, value_name = "TOKENS", default_value_t = 3000)]
     pub(crate) thread_tokens: usize,
     /// Embedding model of the same provider to group by, instead of the one inside Assay; it sees
-    /// the first words of every thread, and what it costs is not counted
-    #[arg(long, value_name = "MODEL", conflicts_with = "budget")]
+    /// the first words of every thread, and counts against --budget (not in estimates)
+    #[arg(long, value_name = "MODEL")]
     pub(crate) embedding_model: Option<String>,
     /// Show models personal data and secrets as they stand in the traces
     #[arg(long)]

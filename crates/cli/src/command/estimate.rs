@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use assay_domain::{ReportConfig, RunEstimate};
+use assay_insights::Effort;
 use assay_llm::minilm::MiniLm;
 use assay_store::block_on;
 
@@ -31,13 +32,13 @@ pub(crate) fn run(
     let told = match &desk {
         None => {
             let context = report::context(&store, &embedder, None, true, &bars);
-            block_on(assay_insights::estimate(&context, &project, config))
+            block_on(assay_insights::estimate(&context, &project, config, Effort::THOROUGH))
         }
         Some(desk) => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             desk.with(|analyst| {
                 let context = report::context(&store, &embedder, Some(analyst), true, &bars);
-                runtime.block_on(assay_insights::estimate(&context, &project, config))
+                runtime.block_on(assay_insights::estimate(&context, &project, config, Effort::THOROUGH))
             })
         }
     };

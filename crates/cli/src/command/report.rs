@@ -66,9 +66,19 @@ pub(crate) fn analyse(
             let runtime =
                 tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
             desk.with(|analyst| {
-                let embedder = desk.embedder().unwrap_or(&embedder);
-                let context = context(store, embedder, Some(analyst), remember, bars);
-                runtime.block_on(assay_insights::run(&context, project, config))
+                let run = |embedder: &dyn Embed| {
+                    let context = context(store, embedder, Some(analyst), remember, bars);
+                    runtime.block_on(assay_insights::run(&context, project, config))
+                };
+                match desk.embedder().map(run) {
+                    None => run(&embedder),
+                    // What models answered until then is remembered.
+                    Some(Err(assay_insights::Error::Embed(over @ assay_llm::Error::OverBudget { .. }))) => {
+                        output::note(&format!("grouped by the embedder inside: {over}"));
+                        run(&embedder)
+                    }
+                    Some(made) => made,
+                }
             })
         }
     };

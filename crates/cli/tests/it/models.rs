@@ -69,6 +69,21 @@ fn vectors_may_come_from_the_provider_and_only_with_a_tier_that_asks_it() {
     let made = place.assay(&format!("insights run --project shop --tier names {flags} --json")).ok().json();
     assert_eq!(made["made"]["embedder"].as_str(), Some("compatible/embed-1/64/redacted"));
     place.assay("insights run --project shop --embedding-model embed-1").fails_with(&["--embedding-model"]);
+
+    // Vectors count against a budget, where a price is known.
+    let run = "insights run --project shop --tier names --json --budget";
+    place.assay(&format!("{run} 1 {flags}")).fails_with(&["no price is known", "embed-1"]);
+    let priced = flags.replace("embed-1", "text-embedding-3-small");
+    let paid = place.assay(&format!("{run} 1 {priced}")).ok();
+    assert_eq!(
+        paid.json()["made"]["embedder"].as_str(),
+        Some("compatible/text-embedding-3-small/64/redacted")
+    );
+    assert!(paid.err().contains("models cost $0.0"), "{}", paid.err());
+    let tight = priced.replace("3-small", "3-large");
+    let short = place.assay(&format!("{run} 0.0001 {tight}")).ok();
+    assert!(short.err().contains("grouped by the embedder inside"), "{}", short.err());
+    assert!(short.json()["made"]["embedder"].as_str().is_some_and(|name| !name.contains("3-large")));
 }
 
 #[test]

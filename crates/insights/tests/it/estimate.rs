@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use assay_domain::ReportConfig;
 use assay_domain::report::{Focus, Models};
+use assay_insights::Effort;
 use assay_llm::InMemory;
 use rust_decimal::prelude::ToPrimitive as _;
 
@@ -153,4 +154,23 @@ async fn a_budget_that_will_not_last_is_told_before() {
     assert!(desk.estimate(&place, &tight).await.expect("an estimate").exceeds_budget);
     let ample = ReportConfig { budget: Some(10.0), ..deep() };
     assert!(!desk.estimate(&place, &ample).await.expect("an estimate").exceeds_budget);
+}
+
+#[tokio::test]
+async fn a_part_of_many_threads_and_the_latest_of_very_many_tell_nearly_as_much_as_all() {
+    let place = Place::with(Corpus { threads: 300, topics: 5, ..Corpus::default() }).await;
+    let standin = standin(behavior()).await;
+    let desk = Desk::at(&standin, Terms::default());
+    for config in [deep(), ReportConfig { read_by_model: Some(150), ..deep() }] {
+        let all = desk.estimate(&place, &config).await.expect("an estimate");
+        let effort = Effort { read: 120, grouped: 120, among: None };
+        let part = desk.estimate_with(&place, &config, effort).await.expect("an estimate");
+        let latest = desk.estimate_with(&place, &config, Effort { among: Some(200), ..effort }).await;
+        for told in [&part, &latest.expect("an estimate")] {
+            assert_eq!((told.population, told.threads, told.looked_at), (300, 300, 120));
+            assert_eq!(told.read_by_model.abs_diff(all.read_by_model), 0, "{told:?}");
+            let (cost, whole) = (told.cost.expect("a price"), all.cost.expect("a price"));
+            assert!((cost / whole - 1.0).abs() < 0.3, "{cost} of {whole}");
+        }
+    }
 }

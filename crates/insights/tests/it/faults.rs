@@ -1,12 +1,15 @@
 //! Whatever goes wrong on the way: a report, or a clear error and nothing lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use assay_domain::ReportConfig;
+use assay_domain::report::{Assignment, CategoryKind};
 use assay_insights::{Error, verify};
 use assay_llm::InMemory;
 use assay_standin::{Behavior, Config, Standin};
+use serde_json::json;
 
 use crate::corpus::Corpus;
 use crate::support::{Desk, Place, Terms, behavior, bytes, deep, standin};
@@ -90,6 +93,49 @@ async fn after_a_total_outage_running_again_goes_on_and_pays_nothing_twice() {
     let resumed = Desk::at(&broken, terms()).report(&place, &config).await.expect("a report");
     assert_eq!(bytes(&resumed), bytes(&unbroken), "as if nothing had happened");
     assert_eq!(broken.calls_that("answered"), whole.calls_that("answered"), "nothing was paid twice");
+}
+
+/// Questions about where a thread belongs: how often each was put, by its first words to the model.
+fn placements(standin: &Standin) -> BTreeMap<String, usize> {
+    let mut asked = BTreeMap::new();
+    for request in standin.requests() {
+        if request.body.pointer("/response_format/json_schema/name") == Some(&json!("choice")) {
+            *asked.entry(request.body["messages"][1]["content"].to_string()).or_default() += 1;
+        }
+    }
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_outside_the_options_are_asked_again_then_go_to_other_and_never_to_the_first() {
+    let place = Place::with(of(150)).await;
+    let config = ReportConfig { attributes: BTreeMap::new(), ..deep() };
+    for outside in [1.0, 0.5] {
+        let standin = standin(Behavior { outside, ..behavior() }).await;
+        let report = Desk::at(&standin, Terms::default()).report(&place, &config).await.expect("a report");
+        let asked = placements(&standin);
+        let twice = asked.values().filter(|times| **times == 2).count();
+        assert!(asked.len() >= 5, "only {} threads lay between categories", asked.len());
+        let undecided = |one: &&Assignment| {
+            one.reason.as_deref().is_some_and(|reason| reason.contains("gave no usable answer"))
+        };
+        let in_other = report.assignments.iter().filter(undecided);
+        let others: Vec<&CategoryKind> = in_other
+            .map(|one| {
+                &report.taxonomy.nodes.iter().find(|node| node.id == one.category).expect("a node").kind
+            })
+            .collect();
+        assert!(others.iter().all(|kind| **kind == CategoryKind::Other));
+        if outside == 1.0 {
+            assert_eq!((twice, others.len()), (asked.len(), asked.len()), "asked again, then Other");
+        } else {
+            assert!(
+                twice > 0 && others.len() < twice,
+                "{} of {twice} asked again are in Other",
+                others.len()
+            );
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

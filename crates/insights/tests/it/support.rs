@@ -9,7 +9,7 @@ use assay_domain::price::Price;
 use assay_domain::report::{AttributeKind, AttributeSchema, Models, Tier};
 use assay_domain::{PriceTable, Report, ReportConfig, RunEstimate};
 use assay_insights::context::Silent;
-use assay_insights::{Analyst, Context, Error};
+use assay_insights::{Analyst, Context, Effort, Error};
 use assay_llm::{
     Asker, Budget, Endpoint, InMemory, Job, Limits, Memory, MiniLm, Provider, Retry, Secret, Settings,
 };
@@ -93,8 +93,17 @@ impl Desk {
     }
 
     pub(crate) async fn estimate(&self, place: &Place, config: &ReportConfig) -> Result<RunEstimate, Error> {
+        self.estimate_with(place, config, Effort::THOROUGH).await
+    }
+
+    pub(crate) async fn estimate_with(
+        &self,
+        place: &Place,
+        config: &ReportConfig,
+        effort: Effort,
+    ) -> Result<RunEstimate, Error> {
         let (cancel, analyst) = (AtomicBool::new(false), self.analyst());
-        assay_insights::estimate(&context(place, &analyst, &cancel), &place.project, config).await
+        assay_insights::estimate(&context(place, &analyst, &cancel), &place.project, config, effort).await
     }
 
     /// As with models that no price table knows.

@@ -2,37 +2,56 @@
 //!
 //! [`Embed`] blocks and may be called from anywhere, an async task included, so
 //! this embedder brings a small runtime of its own and waits on a thread of its
-//! own. Texts go out in batches, several at a time; what may pass by itself is
-//! retried as patiently as any call.
+//! own. Texts go out in batches, several at a time, as far as the budget allows;
+//! what may pass by itself is retried as patiently as any call.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use assay_domain::Usage;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 use url::Url;
 
 use super::{Connection, Settings, failure, hints};
-use crate::Error;
+use crate::budget::Budget;
+use crate::chat::{Message, Request};
 use crate::embed::Embed;
 use crate::limit::Retry;
+use crate::memo::Key;
+use crate::{Error, tokens};
 
+/// The name of all exchanges: the texts that are sent tell them apart.
+const VECTORS: Key = *b"assay vectors                   ";
 /// Texts in one request, and requests at the same time.
 const BATCH: usize = 64;
 const AT_ONCE: usize = 4;
 /// A text's characters that are sent at most: models read about this much.
 const LONGEST: usize = 24_000;
 
+/// What their money is booked under.
+const STAGE: &str = "embed";
+
+/// How a provider is asked for vectors.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Shorter vectors than the model's own, where it can.
+    pub dimensions: Option<usize>,
+    pub retry: Retry,
+    /// What is paid from it; nothing is counted without one.
+    pub budget: Option<Arc<Budget>>,
+}
+
 /// An embedding model of a provider.
 pub struct ProviderEmbedder {
     connection: Connection,
     url: Url,
+    provider: String,
     model: String,
-    asked_dimensions: Option<usize>,
     name: String,
     dimensions: usize,
-    retry: Retry,
+    terms: Terms,
     /// Taken only to shut down without blocking; the lock is held for moments.
     runtime: Mutex<Option<Runtime>>,
     handle: tokio::runtime::Handle,
@@ -41,16 +60,10 @@ pub struct ProviderEmbedder {
 impl ProviderEmbedder {
     /// Reaches the provider once, to learn how long its vectors are. Blocks.
     ///
-    /// `dimensions` asks for shorter vectors than the model's own, where it can.
-    ///
     /// # Errors
-    /// [`Error::Configuration`] and whatever the provider answers to the first text.
-    pub fn connect(
-        settings: Settings,
-        model: &str,
-        dimensions: Option<usize>,
-        retry: Retry,
-    ) -> Result<Self, Error> {
+    /// [`Error::Configuration`], whatever the provider answers to the first text, and
+    /// [`Error::Unpriced`] where there is a cap and nobody knows what the model costs.
+    pub fn connect(settings: Settings, model: &str, terms: Terms) -> Result<Self, Error> {
         let url =
             super::settings::endpoint(&settings.base_url, "embeddings", settings.api_version.as_deref())?;
         let connection = Connection::new(&settings, &url)?;
@@ -63,11 +76,11 @@ impl ProviderEmbedder {
         let mut embedder = Self {
             connection,
             url,
+            provider: settings.name.clone(),
             model: model.to_owned(),
-            asked_dimensions: dimensions,
             name: String::new(),
             dimensions: 0,
-            retry,
+            terms,
             runtime: Mutex::new(Some(runtime)),
             handle,
         };
@@ -82,14 +95,9 @@ impl ProviderEmbedder {
         let batches: Vec<&[&str]> = texts.chunks(BATCH).collect();
         for group in batches.chunks(AT_ONCE) {
             let mut calls = tokio::task::JoinSet::new();
-            for (place, batch) in group.iter().enumerate() {
-                let (body, count) = (self.body(batch), batch.len());
-                let (connection, url, retry) =
-                    (self.connection.clone(), self.url.clone(), self.retry.clone());
-                let wanted = (self.dimensions > 0).then_some(self.dimensions);
-                calls.spawn(
-                    async move { (place, post(&connection, &url, body, count, wanted, &retry).await) },
-                );
+            for (place, texts) in group.iter().enumerate() {
+                let batch = self.batch(texts);
+                calls.spawn(async move { (place, batch.post().await) });
             }
             let mut done = vec![Vec::new(); group.len()];
             while let Some(call) = calls.join_next().await {
@@ -103,7 +111,7 @@ impl ProviderEmbedder {
         Ok(vectors)
     }
 
-    fn body(&self, texts: &[&str]) -> Vec<u8> {
+    fn batch(&self, texts: &[&str]) -> Batch {
         let texts: Vec<String> = texts
             .iter()
             .map(|text| {
@@ -112,67 +120,106 @@ impl ProviderEmbedder {
             })
             .collect();
         let mut body = json!({"model": self.model, "input": texts, "encoding_format": "float"});
-        if let Some(dimensions) = self.asked_dimensions {
+        if let Some(dimensions) = self.terms.dimensions {
             body["dimensions"] = json!(dimensions);
         }
-        body.to_string().into_bytes()
-    }
-}
-
-/// One batch, with patience.
-async fn post(
-    connection: &Connection,
-    url: &Url,
-    body: Vec<u8>,
-    count: usize,
-    dimensions: Option<usize>,
-    retry: &Retry,
-) -> Result<Vec<Vec<f32>>, Error> {
-    let start = Instant::now();
-    let mut attempt = 0;
-    loop {
-        let error = match post_once(connection, url, body.clone(), count, dimensions).await {
-            Err(error) if error.is_retryable() => error,
-            done => return done,
-        };
-        attempt += 1;
-        let asked_for = match &error {
-            Error::RateLimited { retry_after, .. } => *retry_after,
-            _ => None,
-        };
-        let wait: Duration = retry.wait(attempt, asked_for, &[0; 32]);
-        if start.elapsed() + wait > retry.deadline {
-            let seconds = start.elapsed().as_secs_f64();
-            return Err(Error::GaveUp { place: connection.place.clone(), seconds, cause: error.to_string() });
+        let messages = texts.into_iter().map(Message::user).collect();
+        Batch {
+            connection: self.connection.clone(),
+            url: self.url.clone(),
+            provider: self.provider.clone(),
+            asked: Request { messages, max_tokens: 0, ..Request::new(STAGE, &self.model, "") },
+            body: body.to_string().into_bytes(),
+            dimensions: (self.dimensions > 0).then_some(self.dimensions),
+            terms: self.terms.clone(),
         }
-        tokio::time::sleep(wait).await;
     }
 }
 
-async fn post_once(
-    connection: &Connection,
-    url: &Url,
+/// Texts that go out together.
+struct Batch {
+    connection: Connection,
+    url: Url,
+    provider: String,
+    /// What money is put aside for.
+    asked: Request,
     body: Vec<u8>,
-    count: usize,
+    /// The length of every vector, once it is known.
     dimensions: Option<usize>,
-) -> Result<Vec<Vec<f32>>, Error> {
-    let reply = connection.http.post(url, body).await.map_err(|broken| connection.unavailable(broken))?;
-    let parsed: Option<Value> = serde_json::from_slice(&reply.body).ok();
-    if !reply.status.is_success() {
-        let hints = hints::read(&reply.headers);
-        let (key, status) = (connection.key.as_ref(), reply.status.as_u16());
-        return Err(failure::read(&connection.place, key, status, parsed.as_ref(), &reply.body, &hints));
+    terms: Terms,
+}
+
+impl Batch {
+    /// Their vectors, with patience.
+    async fn post(&self) -> Result<Vec<Vec<f32>>, Error> {
+        let (start, retry) = (Instant::now(), &self.terms.retry);
+        let mut attempt = 0;
+        loop {
+            let error = match self.post_paid().await {
+                Err(error) if error.is_retryable() => error,
+                done => return done,
+            };
+            attempt += 1;
+            let asked_for = match &error {
+                Error::RateLimited { retry_after, .. } => *retry_after,
+                _ => None,
+            };
+            let wait: Duration = retry.wait(attempt, asked_for, &[0; 32]);
+            if start.elapsed() + wait > retry.deadline {
+                let (place, seconds) = (self.connection.place.clone(), start.elapsed().as_secs_f64());
+                return Err(Error::GaveUp { place, seconds, cause: error.to_string() });
+            }
+            tokio::time::sleep(wait).await;
+        }
     }
-    let vectors = parsed.as_ref().and_then(|body| vectors(body, count)).filter(|vectors| {
-        let wanted = dimensions.or_else(|| vectors.first().map(Vec::len));
-        vectors.iter().all(|vector| Some(vector.len()) == wanted)
-    });
-    vectors.ok_or_else(|| Error::Rejected {
-        place: connection.place.clone(),
-        status: reply.status.as_u16(),
-        message: "its answer does not hold one vector of equal length per text".to_owned(),
-        parameter: None,
-    })
+
+    /// Once, as far as the money goes.
+    async fn post_paid(&self) -> Result<Vec<Vec<f32>>, Error> {
+        let Some(budget) = &self.terms.budget else {
+            return self.post_once().await.map(|(vectors, _)| vectors);
+        };
+        let mut reservation = budget.reserve(&self.provider, &self.asked).await?;
+        reservation.sent();
+        match self.post_once().await {
+            Ok((vectors, tokens)) => {
+                let tokens = tokens.unwrap_or_else(|| tokens::of_prompt(&self.asked));
+                let usage = Usage { input_tokens: tokens, total_tokens: tokens, ..Usage::default() };
+                reservation.settle(&usage);
+                Ok(vectors)
+            }
+            // Dropped as it is: it may be billed.
+            Err(error @ Error::Unavailable { maybe_billed: true, .. }) => Err(error),
+            Err(error) => {
+                reservation.free();
+                Err(error)
+            }
+        }
+    }
+
+    /// The vectors, and the tokens the provider counted.
+    async fn post_once(&self) -> Result<(Vec<Vec<f32>>, Option<u64>), Error> {
+        let Self { connection, url, body, .. } = self;
+        let reply = connection.http.post(url, body.clone(), &VECTORS).await;
+        let reply = reply.map_err(|broken| connection.unavailable(broken))?;
+        let parsed: Option<Value> = serde_json::from_slice(&reply.body).ok();
+        if !reply.status.is_success() {
+            let hints = hints::read(&reply.headers);
+            let (key, status) = (connection.key.as_ref(), reply.status.as_u16());
+            return Err(failure::read(&connection.place, key, status, parsed.as_ref(), &reply.body, &hints));
+        }
+        let count = self.asked.messages.len();
+        let vectors = parsed.as_ref().and_then(|body| vectors(body, count)).filter(|vectors| {
+            let wanted = self.dimensions.or_else(|| vectors.first().map(Vec::len));
+            vectors.iter().all(|vector| Some(vector.len()) == wanted)
+        });
+        let counted = parsed.as_ref().and_then(|body| body.pointer("/usage/prompt_tokens")?.as_u64());
+        vectors.map(|vectors| (vectors, counted)).ok_or_else(|| Error::Rejected {
+            place: connection.place.clone(),
+            status: reply.status.as_u16(),
+            message: "its answer does not hold one vector of equal length per text".to_owned(),
+            parameter: None,
+        })
+    }
 }
 
 /// One unit vector per text, in order; `None` where something is missing.

@@ -23,11 +23,12 @@ use http::HeaderMap;
 use serde_json::Value;
 use url::Url;
 
-pub use embeddings::ProviderEmbedder;
+pub use embeddings::{ProviderEmbedder, Terms as EmbedderTerms};
 pub use settings::{Api, KeyHeader, Settings};
 
 use crate::chat::{Answer, Answering, Exchange, Exchanged, Finish, Hints, Request};
 use crate::http::{Http, Reply, header};
+use crate::memo::Key;
 use crate::{Error, Secret, tokens};
 use compatible::{Fits, Quirks};
 
@@ -92,13 +93,13 @@ impl Provider {
 
     /// One request and what came of it, again only where the server said which
     /// parameter it does not know: such a request was not processed.
-    async fn ask(&self, request: &Request) -> Exchanged {
+    async fn ask(&self, request: &Request, name: &Key) -> Exchanged {
         if let Err(error) = check(request) {
             return Exchanged { answer: Err(error), hints: Hints::default() };
         }
         loop {
             let quirks = self.fits.of(&request.model);
-            let exchanged = self.ask_once(request, quirks).await;
+            let exchanged = self.ask_once(request, quirks, name).await;
             if let Err(error) = &exchanged.answer
                 && self.fits.learn(&request.model, quirks, request, error)
             {
@@ -108,13 +109,13 @@ impl Provider {
         }
     }
 
-    async fn ask_once(&self, request: &Request, quirks: Quirks) -> Exchanged {
+    async fn ask_once(&self, request: &Request, quirks: Quirks, name: &Key) -> Exchanged {
         let body = match self.api {
             Api::OpenAi | Api::Compatible => openai::encode(request, quirks),
             Api::Responses => responses::encode(request, quirks),
             Api::Anthropic => anthropic::encode(request, quirks),
         };
-        let reply = match self.connection.http.post(&self.url, body.to_string().into_bytes()).await {
+        let reply = match self.connection.http.post(&self.url, body.to_string().into_bytes(), name).await {
             Ok(reply) => reply,
             Err(broken) => {
                 return Exchanged {
@@ -175,8 +176,8 @@ impl Exchange for Provider {
         &self.connection.place
     }
 
-    fn exchange<'a>(&'a self, request: &'a Request) -> Answering<'a, Exchanged> {
-        Box::pin(self.ask(request))
+    fn exchange<'a>(&'a self, request: &'a Request, name: &'a Key) -> Answering<'a, Exchanged> {
+        Box::pin(self.ask(request, name))
     }
 }
 

@@ -6,7 +6,7 @@ use assay_llm::{
 use assay_standin::Behavior;
 
 use crate::support::{
-    ask_all, asker, at, behavior, endpoint, job, openai, question, questions, quick, standin,
+    ask_all, asker, at, behavior, endpoint, job, openai, patient, question, questions, standin,
 };
 
 #[tokio::test]
@@ -134,7 +134,7 @@ async fn an_answer_longer_than_allowed_is_cut_and_said_to_be() {
 async fn a_provider_embeds_in_order_and_through_faults() {
     let standin = standin(Behavior { rate_limited: 0.3, disconnect: 0.2, ..behavior() }).await;
     let settings = at(&standin, Settings::compatible("local", "http://replaced", None));
-    let embedder = ProviderEmbedder::connect(settings, "embed-1", None, quick()).expect("a provider");
+    let embedder = ProviderEmbedder::connect(settings, "embed-1", patient()).expect("a provider");
     assert_eq!((embedder.dimensions(), embedder.name()), (64, "local/embed-1/64"));
     let texts: Vec<String> =
         (0..300).map(|n| format!("parcel number {} is late", char::from(b'a' + (n % 26) as u8))).collect();

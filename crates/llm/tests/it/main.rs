@@ -6,5 +6,6 @@
 mod answers;
 mod faults;
 mod money;
+mod once;
 mod sharing;
 mod support;

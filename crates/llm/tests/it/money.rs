@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use assay_llm::{Asker, Budget, Chat as _, Error, InMemory, Job, Limits, Request};
+use assay_llm::{
+    Asker, Budget, Chat as _, Embed as _, EmbedderTerms, Error, InMemory, Job, Limits, ProviderEmbedder,
+    Request,
+};
 use assay_standin::{Behavior, Standin};
 use futures_util::StreamExt as _;
 use rust_decimal::Decimal;
 
-use crate::support::{ask_all, behavior, endpoint, job, openai, prices, question, questions, quick, standin};
+use crate::support::{
+    ask_all, behavior, endpoint, job, openai, patient, prices, question, questions, quick, standin,
+};
 
 /// What the provider bills for a model, at the prices of these tests.
 fn billed(standin: &Standin, model: &str) -> Decimal {
@@ -97,4 +102,35 @@ async fn an_estimate_comes_close_once_the_provider_was_asked_a_little() {
     let billed = standin.bill("standin-1").input - before;
     let error = (estimate as f64 / billed as f64 - 1.0).abs();
     assert!(error < 0.15, "estimated {estimate}, billed {billed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vectors_are_paid_from_the_budget_and_never_beyond_it() {
+    let standin =
+        standin(Behavior { disconnect: 0.1, rate_limited: 0.1, retry_after_ms: 1, ..behavior() }).await;
+    let texts: Vec<String> =
+        (0..640).map(|n| format!("parcel number {n} is late and nobody knows why")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let mut stopped = 0;
+    for n in 0..20 {
+        let (cap, model) = (Decimal::new(4_000 + n * 2_500, 6), format!("embed-{n}"));
+        let budget = Arc::new(Budget::new(Some(cap), prices()));
+        let terms = EmbedderTerms { budget: Some(budget.clone()), ..patient() };
+        let embedder = ProviderEmbedder::connect(openai(&standin), &model, terms).expect("room for one");
+        match embedder.embed(&texts) {
+            Ok(vectors) => assert_eq!(vectors.len(), 640),
+            Err(error) => {
+                assert!(matches!(error, Error::OverBudget { .. }), "{error}");
+                stopped += 1;
+            }
+        }
+        let (booked, billed) = (budget.spent(), billed(&standin, &model));
+        assert!(billed <= booked && booked <= cap, "{n}: billed {billed}, booked {booked} of {cap}");
+        assert!(budget.by_stage()["embed"].calls > 0);
+    }
+    assert!((2..19).contains(&stopped), "{stopped} of 20 met their cap");
+    let nobody_knows = Arc::new(Budget::new(Some(Decimal::ONE), Arc::default()));
+    let terms = EmbedderTerms { budget: Some(nobody_knows), ..patient() };
+    let refused = ProviderEmbedder::connect(openai(&standin), "embed-x", terms).err();
+    assert!(matches!(refused, Some(Error::Unpriced { .. })), "a cap needs a price");
 }

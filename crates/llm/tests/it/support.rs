@@ -7,8 +7,8 @@ use std::time::Duration;
 use assay_domain::PriceTable;
 use assay_domain::price::Price;
 use assay_llm::{
-    Answer, Asker, Budget, Chat as _, Endpoint, Error, InMemory, Job, Limits, Message, Provider, Request,
-    Retry, Schema, Secret, Settings,
+    Answer, Asker, Budget, Chat as _, EmbedderTerms, Endpoint, Error, InMemory, Job, Limits, Message,
+    Provider, Request, Retry, Schema, Secret, Settings,
 };
 use assay_standin::{Behavior, Config, Standin};
 use futures_util::StreamExt as _;
@@ -40,6 +40,11 @@ pub(crate) fn quick() -> Retry {
         slowest: Duration::from_millis(20),
         ..Retry::default()
     }
+}
+
+/// The same for vectors.
+pub(crate) fn patient() -> EmbedderTerms {
+    EmbedderTerms { retry: quick(), ..EmbedderTerms::default() }
 }
 
 pub(crate) fn endpoint(settings: Settings, limits: Limits) -> Arc<Endpoint> {

@@ -9,12 +9,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
+use std::time::Duration;
 
-use assay_domain::Report;
 use assay_domain::job::{Job, Progress as JobProgress, Scope, Spend};
+use assay_domain::{Report, RunEstimate};
 use assay_insights::context::{Progress, Stage};
 use assay_insights::preview::Preview;
-use assay_insights::{Context, Error};
+use assay_insights::{Context, Effort, Error};
 use assay_llm::{Budget, MiniLm};
 use assay_store::{Catalog as _, Project, block_on};
 use parking_lot::Mutex;
@@ -29,8 +30,13 @@ use crate::app::{App, Store};
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 10;
 
+/// Aborted calls are gone after so long, or their worst cases stay in the ledger.
+const SETTLING: Duration = Duration::from_secs(5);
+
 pub(crate) struct Analyst {
     pool: rayon::ThreadPool,
+    /// For what somebody waits for: it does not stand behind the jobs.
+    counter: rayon::ThreadPool,
     embedder: MiniLm,
 }
 
@@ -42,14 +48,8 @@ pub(crate) fn threads() -> usize {
 
 impl Analyst {
     pub(super) fn new() -> Result<Self, String> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads())
-            .thread_name(|index| format!("insights-{index}"))
-            .start_handler(|_| be_nice())
-            .build()
-            .map_err(|error| error.to_string())?;
         let embedder = MiniLm::bundled().map_err(|error| error.to_string())?;
-        Ok(Self { pool, embedder })
+        Ok(Self { pool: pool("insights")?, counter: pool("insights-page")?, embedder })
     }
 
     /// Makes the report of a job; draws its threads first where nobody has. `spent` is what
@@ -81,7 +81,7 @@ impl Analyst {
     ) -> Result<Report, Error> {
         let store = &app.store;
         let ctx = self.context(store, watch, analyst);
-        self.in_turns(async {
+        in_turns(&self.pool, async {
             let project = store.project_by_id(job.project).await?;
             let project = project.ok_or_else(|| Error::Invalid("its project was deleted".to_owned()))?;
             let scope = match queue::scope(store, job.id).await? {
@@ -106,11 +106,27 @@ impl Analyst {
         let line = Handle::current().block_on(Line::once(app, job))?;
         let look = |analyst: Option<&assay_insights::Analyst<'_>>| {
             let ctx = self.context(&app.store, &watch, analyst);
-            self.in_turns(assay_insights::preview(&ctx, project, &job.config))
+            in_turns(&self.counter, assay_insights::preview(&ctx, project, &job.config))
         };
         let Some(line) = line else { return Ok((look(None)?, Spend::default())) };
         let seen = line.with(|analyst| look(Some(analyst))).map_err(|error| line.explain(error))?;
         Ok((seen, ask::spend(line.budget())))
+    }
+
+    /// What models would take for a job, asking nobody. Blocks.
+    pub(super) fn estimate(
+        &self,
+        app: &App,
+        project: &Project,
+        job: &Job,
+        watch: &Watch,
+    ) -> Result<RunEstimate, Error> {
+        let line = Handle::current().block_on(Line::once(app, job))?;
+        let Some(line) = line else { return Ok(RunEstimate { cost: Some(0.0), ..RunEstimate::default() }) };
+        line.with(|analyst| {
+            let ctx = self.context(&app.store, watch, Some(analyst));
+            in_turns(&self.counter, assay_insights::estimate(&ctx, project, &job.config, Effort::QUICK))
+        })
     }
 
     fn context<'a>(
@@ -128,29 +144,39 @@ impl Analyst {
             cancel: &watch.stop,
         }
     }
+}
 
-    /// Runs work to its end, on the pool whenever it can go on. Blocks.
-    pub(super) fn in_turns<T: Send>(&self, work: impl Future<Output = T> + Send) -> T {
-        let mut work = Box::pin(work);
-        let runtime = Handle::current();
-        block_on(std::future::poll_fn(|context| {
-            let waker = context.waker().clone();
-            self.turn(&runtime, work.as_mut(), &waker)
-        }))
-    }
+/// Threads for computing, nicer than all others.
+fn pool(name: &'static str) -> Result<rayon::ThreadPool, String> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads())
+        .thread_name(move |index| format!("{name}-{index}"))
+        .start_handler(|_| be_nice())
+        .build()
+        .map_err(|error| error.to_string())
+}
 
-    fn turn<T: Send>(
-        &self,
-        runtime: &Handle,
-        work: Pin<&mut (impl Future<Output = T> + Send)>,
-        waker: &std::task::Waker,
-    ) -> Poll<T> {
-        self.pool.install(|| {
-            // Time-outs and models need the runtime, wherever they are waited for.
-            let _inside = runtime.enter();
-            work.poll(&mut std::task::Context::from_waker(waker))
-        })
-    }
+/// Runs work to its end, on the pool whenever it can go on. Blocks.
+fn in_turns<T: Send>(pool: &rayon::ThreadPool, work: impl Future<Output = T> + Send) -> T {
+    let mut work = Box::pin(work);
+    let runtime = Handle::current();
+    block_on(std::future::poll_fn(|context| {
+        let waker = context.waker().clone();
+        turn(pool, &runtime, work.as_mut(), &waker)
+    }))
+}
+
+fn turn<T: Send>(
+    pool: &rayon::ThreadPool,
+    runtime: &Handle,
+    work: Pin<&mut (impl Future<Output = T> + Send)>,
+    waker: &std::task::Waker,
+) -> Poll<T> {
+    pool.install(|| {
+        // Time-outs and models need the runtime, wherever they are waited for.
+        let _inside = runtime.enter();
+        work.poll(&mut std::task::Context::from_waker(waker))
+    })
 }
 
 async fn draw(app: &App, ctx: &Context<'_, Store>, project: &Project, job: &Job) -> Result<Scope, Error> {
@@ -194,6 +220,14 @@ impl Watch {
     /// What this attempt has spent on models.
     pub(super) fn spend(&self) -> Spend {
         self.budget.get().map(|budget| ask::spend(budget)).unwrap_or_default()
+    }
+
+    /// Waits until calls that nobody waits for any more are booked; they end soon, since they are aborted.
+    pub(super) async fn settled(&self) {
+        let Some(budget) = self.budget.get() else { return };
+        if tokio::time::timeout(SETTLING, budget.quiet()).await.is_err() {
+            tracing::warn!("calls to models are under way that nobody waits for");
+        }
     }
 
     pub(super) fn is_asked(&self) -> bool {

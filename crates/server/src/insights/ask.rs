@@ -91,7 +91,10 @@ impl Line {
     /// Names the key that is missing, or says why a provider cannot be used.
     pub(super) async fn open(app: &App, purpose: Purpose<'_>) -> Result<Self, Error> {
         let prices = app.store.prices();
-        let budget = Budget::new(purpose.budget, prices.clone()).with_spent(purpose.spent);
+        let mut budget = Budget::new(purpose.budget, prices.clone()).with_spent(purpose.spent);
+        if let Some(id) = purpose.job.filter(|_| purpose.budget.is_some()) {
+            budget = budget.with_journal(Arc::new(Ledger::new(app, id, purpose.project, purpose.spent)));
+        }
         let budget = Arc::new(budget);
         let job = assay_llm::Job {
             weight: 1,
@@ -99,17 +102,14 @@ impl Line {
             memory: Arc::new(Remembered { store: app.store.clone(), project: purpose.project }),
             retry: Retry::default(),
         };
-        let ledger = purpose.job.filter(|_| purpose.budget.is_some());
-        let ledger = ledger.map(|id| Arc::new(Ledger::new(app, id, purpose.project, budget.clone())));
-        let (mut thinking, source) = apart(app, &purpose.providers.thinking, &job).await?;
-        thinking.ledger = ledger.clone();
+        let (thinking, source) = apart(app, &purpose.providers.thinking, &job).await?;
         let mut sources = vec![source];
         let summary = if purpose.providers.summary == purpose.providers.thinking {
             thinking.clone()
         } else {
             let (summary, source) = apart(app, &purpose.providers.summary, &job).await?;
             sources.push(source);
-            Apart { ledger, ..summary }
+            summary
         };
         let models = &app.config.models;
         let rules = Rules { detectors: vec!["all".into()], ..Rules::default() };
@@ -208,7 +208,7 @@ async fn apart(app: &App, word: &str, job: &assay_llm::Job) -> Result<(Apart, St
     let (key, source) = key_of(app, api).await?;
     let endpoint = app.insights.endpoints.of(app, api, key).map_err(Error::Model)?;
     let asker = Arc::new(Asker::new(endpoint, job.clone()));
-    Ok((Apart { asker, runtime: Handle::current(), ledger: None }, source))
+    Ok((Apart { asker, runtime: Handle::current() }, source))
 }
 
 /// The key of a provider and where it is kept: a secret of the workspace before a variable.
@@ -257,8 +257,6 @@ pub(super) async fn settled(app: &App, job: &Job) -> Result<Job, Error> {
 struct Apart {
     asker: Arc<Asker>,
     runtime: Handle,
-    /// Where there is a cap that must hold across crashes.
-    ledger: Option<Arc<Ledger>>,
 }
 
 impl Chat for Apart {
@@ -267,16 +265,17 @@ impl Chat for Apart {
     }
 
     fn answer<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Answer, ModelError>> {
-        let (asker, ledger, request) = (self.asker.clone(), self.ledger.clone(), request.clone());
-        let call = self.runtime.spawn(async move {
-            let _flight = match &ledger {
-                Some(ledger) => Some(ledger.begin(asker.name(), &request).await?),
-                None => None,
-            };
-            asker.answer(&request).await
-        });
-        let call = AbortOnDropHandle::new(call);
+        let (asker, request) = (self.asker.clone(), request.clone());
+        let call = AbortOnDropHandle::new(self.runtime.spawn(async move { asker.answer(&request).await }));
         Box::pin(async move { call.await.unwrap_or(Err(ModelError::Cancelled)) })
+    }
+
+    fn recall<'a>(&'a self, request: &'a Request) -> Answering<'a, Result<Option<Answer>, ModelError>> {
+        self.asker.recall(request)
+    }
+
+    fn prompt_tokens(&self, request: &Request) -> u64 {
+        self.asker.prompt_tokens(request)
     }
 }
 

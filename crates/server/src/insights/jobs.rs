@@ -1,8 +1,7 @@
-//! Handlers of jobs: made, listed, read, renamed, cancelled, deleted, estimated.
+//! Handlers of jobs: made, listed, read, renamed, cancelled, deleted.
 
-use assay_domain::job::JobStatus;
 use assay_domain::{Report, ReportId};
-use assay_store::{Catalog as _, Project, Runs as _, ThreadPage};
+use assay_store::{Catalog as _, Project};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -11,11 +10,11 @@ use serde_json::{Map, Value, json};
 use super::models::Offer;
 use super::queue::{self, Entry};
 use super::request::{self, Occasion};
-use super::{analyst, configs, edits, shape};
+use super::{configs, edits, shape};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, uuid};
-use crate::{filters, projects, render};
+use crate::{projects, render};
 
 /// The project of a path.
 pub(super) async fn project_of(app: &App, id: &str) -> ApiResult<Project> {
@@ -167,7 +166,11 @@ pub(super) async fn resume(
     Path((project, job)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
     let entry = find(&app, &project, &job).await?;
-    let entry = queue::resume(&app.store, entry.job.id, app.now()).await?;
+    let entry = {
+        // What a cancelled job spent may be written at this very moment.
+        let _alone = app.changing.lock().await;
+        queue::resume(&app.store, entry.job.id, app.now()).await?
+    };
     let entry = entry.ok_or_else(|| ApiError::not_found(format!("insights job {job}")))?;
     app.insights.wake.notify_one();
     Ok(Json(shape::brief(&entry)))
@@ -211,63 +214,4 @@ pub(super) async fn cluster(
     let report = report_of(&app, &entry).await?;
     let found = report.and_then(|report| shape::cluster(entry.job.id, &report, id));
     found.map(Json).ok_or_else(|| ApiError::not_found(format!("cluster {id}")))
-}
-
-/// What a job would read and take. Nothing is made.
-#[utoipa::path(post, path = "/sessions/{session_id}/insights/estimate", tag = "insights",
-    params(("session_id" = Uuid, Path)), request_body = request::JobRequest,
-    responses((status = 200, description = "threads, seconds, US dollars"), (status = 404, description = "there is no such project")))]
-pub(super) async fn estimate(
-    State(app): State<App>,
-    Path(project): Path<String>,
-    Body(body): Body<Map<String, Value>>,
-) -> ApiResult<Json<Value>> {
-    let project = project_of(&app, &project).await?;
-    let job = asked(&app, &project, body).await?;
-    let config = &job.config;
-    let page = ThreadPage {
-        project: project.id,
-        filter: filters::parse("filter", config.filter.as_deref())?,
-        start: config.start_time,
-        end: config.end_time,
-        with_single_traces: true,
-        ..ThreadPage::default()
-    };
-    let population = usize::try_from(app.store.thread_count(&page).await?).unwrap_or(usize::MAX);
-    let threads = match job.sampling_rate {
-        Some(rate) => ((population as f64 * rate).ceil() as usize).max(1).min(population),
-        None => config.sample.size.unwrap_or(population).min(population),
-    };
-    let (per_thread, basis) = pace(&app, &project).await?;
-    Ok(Json(json!({
-        "population": population,
-        "threads": threads,
-        "tier": job.tier,
-        "expected_seconds": (1.0 + per_thread * threads as f64).round(),
-        "basis": basis,
-        "processor_threads": analyst::threads(),
-        // What models would take is not known before they are asked; nothing in the local tier.
-        "model_calls": job.tier.is_local().then_some(0),
-        "cost_usd": job.tier.is_local().then_some(0.0),
-        "start_time": config.start_time,
-        "end_time": config.end_time,
-        "not_applied": job.unmet,
-    })))
-}
-
-/// Seconds per thread where nothing was measured yet, on one core of an ordinary machine.
-const USUAL_PACE: f64 = 0.02;
-
-/// Seconds per thread, and how that is known: the slowest of the last jobs that succeeded here.
-async fn pace(app: &App, project: &Project) -> ApiResult<(f64, &'static str)> {
-    let jobs = queue::list(&app.store, Some(project.id)).await?;
-    let done = jobs.iter().filter(|entry| entry.state.status == JobStatus::Succeeded).take(5);
-    let paces = done.filter_map(|Entry { state, .. }| {
-        let seconds = (state.finished_at? - state.started_at?).as_seconds_f64();
-        let threads = state.outline.as_ref()?.threads;
-        (threads > 0).then(|| seconds / threads as f64)
-    });
-    Ok(paces
-        .reduce(f64::max)
-        .map_or((USUAL_PACE, "a usual machine"), |pace| (pace, "earlier jobs of this project")))
 }

@@ -15,9 +15,11 @@ pub mod configs;
 mod dataset;
 mod draft;
 mod edits;
+mod estimate;
 mod events;
 pub(crate) mod files;
 mod generate;
+mod holder;
 mod jobs;
 mod ledger;
 mod members;
@@ -52,7 +54,7 @@ use crate::app::App;
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(jobs::list, jobs::create))
-        .routes(routes!(jobs::estimate))
+        .routes(routes!(estimate::estimate))
         .routes(routes!(compare::compare))
         .routes(routes!(configs::list, configs::create))
         .routes(routes!(generate::generate))
@@ -106,6 +108,8 @@ pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), Erro
 
 #[cfg(test)]
 mod edit_tests;
+#[cfg(test)]
+mod estimate_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

@@ -14,14 +14,14 @@ use crate::app::Config;
 use crate::config::ModelSettings;
 use crate::testing::Server;
 
-const MODEL: &str = "standin-1";
+pub(super) const MODEL: &str = "standin-1";
 
-async fn standin(behavior: Behavior) -> Standin {
+pub(super) async fn standin(behavior: Behavior) -> Standin {
     Standin::start(behavior.into()).await.expect("a port")
 }
 
 /// A server whose models are those of a stand-in, without any key.
-fn server(standin: &Standin, change: impl FnOnce(&mut ModelSettings)) -> Server {
+pub(super) fn server(standin: &Standin, change: impl FnOnce(&mut ModelSettings)) -> Server {
     let mut models = ModelSettings {
         provider: Some(Api::Compatible),
         base_url: Some(standin.base_url()),

@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{edits, ledger, share};
+use super::{edits, holder, ledger, share};
 
 const JOB: &str = "insights_job";
 const STATE: &str = "insights_state";
@@ -27,7 +27,7 @@ const CANCEL: &str = "insights_cancel";
 /// One for each time somebody began to work on a job: two cannot claim it at once.
 const CLAIM: &str = "insights_claim";
 
-/// So long is a job left to a worker that is not heard of.
+/// So long is a job left to a worker that is not heard of, unless its process is known to be gone.
 pub const LEASE: Duration = Duration::from_secs(5);
 /// A job that ended no sooner than this, with its process, is not begun again.
 const MAX_ATTEMPTS: u32 = 100;
@@ -117,6 +117,8 @@ pub async fn cancel(store: &impl Records, id: Uuid, now: Time) -> Result<Option<
 /// Puts a job that failed or was cancelled back into the queue: the same threads, and what models
 /// answered is remembered. One that is open or has its report stays as it is; `None` where there is none.
 ///
+/// Not beside [`note_spend`].
+///
 /// # Errors
 /// What the store says.
 pub async fn resume(store: &impl Records, id: Uuid, now: Time) -> Result<Option<Entry>, Error> {
@@ -142,14 +144,28 @@ pub(super) async fn end_cancelled(store: &impl Records, entry: &mut Entry, now: 
     end(store, entry, now, Vec::new()).await
 }
 
-/// Writes what a cancelled job has spent once its last calls have ended.
+/// The same while its last calls are still to be booked: until [`note_spend`] the ledger says what
+/// they cost at most.
+pub(super) async fn end_while_at_it(store: &impl Records, entry: &mut Entry, now: Time) -> Result<(), Error> {
+    let Entry { job, state } = entry;
+    state.status = JobStatus::Cancelled;
+    state.error = Some("cancelled".to_owned());
+    state.finished_at = Some(now);
+    state.lease = None;
+    let mut changes = vec![Change::Replace(record(STATE, job, &*state, now))];
+    changes.extend(closed(job.id));
+    store.change(changes).await
+}
+
+/// Writes what a cancelled job has spent once its last calls have ended. Not beside [`resume`].
 pub(super) async fn note_spend(store: &impl Records, entry: &Entry, now: Time) -> Result<(), Error> {
     let Some(Entry { job, mut state }) = find(store, entry.job.id).await? else { return Ok(()) };
-    if state.status != JobStatus::Cancelled || state.spend == entry.state.spend {
+    if state.status != JobStatus::Cancelled {
         return Ok(());
     }
     state.spend = entry.state.spend.clone();
-    store.change(vec![state_change(&job, &state, now)]).await
+    let ledger = Change::Delete { kind: ledger::KIND.to_owned(), id: job.id };
+    store.change(vec![state_change(&job, &state, now), ledger]).await
 }
 
 /// Writes the final state, together with other changes.
@@ -168,10 +184,16 @@ pub(super) async fn end(
     store.change(changes).await
 }
 
-/// Of a job that has ended, nothing more is to be done.
-fn settled(id: Uuid) -> [Change; 4] {
+/// Of a job that has ended, nothing more is to be done or to be counted.
+fn settled(id: Uuid) -> Vec<Change> {
+    let mut changes = vec![Change::Delete { kind: ledger::KIND.to_owned(), id }];
+    changes.extend(closed(id));
+    changes
+}
+
+/// Nobody is to work on it any more.
+fn closed(id: Uuid) -> [Change; 3] {
     [
-        Change::Delete { kind: ledger::KIND.to_owned(), id },
         Change::Delete { kind: OPEN.to_owned(), id },
         Change::Delete { kind: CANCEL.to_owned(), id },
         Change::DeleteChildren { kind: CLAIM.to_owned(), parent: id },
@@ -215,7 +237,8 @@ pub(super) async fn claim(store: &impl Records, worker: Uuid, now: Time) -> Resu
     let query = RecordQuery { kind: OPEN.to_owned(), without_bodies: true, ..RecordQuery::default() };
     for open in store.records(&query).await? {
         let Some(mut entry) = find(store, open.id).await? else { continue };
-        let is_held = entry.state.lease.is_some_and(|lease| lease.until > now);
+        let is_gone = |lease: &Lease| lease.holder.is_some_and(|holder| holder::is_gone(&holder));
+        let is_held = entry.state.lease.is_some_and(|lease| lease.until > now && !is_gone(&lease));
         if is_held || entry.state.status.is_final() {
             continue;
         }
@@ -243,7 +266,7 @@ async fn begin(store: &impl Records, entry: &mut Entry, worker: Uuid, now: Time)
     let Entry { job, state } = entry;
     state.attempt += 1;
     state.status = JobStatus::Running;
-    state.lease = Some(Lease { worker, until: now + LEASE });
+    state.lease = Some(Lease { worker, until: now + LEASE, holder: holder::this_process() });
     state.started_at = state.started_at.or(Some(now));
     let claim = Record {
         kind: CLAIM.to_owned(),

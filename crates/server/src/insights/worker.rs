@@ -1,9 +1,10 @@
 //! Works on queued jobs: claims one, keeps its lease alive while it computes,
 //! writes down how far it is, and ends it.
 //!
-//! If the process dies the lease runs out and the next worker begins again
-//! from the threads that were drawn, which gives the same report. If the
-//! server is told to stop, the job goes back to the queue.
+//! If the process dies the lease runs out (on the same machine the death is
+//! noticed sooner) and the next worker begins again from the threads that were
+//! drawn, which gives the same report. If the server is told to stop, the job
+//! goes back to the queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,11 +110,14 @@ async fn execute(app: &App, mut entry: Entry) {
             }
         }
     };
+    // Calls that were dropped are booked by themselves, a moment later.
+    watch.settled().await;
     books.keep(app, &mut entry, &watch);
-    if fate == Fate::Cancelled
-        && let Err(error) = queue::note_spend(&app.store, &entry, app.now()).await
-    {
-        tracing::warn!(job.id = %entry.job.id, %error, "what a cancelled job spent could not be written");
+    if fate == Fate::Cancelled {
+        let _alone = app.changing.lock().await;
+        if let Err(error) = queue::note_spend(&app.store, &entry, app.now()).await {
+            tracing::warn!(job.id = %entry.job.id, %error, "what a cancelled job spent could not be written");
+        }
     }
     if fate == Fate::Going
         && let Err(error) = settle(app, &mut entry, &watch, outcome).await
@@ -159,7 +163,7 @@ fn compute(app: &App, entry: &Entry, watch: &Arc<Watch>) -> JoinHandle<Result<Re
 async fn look(app: &App, entry: &mut Entry, watch: &Watch, is_due: bool) -> Fate {
     let looked = async {
         if queue::is_cancelled(&app.store, entry.job.id).await? {
-            queue::end_cancelled(&app.store, entry, app.now()).await?;
+            queue::end_while_at_it(&app.store, entry, app.now()).await?;
             return Ok(Fate::Cancelled);
         }
         let progress = watch.progress();

@@ -204,107 +204,128 @@ async fn of_forged_sentences_hardly_any_and_of_true_ones_hardly_any_less_get_thr
     assert!(rejected.len() as f64 <= REJECTED * truths as f64, "{} of {truths}", rejected.len());
 }
 
-/// A stored report with one thing changed, by what was changed; `None` where the report has no such thing.
-fn edited(report: &Report, salt: u64) -> Option<(&'static str, Report)> {
-    let mut report = report.clone();
-    let points = report.executive_summary.key_points.len() as u64;
-    let at = (salt / 16 % points.max(1)) as usize;
-    let other_value = {
-        let all: Vec<ClaimValue> =
-            report.executive_summary.key_points.iter().flat_map(|claim| claim.values.clone()).collect();
-        all.get(salt as usize / 64 % all.len().max(1)).cloned()
-    };
-    let highlights = report.executive_summary.highlights.clone();
-    let claim = report.executive_summary.key_points.get_mut(at)?;
-    let slot = salt as usize / 7 % claim.values.len().max(1);
-    let refill = |claim: &mut Claim| {
-        let shown: Vec<String> = claim.values.iter().map(|value| value.shown.clone()).collect();
-        claim.text = verify::fill(&claim.template, &shown.iter().map(String::as_str).collect::<Vec<_>>());
-    };
-    let kind = match salt % 10 {
-        0 => {
-            let digit = claim.text.find(|c: char| c.is_ascii_digit())?;
-            let changed = if claim.text[digit..].starts_with('9') { "8" } else { "9" };
-            claim.text.replace_range(digit..=digit, changed);
-            "digit of the text"
-        }
-        1 => {
-            let value = claim.values.get_mut(slot)?;
-            value.value += 1.0;
-            value.shown = verify::show(&value.query.measure, value.value);
-            refill(claim);
-            "number everywhere, one more"
-        }
-        2 => {
-            let value = claim.values.get_mut(slot)?;
-            value.value *= 1.02;
-            value.shown = verify::show(&value.query.measure, value.value);
-            refill(claim);
-            (value_differs(&report, at, slot)).then_some("number everywhere, two percent more")?
-        }
-        3 => {
-            let (value, other) = (claim.values.get_mut(slot)?, other_value?);
-            if value.shown == other.shown {
-                return None;
-            }
-            *value = other;
-            refill(claim);
-            "true number of another sentence"
-        }
-        4 => {
-            if claim.values.len() < 2 || claim.values[0].shown == claim.values[1].shown {
-                return None;
-            }
-            claim.values.swap(0, 1);
-            refill(claim);
-            "two true numbers swapped"
-        }
-        5 => {
-            let rank = *claim.references.first()?;
-            let to = if rank < highlights.len() { rank + 1 } else { 1 };
-            if highlights[to - 1].category == highlights[rank - 1].category {
-                return None;
-            }
-            let (from, into) = (format!("#{rank})"), format!("#{to})"));
-            claim.template = claim.template.replace(&from, &into);
-            claim.references = vec![to];
-            refill(claim);
-            "reference, off by one"
-        }
-        6 => {
-            claim.template.push_str(" in 40 countries");
-            refill(claim);
-            "number added to the words"
-        }
-        7 => {
-            claim.template.push_str(", users say “never heard of it before”");
-            refill(claim);
-            "quote added"
-        }
-        8 => {
-            let count = highlights.len();
-            let here = (salt as usize / 16) % count.max(1);
-            let there = (here + 1) % count.max(1);
-            if count < 2 {
-                return None;
-            }
-            report.executive_summary.highlights[here].thread = highlights[there].thread.clone();
-            "thread of a highlight"
-        }
-        _ => {
-            let here = (salt as usize / 16) % highlights.len().max(1);
-            let highlight = report.executive_summary.highlights.get_mut(here)?;
-            highlight.summary = highlight.summary.replacen(' ', " not ", 1);
-            "wording of a summary"
-        }
-    };
-    Some((kind, report))
+/// A report to be edited, and the place in it that the lot fell on.
+struct Edit {
+    report: Report,
+    /// Of the claims, and of the values of this one.
+    at: usize,
+    slot: usize,
+    salt: usize,
 }
 
-/// Whether the change of a number is more than rounding.
-fn value_differs(report: &Report, at: usize, slot: usize) -> bool {
-    let value = &report.executive_summary.key_points[at].values[slot];
-    verify::evaluate(report, &value.query).is_some_and(|found| (found - value.value).abs() > 1e-6)
+/// Changes one thing; `None` where the report has no such thing.
+type Change = fn(&mut Edit) -> Option<()>;
+
+/// What may be done to a stored report, and what it is called.
+const EDITS: [(&str, Change); 10] = [
+    ("digit of the text", |edit| {
+        let text = &mut edit.claim()?.text;
+        let digit = text.find(|c: char| c.is_ascii_digit())?;
+        let changed = if text[digit..].starts_with('9') { "8" } else { "9" };
+        text.replace_range(digit..=digit, changed);
+        Some(())
+    }),
+    ("number everywhere, one more", |edit| edit.renumber(|value| value + 1.0)),
+    ("number everywhere, two percent more", |edit| {
+        edit.renumber(|value| value * 1.02)?;
+        edit.differs().then_some(())
+    }),
+    ("true number of another sentence", |edit| {
+        let other = edit.value_elsewhere()?;
+        let slot = edit.slot;
+        let value = edit.claim()?.values.get_mut(slot).filter(|value| value.shown != other.shown)?;
+        *value = other;
+        edit.refill()
+    }),
+    ("two true numbers swapped", |edit| {
+        let values = &mut edit.claim()?.values;
+        if values.len() < 2 || values[0].shown == values[1].shown {
+            return None;
+        }
+        values.swap(0, 1);
+        edit.refill()
+    }),
+    ("reference, off by one", |edit| {
+        let highlights = edit.report.executive_summary.highlights.clone();
+        let rank = *edit.claim()?.references.first()?;
+        let to = if rank < highlights.len() { rank + 1 } else { 1 };
+        if highlights[to - 1].category == highlights[rank - 1].category {
+            return None;
+        }
+        let claim = edit.claim()?;
+        claim.template = claim.template.replace(&format!("#{rank})"), &format!("#{to})"));
+        claim.references = vec![to];
+        edit.refill()
+    }),
+    ("number added to the words", |edit| edit.append(" in 40 countries")),
+    ("quote added", |edit| edit.append(", users say “never heard of it before”")),
+    ("thread of a highlight", |edit| {
+        let highlights = &mut edit.report.executive_summary.highlights;
+        let count = highlights.len();
+        if count < 2 {
+            return None;
+        }
+        let here = edit.salt / 16 % count;
+        highlights[here].thread = highlights[(here + 1) % count].thread.clone();
+        Some(())
+    }),
+    ("wording of a summary", |edit| {
+        let highlights = &mut edit.report.executive_summary.highlights;
+        let here = edit.salt / 16 % highlights.len().max(1);
+        let summary = &mut highlights.get_mut(here)?.summary;
+        *summary = summary.replacen(' ', " not ", 1);
+        Some(())
+    }),
+];
+
+impl Edit {
+    fn claim(&mut self) -> Option<&mut Claim> {
+        self.report.executive_summary.key_points.get_mut(self.at)
+    }
+
+    /// Writes the text anew from template and values.
+    fn refill(&mut self) -> Option<()> {
+        let claim = self.claim()?;
+        let shown: Vec<&str> = claim.values.iter().map(|value| value.shown.as_str()).collect();
+        claim.text = verify::fill(&claim.template, &shown);
+        Some(())
+    }
+
+    fn append(&mut self, words: &str) -> Option<()> {
+        self.claim()?.template.push_str(words);
+        self.refill()
+    }
+
+    fn renumber(&mut self, change: impl FnOnce(f64) -> f64) -> Option<()> {
+        let slot = self.slot;
+        let value = self.claim()?.values.get_mut(slot)?;
+        value.value = change(value.value);
+        value.shown = verify::show(&value.query.measure, value.value);
+        self.refill()
+    }
+
+    /// Whether the change of a number is more than rounding.
+    fn differs(&self) -> bool {
+        let value = &self.report.executive_summary.key_points[self.at].values[self.slot];
+        verify::evaluate(&self.report, &value.query).is_some_and(|found| (found - value.value).abs() > 1e-6)
+    }
+
+    fn value_elsewhere(&self) -> Option<ClaimValue> {
+        let claims = &self.report.executive_summary.key_points;
+        let all: Vec<&ClaimValue> = claims.iter().flat_map(|claim| &claim.values).collect();
+        all.get(self.salt / 64 % all.len().max(1)).map(|value| (*value).clone())
+    }
+}
+
+/// A stored report with one thing changed, by what was changed; `None` where the report has no such thing.
+fn edited(report: &Report, salt: u64) -> Option<(&'static str, Report)> {
+    let salt = salt as usize;
+    let claims = &report.executive_summary.key_points;
+    let at = salt / 16 % claims.len().max(1);
+    let slot = salt / 7 % claims.get(at)?.values.len().max(1);
+    let mut edit = Edit { report: report.clone(), at, slot, salt };
+    let (kind, change) = EDITS[salt % EDITS.len()];
+    change(&mut edit).map(|()| (kind, edit.report))
 }
 
 #[tokio::test]

@@ -158,10 +158,10 @@ impl<'a> Work<'a> {
     /// A text that was cut somewhere, as a model may see it: no part of a secret
     /// stands before an ellipsis.
     pub(crate) fn shown(&self, text: &str) -> String {
-        if self.analyst.is_none_or(|analyst| analyst.redact.is_none()) {
-            return text.to_owned();
+        match self.analyst.and_then(|analyst| analyst.redact) {
+            Some(redact) => shown(redact, text),
+            None => text.to_owned(),
         }
-        self.redacted(&without_torn(text))
     }
 
     /// What the reader wants to know, for prompts; empty where nothing was said.
@@ -288,6 +288,12 @@ pub(crate) fn object(properties: Vec<(&str, Value)>) -> Value {
 /// A described string property.
 pub(crate) fn string(description: &str) -> Value {
     serde_json::json!({"type": "string", "description": description})
+}
+
+/// A text that may have been cut somewhere, cleaned: no part of a secret stands before an
+/// ellipsis. Whoever cuts it further cuts what this returns.
+pub fn shown(redact: &dyn Fn(&str) -> String, text: &str) -> String {
+    redact(&without_torn(text))
 }
 
 /// Words longer than this are no words of prose.

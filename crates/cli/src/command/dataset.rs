@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use assay_domain::report::{Category, Report};
 use assay_domain::{Message, Role};
-use assay_server::insights::cases::{self, Case};
+use assay_server::insights::cases::{Case, Cases};
 use assay_store::{Catalog, block_on};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -21,7 +21,12 @@ pub(crate) fn run(command: Dataset) -> anyhow::Result<Outcome> {
     })?;
     let project = data::project(&store, &report.project)?;
     let category = find(&report, &category)?;
-    let (cases, gone) = block_on(cases::of(&store, &project, &report, category))?;
+    let mut members = Cases::of(&report, category).with_transcripts();
+    let mut cases = Vec::new();
+    while let Some(more) = block_on(members.next(&store, &project))? {
+        cases.extend(more);
+    }
+    let gone = members.gone();
     anyhow::ensure!(!cases.is_empty(), "no thread of category {:?} is in the store any more", category.name);
     let text = match format {
         DatasetFormat::Jsonl => lines(cases.iter().map(|case| case.example(category)))?,

@@ -182,6 +182,14 @@ impl Line {
         }
     }
 
+    /// The same for a text that may have been cut somewhere; to be cut further only afterwards.
+    pub(super) fn shown(&self, text: &str) -> String {
+        match &self.redactor {
+            Some(_) => assay_insights::model::shown(&|text| self.redacted(text), text),
+            None => text.to_owned(),
+        }
+    }
+
     pub(super) fn budget(&self) -> &Arc<Budget> {
         &self.budget
     }

@@ -20,56 +20,86 @@ pub struct Case {
     pub run: Option<RunId>,
     pub inputs: Map<String, Value>,
     pub outputs: Map<String, Value>,
+    /// Empty unless it was asked for.
     pub transcript: Transcript,
     pub summary: String,
     pub failure: Option<String>,
     pub status: Value,
 }
 
-/// The threads of a category and of those below it, in the order of the report,
-/// and how many of them are no longer in the store.
-///
-/// # Errors
-/// What the store says.
-pub async fn of(
-    store: &impl Runs,
-    project: &Project,
-    report: &Report,
-    category: &Category,
-) -> Result<(Vec<Case>, usize), Error> {
-    let mut inside: HashSet<&str> = HashSet::from([category.id.as_str()]);
-    // Parents come before their children.
-    for node in &report.taxonomy.nodes {
-        if node.parent.as_deref().is_some_and(|parent| inside.contains(parent)) {
-            inside.insert(&node.id);
+/// The threads of a category and of those below it, in the order of the report, a few at a time.
+pub struct Cases<'a> {
+    members: Vec<&'a Assignment>,
+    at: usize,
+    gone: usize,
+    with_transcripts: bool,
+}
+
+impl<'a> Cases<'a> {
+    #[must_use]
+    pub fn of(report: &'a Report, category: &'a Category) -> Self {
+        let mut inside: HashSet<&str> = HashSet::from([category.id.as_str()]);
+        // Parents come before their children.
+        for node in &report.taxonomy.nodes {
+            if node.parent.as_deref().is_some_and(|parent| inside.contains(parent)) {
+                inside.insert(&node.id);
+            }
         }
+        let is_member = |one: &&Assignment| inside.contains(one.category.as_str());
+        let members = report.assignments.iter().filter(is_member).collect();
+        Self { members, at: 0, gone: 0, with_transcripts: false }
     }
-    let members: Vec<&Assignment> =
-        report.assignments.iter().filter(|one| inside.contains(one.category.as_str())).collect();
-    let mut cases = Vec::with_capacity(members.len());
-    for members in members.chunks(CHUNK) {
+
+    /// Cases hold what was said, too.
+    #[must_use]
+    pub fn with_transcripts(self) -> Self {
+        Self { with_transcripts: true, ..self }
+    }
+
+    /// The next few; `None` after the last.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn next(&mut self, store: &impl Runs, project: &Project) -> Result<Option<Vec<Case>>, Error> {
+        let members = self.members.get(self.at..).unwrap_or_default();
+        let members = &members[..members.len().min(CHUNK)];
+        if members.is_empty() {
+            return Ok(None);
+        }
         let ids: Vec<_> = members.iter().map(|one| one.thread.clone()).collect();
         let threads = store.read_threads(project.id, &ids).await?;
         let mut threads = threads.iter().peekable();
+        let mut cases = Vec::with_capacity(members.len());
         for member in members {
             if let Some(thread) = threads.next_if(|thread| thread.id == member.thread) {
-                cases.push(Case::of(thread, member));
+                cases.push(Case::of(thread, member, self.with_transcripts));
             }
         }
+        self.at += members.len();
+        self.gone += members.len() - cases.len();
+        Ok(Some(cases))
     }
-    let gone = members.len() - cases.len();
-    Ok((cases, gone))
+
+    /// How many of those asked for so far are no longer in the store.
+    #[must_use]
+    pub fn gone(&self) -> usize {
+        self.gone
+    }
 }
 
 impl Case {
-    fn of(thread: &Thread, member: &Assignment) -> Self {
+    fn of(thread: &Thread, member: &Assignment, with_transcript: bool) -> Self {
         let root = thread.traces.last().and_then(|trace| trace.root());
         Self {
             thread: thread.id.clone(),
             run: root.map(|run| run.id),
             inputs: object(root.map(|run| run.inputs.clone()).unwrap_or_default(), "input"),
             outputs: object(root.map(|run| run.outputs.clone()).unwrap_or_default(), "output"),
-            transcript: assay_transcript::of_thread(thread),
+            transcript: if with_transcript {
+                assay_transcript::of_thread(thread)
+            } else {
+                Transcript::default()
+            },
             summary: member.summary.clone(),
             failure: member.failure.clone(),
             status: json!(member.status),

@@ -1,6 +1,7 @@
 //! The threads of a category become examples of a dataset: what was found is
 //! what is tested from then on.
 
+use assay_domain::report::Category;
 use assay_store::Catalog as _;
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{cases, jobs, shape};
+use super::cases::{Case, Cases};
+use super::{jobs, shape};
 use crate::app::App;
 use crate::datasets::collect::{self, Draft, Target};
 use crate::error::{ApiError, ApiResult};
@@ -27,7 +29,7 @@ pub(super) struct CategoryDataset {
 }
 
 /// Makes a dataset of the threads of a cluster, or adds them to one; those that are in it already stay
-/// as they are.
+/// as they are. Large clusters come in portions, each a version of the dataset.
 #[utoipa::path(post, path = "/sessions/{session_id}/insights/{job_id}/clusters/{cluster_id}/dataset", tag = "insights",
     params(("session_id" = Uuid, Path), ("job_id" = Uuid, Path), ("cluster_id" = Uuid, Path)),
     request_body = CategoryDataset,
@@ -48,31 +50,40 @@ pub(super) async fn create(
     let node = node.ok_or_else(|| ApiError::not_found(format!("cluster {id}")))?;
     let project = app.store.project_by_id(entry.job.project).await?;
     let project = project.ok_or_else(|| ApiError::not_found("the project of the job"))?;
-    let (cases, gone) = cases::of(&app.store, &project, &report, node).await?;
-    if cases.is_empty() {
-        let text = format!("no thread of {:?} is in the store any more", node.name);
-        return Err(ApiError::bad_request(text));
-    }
-    let target = match body.dataset_id {
+    let mut target = match body.dataset_id {
         Some(id) => Target::Dataset(id),
         None => Target::New {
             name: body.name.unwrap_or_else(|| format!("{}: {}", entry.job.name, node.name)),
             description: body.description.or_else(|| Some(node.description.clone())),
         },
     };
-    let drafts = cases.into_iter().map(|case| Draft {
+    let mut cases = Cases::of(&report, node);
+    let (mut made, mut added, mut known) = (None, 0, 0);
+    while let Some(some) = cases.next(&app.store, &project).await? {
+        if some.is_empty() {
+            continue;
+        }
+        let drafts = some.into_iter().map(|case| draft(case, node)).collect();
+        // The lock of the workspace is held for a portion only.
+        let collected = collect::collect(&app, target, drafts).await?;
+        (added, known) = (added + collected.added, known + collected.known);
+        target = Target::Dataset(collected.dataset);
+        made = Some((collected.dataset, collected.name));
+    }
+    let Some((dataset, name)) = made else {
+        let text = format!("no thread of {:?} is in the store any more", node.name);
+        return Err(ApiError::bad_request(text));
+    };
+    let gone = cases.gone();
+    Ok(Json(json!({ "dataset_id": dataset, "name": name, "added": added, "known": known, "gone": gone })))
+}
+
+fn draft(case: Case, category: &Category) -> Draft {
+    Draft {
         origin: case.thread.0.clone(),
-        metadata: case.metadata(node),
+        metadata: case.metadata(category),
         source_run: case.run.map(|run| run.0),
         inputs: case.inputs,
         outputs: case.outputs,
-    });
-    let made = collect::collect(&app, target, drafts.collect()).await?;
-    Ok(Json(json!({
-        "dataset_id": made.dataset,
-        "name": made.name,
-        "added": made.added,
-        "known": made.known,
-        "gone": gone,
-    })))
+    }
 }

@@ -57,7 +57,7 @@ pub(super) async fn draft(
     let models = job.config.models.as_ref().ok_or_else(|| "no model is named".to_owned())?;
     let request = Request {
         system: SYSTEM.to_owned(),
-        messages: vec![Message::user(line.redacted(&question(answers, examples)))],
+        messages: vec![Message::user(line.redacted(&question(answers, examples, &|text| line.shown(text))))],
         schema: Some(form()),
         max_tokens: ANSWER_TOKENS,
         temperature: Some(0.0),
@@ -84,13 +84,19 @@ pub(super) async fn draft(
     })
 }
 
-fn question(answers: &[(String, String)], examples: &[(String, String)]) -> String {
+/// `shown` takes out of a text what must not leave: before anything is cut, since half a secret
+/// is not found.
+fn question(
+    answers: &[(String, String)],
+    examples: &[(String, String)],
+    shown: &dyn Fn(&str) -> String,
+) -> String {
     let mut text = String::new();
     for (question, answer) in answers {
-        text.push_str(&format!("{question}\n{answer}\n\n"));
+        text.push_str(&format!("{}\n{}\n\n", shown(question), shown(answer)));
     }
     text.push_str("Some of the conversations:\n");
-    let cut = |text: &str| text.chars().take(SHOWN).collect::<String>();
+    let cut = |text: &str| shown(text).chars().take(SHOWN).collect::<String>();
     for (request, summary) in examples {
         text.push_str(&format!("- {} ({})\n", cut(request), cut(summary)));
     }
@@ -159,6 +165,8 @@ fn attributes(drafted: &Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    use assay_redact::{Redactor, Rules, Seen};
+
     use super::*;
 
     #[test]
@@ -167,6 +175,27 @@ mod tests {
         assert_eq!(with_slots("Sum up {{run.inputs}}".into(), slots), "Sum up {{run.inputs}}");
         let fixed = with_slots("Sum up {{everything}}".into(), slots);
         assert_eq!(fixed, format!("Sum up everything\n\n{slots}"));
+    }
+
+    #[test]
+    fn a_secret_at_the_place_where_texts_are_cut_leaves_no_part_of_itself() {
+        let rules = Rules { detectors: vec!["all".into()], ..Rules::default() };
+        let redactor = Redactor::new(&rules, b"").expect("sound rules");
+        let clean = |text: &str| redactor.text(text, &mut Seen::default()).unwrap_or_else(|| text.to_owned());
+        let shown = |text: &str| assay_insights::model::shown(&clean, text);
+        let secret = "sk-proj-Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4zAb3dEf6hIj9k";
+        for before in (SHOWN - 60..SHOWN + 10).step_by(7) {
+            let text = format!("{} {secret} and what follows", "a ".repeat(before / 2));
+            // As previews cut it: in the middle of the secret.
+            let torn = format!("{}…", text.chars().take(before + 20).collect::<String>());
+            let said = question(
+                &[("What?".to_owned(), torn.clone())],
+                &[(text.clone(), text), (torn.clone(), torn)],
+                &shown,
+            );
+            assert!(!said.contains("sk-proj"), "{before}: {said}");
+            assert!(said.contains("a a a"), "{said}");
+        }
     }
 
     #[test]

@@ -169,11 +169,20 @@ fn answers(given: &Map<String, Value>) -> ApiResult<Vec<Answer>> {
             answers.push(Answer {
                 is_about_structure: question.to_lowercase().contains("structured"),
                 question: question.trim().to_owned(),
-                text: answer.trim().chars().take(MAX_ANSWER).collect(),
+                text: cut(answer.trim()),
             });
         }
     }
     if answers.is_empty() { invalid("at least one answer is needed") } else { Ok(answers) }
+}
+
+/// What is cut off is marked, so that whoever cleans it knows of a torn word.
+fn cut(answer: &str) -> String {
+    let mut kept: String = answer.chars().take(MAX_ANSWER).collect();
+    if kept.len() < answer.len() {
+        kept.push('…');
+    }
+    kept
 }
 
 /// Braces in an answer are words, not variables.

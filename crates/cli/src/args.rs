@@ -5,7 +5,7 @@ mod operate;
 
 use std::path::PathBuf;
 
-use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Stratum};
+use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape};
 use assay_domain::{ReportId, Time};
 use chrono::{NaiveDate, NaiveTime};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -126,7 +126,7 @@ pub(crate) struct Analysis {
     pub(crate) sample: Option<usize>,
     /// How the sample is drawn: uniform, errors, low-feedback:KEY, or strata by status, latency,
     /// day, feedback:KEY or metadata:KEY
-    #[arg(long, value_name = "STRATEGY", default_value = "uniform", value_parser = parse_strategy)]
+    #[arg(long, value_name = "STRATEGY", default_value = "uniform")]
     pub(crate) sample_by: SampleStrategy,
     /// How many categories, from the finest level up, such as 40,8 [default: as many as there are]
     #[arg(long, value_name = "COUNTS", value_delimiter = ',')]
@@ -618,29 +618,6 @@ pub(crate) fn parse_time(text: &str) -> Result<Time, String> {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
     text.parse().map_err(|_| "write a day (2026-11-01) or a moment (2026-11-01T12:00:00Z)".to_owned())
-}
-
-/// How strongly a biased sample pulls.
-const PULL: f64 = 5.0;
-
-fn parse_strategy(text: &str) -> Result<SampleStrategy, String> {
-    let (name, key) = match text.split_once(':') {
-        Some((name, key)) if !key.is_empty() => (name, Some(key.to_owned())),
-        _ => (text, None),
-    };
-    let by = |by| Ok(SampleStrategy::Stratified { by });
-    match (name, key) {
-        ("uniform", None) => Ok(SampleStrategy::Uniform),
-        ("errors", None) => Ok(SampleStrategy::TowardErrors { weight: PULL }),
-        ("low-feedback", Some(key)) => Ok(SampleStrategy::TowardLowFeedback { key, weight: PULL }),
-        ("status", None) => by(Stratum::Status),
-        ("latency", None) => by(Stratum::Latency),
-        ("day", None) => by(Stratum::Day),
-        ("feedback", Some(key)) => by(Stratum::Feedback { key }),
-        ("metadata", Some(key)) => by(Stratum::Metadata { key }),
-        _ => Err("uniform, errors, low-feedback:KEY, status, latency, day, feedback:KEY or metadata:KEY"
-            .to_owned()),
-    }
 }
 
 /// Categories as JSON object, JSON list of objects, or lines `name: description`.

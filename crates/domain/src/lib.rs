@@ -18,6 +18,7 @@ pub mod job;
 pub mod price;
 pub mod report;
 pub mod run;
+mod strategy;
 pub mod trace;
 pub mod transcript;
 pub mod usage;

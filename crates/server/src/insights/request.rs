@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use assay_domain::job::Job;
-use assay_domain::report::{Focus, Models, PredefinedCategory, ReportConfig, Sample, Shape, Tier};
+use assay_domain::report::{
+    Focus, Models, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Tier,
+};
 use assay_domain::{ProjectId, Time};
 use assay_store::{Filter, Project};
 use chrono::TimeDelta;
@@ -49,6 +51,9 @@ pub(crate) struct JobRequest {
     filter: Option<String>,
     /// 1 and above: at most so many threads. Below 1: that share of them. All of them where absent
     sample: Option<f64>,
+    /// How they are drawn: `uniform`, `errors` or `low-feedback:KEY` (toward those), or in strata by
+    /// `status`, `latency`, `day`, `feedback:KEY` or `metadata:KEY`
+    sample_by: Option<String>,
     /// Target numbers of categories per level, in any order.
     hierarchy: Option<Vec<u32>>,
     /// Top categories: descriptions by name, at most 10.
@@ -261,7 +266,7 @@ fn plan(request: &JobRequest, occasion: &Occasion<'_>) -> ApiResult<(ReportConfi
         filter: of_roots(request.filter.as_deref())?,
         start_time,
         end_time,
-        sample: Sample { size, ..Sample::default() },
+        sample: Sample { size, strategy: strategy(request.sample_by.as_deref())? },
         shape: shape(request.hierarchy.as_deref())?,
         categories: partitions(request.partitions.as_ref())?,
         seed: request.seed.unwrap_or(0),
@@ -311,6 +316,12 @@ fn sample(given: Option<f64>) -> ApiResult<(Option<usize>, Option<f64>)> {
         ));
     }
     Ok(if given < 1.0 { (None, Some(given)) } else { (Some(given as usize), None) })
+}
+
+fn strategy(given: Option<&str>) -> ApiResult<SampleStrategy> {
+    let Some(words) = given.filter(|words| !words.is_empty()) else { return Ok(SampleStrategy::default()) };
+    let known = words.parse();
+    known.map_err(|known: String| ApiError::invalid(&["body", "sample_by"], format!("expected {known}")))
 }
 
 /// The filter language selects threads by any run of theirs; this API by their roots.

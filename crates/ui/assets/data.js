@@ -1,4 +1,5 @@
 // What the report says, with whole names; `source.js` knows where it comes from.
+import { byId, h } from "./dom.js";
 import { readConversation, readHead, readThreads } from "./source.js";
 
 const STATUS = ["success", "error", "pending"];
@@ -7,8 +8,19 @@ export const report = readHead() ?? {
   project: "", command: "", analysed: 0, listed: 0, categories: [], highlights: [],
 };
 
+/** The rows of threads; where they cannot be had, the rest of the report is still read. */
+async function readRows() {
+  try {
+    return (await readThreads()) ?? [];
+  } catch (error) {
+    byId("main").prepend(h("p", { class: "notice", role: "alert" }, `The threads of this report did not come: ${error.message}. Its figures are below. `,
+      h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again")));
+    return [];
+  }
+}
+
 /** Threads with whole names; `row` is the place in the list. */
-export const threads = ((await readThreads()) ?? []).map((raw, row) => ({
+export const threads = (await readRows()).map((raw, row) => ({
   row,
   id: raw.i,
   category: raw.c ?? null,
@@ -36,7 +48,7 @@ export const threads = ((await readThreads()) ?? []).map((raw, row) => ({
 
 const rowOfThread = new Map();
 for (const thread of threads) if (!rowOfThread.has(thread.id)) rowOfThread.set(thread.id, thread.row);
-for (const [rank, row] of report.highlights) if (row !== null) threads[row].rank = rank;
+for (const [rank, row] of report.highlights) if (row !== null && threads[row]) threads[row].rank = rank;
 
 const positionOfCategory = new Map();
 report.categories.forEach((category, position) => {

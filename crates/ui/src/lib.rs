@@ -15,6 +15,7 @@ mod markdown;
 mod models;
 mod terminal;
 pub mod text;
+mod value;
 pub mod web;
 
 pub use assay_domain::format;

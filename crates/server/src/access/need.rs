@@ -54,6 +54,7 @@ const FAMILIES: &[(&str, Area)] = &[
     // Pages. What they show they read as their visitor; what they change goes over the API.
     ("/p", Projects),
     ("/o", Projects),
+    ("/o/{}/datasets", Datasets),
     ("/r", Runs),
     ("/workspace", Workspaces),
 ];

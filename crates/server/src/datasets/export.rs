@@ -206,7 +206,7 @@ fn row(cells: impl Iterator<Item = String>) -> String {
 }
 
 /// What was said and what was answered.
-fn conversation(content: Content) -> (Vec<Message>, Vec<Message>) {
+pub(super) fn conversation(content: Content) -> (Vec<Message>, Vec<Message>) {
     let outputs = content.outputs.map_or(Value::Null, Value::Object);
     let said = assay_transcript::messages(&Value::Object(content.inputs));
     (said, assay_transcript::messages_by(&outputs, Role::Assistant))

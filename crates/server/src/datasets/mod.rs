@@ -3,7 +3,7 @@
 //! `ledger` is the heart: it says what an example is, how a write makes one new
 //! version, and how an example looked at a moment. `snapshot` lists the
 //! examples of a moment. Everything else translates requests: `dataset` the
-//! datasets themselves, `examples` their examples, `versions` their history.
+//! datasets themselves, `examples` their examples, `versions` their history; `shown` is what pages read.
 
 pub(crate) mod collect;
 mod comparative;
@@ -15,6 +15,7 @@ mod ledger;
 pub(crate) mod runs;
 mod schema;
 mod share;
+pub(crate) mod shown;
 mod snapshot;
 mod splits;
 mod table;

@@ -210,7 +210,7 @@ impl Line {
 }
 
 /// The way to one provider, and where its key comes from.
-async fn apart(app: &App, word: &str, job: &assay_llm::Job) -> Result<(Apart, String), Error> {
+pub(super) async fn apart(app: &App, word: &str, job: &assay_llm::Job) -> Result<(Apart, String), Error> {
     let api =
         Api::named(word).ok_or_else(|| Error::Invalid(format!("there is no provider {word:?} any more")))?;
     let (key, source) = key_of(app, api).await?;
@@ -262,7 +262,7 @@ pub(super) async fn settled(app: &App, job: &Job) -> Result<Job, Error> {
 
 /// Calls run by themselves on the runtime, and end when nobody waits for them.
 #[derive(Clone)]
-struct Apart {
+pub(super) struct Apart {
     asker: Arc<Asker>,
     runtime: Handle,
 }

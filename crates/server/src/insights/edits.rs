@@ -4,6 +4,7 @@
 //! whatever shows the report shows it edited. Taking them back shows it as it
 //! was made.
 
+use assay_domain::report::Category;
 use assay_domain::{CategoryEdit, Edits, Report};
 use assay_insights::Error as EditError;
 use assay_store::{Catalog as _, Change, Error, Record, Records as _};
@@ -61,20 +62,22 @@ pub(super) async fn change(
     let node = node.ok_or_else(|| ApiError::not_found(format!("cluster {id}")))?;
     let mut edits = of(&app, entry.job.id).await?;
     let edit = edits.0.entry(node.id.clone()).or_default();
-    change.apply(edit, entry.job.id, &made)?;
+    change.apply(edit, entry.job.id, &made, node)?;
     edits.0.retain(|_, edit| !edit.is_empty());
     keep(&app, entry, made, edits).await
 }
 
 impl CategoryChange {
-    fn apply(self, edit: &mut CategoryEdit, job: Uuid, made: &Report) -> ApiResult<()> {
+    fn apply(self, edit: &mut CategoryEdit, job: Uuid, made: &Report, node: &Category) -> ApiResult<()> {
         let Self { name, description, hidden, merge_into } = self;
         if let Some(name) = name {
-            edit.name = name.map(|name| text("name", &name, 1, MAX_NAME)).transpose()?;
+            // What it was called anyway is no edit.
+            let name = name.map(|name| text("name", &name, 1, MAX_NAME)).transpose()?;
+            edit.name = name.filter(|name| *name != node.name);
         }
         if let Some(description) = description {
-            edit.description =
-                description.map(|told| text("description", &told, 0, MAX_DESCRIPTION)).transpose()?;
+            let told = description.map(|told| text("description", &told, 0, MAX_DESCRIPTION)).transpose()?;
+            edit.description = told.filter(|told| *told != node.description);
         }
         if let Some(hidden) = hidden {
             edit.is_hidden = hidden;
@@ -109,8 +112,8 @@ pub(super) async fn list(
     Path((project, job)): Path<(String, String)>,
 ) -> ApiResult<Json<Value>> {
     let entry = jobs::find(&app, &project, &job).await?;
-    let made = made(&app, &entry).await?;
     let edits = of(&app, entry.job.id).await?;
+    let made = made(&app, &entry).await?;
     Ok(Json(shown(entry.job.id, &made, &edits)))
 }
 
@@ -193,21 +196,51 @@ fn broken(error: &EditError) -> ApiError {
     ApiError::new(http::StatusCode::INTERNAL_SERVER_ERROR, text)
 }
 
+/// One edit beside what it changes.
+pub(crate) struct Edited {
+    pub(crate) cluster: Uuid,
+    pub(crate) made_name: Option<String>,
+    pub(crate) made_description: Option<String>,
+    pub(crate) edit: CategoryEdit,
+    /// The category that it was merged into, as that was made.
+    pub(crate) target: Option<(Uuid, Option<String>)>,
+}
+
+/// All edits of a job's report; reads the report only where there are any.
+pub(crate) async fn told(app: &App, entry: &Entry) -> ApiResult<Vec<Edited>> {
+    let edits = of(app, entry.job.id).await?;
+    if edits.0.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(beside(entry.job.id, &made(app, entry).await?, &edits))
+}
+
+fn beside(job: Uuid, made: &Report, edits: &Edits) -> Vec<Edited> {
+    let named = |id: &str| made.category(id).map(|node| node.name.clone());
+    let all = edits.0.iter().map(|(id, edit)| Edited {
+        cluster: shape::cluster_id(job, id),
+        made_name: named(id),
+        made_description: made.category(id).map(|node| node.description.clone()),
+        edit: edit.clone(),
+        target: edit.merged_into.as_deref().map(|target| (shape::cluster_id(job, target), named(target))),
+    });
+    all.collect()
+}
+
 fn shown(job: Uuid, made: &Report, edits: &Edits) -> Value {
-    let named = |id: &str| made.category(id).map(|node| node.name.as_str());
-    let all: Vec<Value> = edits
-        .0
-        .iter()
-        .map(|(id, edit)| {
+    let all: Vec<Value> = beside(job, made, edits)
+        .into_iter()
+        .map(|Edited { cluster, made_name, made_description, edit, target }| {
+            let (merged_into, merged_into_name) = target.unzip();
             json!({
-                "cluster_id": shape::cluster_id(job, id),
-                "made_name": named(id),
-                "made_description": made.category(id).map(|node| node.description.as_str()),
+                "cluster_id": cluster,
+                "made_name": made_name,
+                "made_description": made_description,
                 "name": edit.name,
                 "description": edit.description,
                 "hidden": edit.is_hidden,
-                "merged_into": edit.merged_into.as_deref().map(|target| shape::cluster_id(job, target)),
-                "merged_into_name": edit.merged_into.as_deref().and_then(named),
+                "merged_into": merged_into,
+                "merged_into_name": merged_into_name.flatten(),
             })
         })
         .collect();

@@ -14,7 +14,7 @@ mod compare;
 pub mod configs;
 mod dataset;
 mod draft;
-mod edits;
+pub(crate) mod edits;
 mod estimate;
 mod events;
 pub(crate) mod files;
@@ -32,6 +32,7 @@ mod schemas;
 mod shape;
 mod share;
 mod tier;
+pub(crate) mod trial;
 mod worker;
 
 use std::sync::OnceLock;
@@ -46,7 +47,9 @@ use utoipa_axum::routes;
 use analyst::Analyst;
 use ask::Endpoints;
 pub(crate) use jobs::report_of;
+pub(crate) use shape::cluster_id;
 pub(crate) use share::KIND as SHARE_KIND;
+pub(crate) use share::open as shared;
 pub(crate) use worker::Workers;
 
 use crate::app::App;
@@ -70,6 +73,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(share::shared))
         .routes(routes!(share::shared_file))
         .routes(routes!(members::list))
+        .routes(routes!(trial::ask))
         .routes(routes!(events::stream))
         .routes(routes!(files::download))
 }

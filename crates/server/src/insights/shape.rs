@@ -75,6 +75,7 @@ fn metadata(job: &Job, state: &JobState) -> Value {
         "focus": job.config.focus,
         "filter": job.config.filter,
         "sample": job.config.sample.size,
+        "sample_by": job.config.sample.strategy.to_string(),
         "sampling_rate": job.sampling_rate,
         "request": job.request,
         "not_applied": job.unmet,
@@ -158,7 +159,7 @@ fn summary(job: Uuid, summary: &ExecutiveSummary, state: &JobState) -> Value {
 }
 
 /// Clients want a UUID; the same category has another one in every job.
-pub(super) fn cluster_id(job: Uuid, category: &str) -> Uuid {
+pub(crate) fn cluster_id(job: Uuid, category: &str) -> Uuid {
     Uuid::new_v5(&job, category.as_bytes())
 }
 

@@ -90,12 +90,12 @@ pub(super) async fn unshare(
 }
 
 fn shown(job: Uuid, token: Uuid, base_url: &str) -> Value {
-    let url = format!("{base_url}/public/{token}/insights/files/report.html");
+    let url = format!("{base_url}/s/{token}");
     json!({ "job_id": job, "share_token": token, "url": url })
 }
 
 /// The job behind a token; 404 where there is none (any more).
-async fn open(app: &App, token: &str) -> ApiResult<Entry> {
+pub(crate) async fn open(app: &App, token: &str) -> ApiResult<Entry> {
     let nothing = || ApiError::not_found("a share with this token");
     let token = Uuid::parse_str(token).map_err(|_| nothing())?;
     let shared = share::find(app, KIND, token).await?.ok_or_else(nothing)?;

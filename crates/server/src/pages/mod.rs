@@ -10,6 +10,7 @@
 mod assets;
 mod conditions;
 mod dashboard;
+mod datasets;
 mod dress;
 mod insights;
 mod listing;
@@ -51,6 +52,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/o/{tenant}/projects/p/{project}", get(places::project))
         .route("/o/{tenant}/projects/p/{project}/r/{run}", get(places::run_of_project))
         .route("/r/{run}", get(places::run))
+        .merge(datasets::routes())
         .merge(insights::routes())
         .merge(settings::routes())
         .route("/p/{project}/traces", get(traces::show))

@@ -6,9 +6,9 @@ use assay_ui::web::{Shell, Tab, Viewer};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 
-use crate::access::permission::Permission;
+use crate::access::permission::{Action, Area, Permission};
 use crate::access::{Caller, session};
-use crate::app::App;
+use crate::app::{App, WORKSPACE};
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Params, uuid};
 
@@ -43,6 +43,9 @@ impl Visit {
     pub(crate) fn shell(&self, title: &str) -> Shell {
         let mut shell = Shell::new(title);
         shell.token.clone_from(&self.token);
+        if self.may(Permission(Area::Datasets, Action::Read)) {
+            shell.datasets = format!("/o/{WORKSPACE}/datasets");
+        }
         // Whoever needs no key is nobody in particular.
         shell.viewer = self.caller.as_ref().filter(|caller| caller.key.is_some()).map(|caller| Viewer {
             name: assay_ui::text::name(caller.name.as_deref().unwrap_or_default()),

@@ -46,11 +46,35 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   return answer;
 }
 
-/** A note that goes away by itself. `kind` is "good", "bad" or "". */
-export function toast(text, kind = "") {
+/** A note that goes away by itself. `kind` is "good", "bad" or ""; `undo` is `{ path, method, body }`. */
+export function toast(text, kind = "", undo = null) {
   const note = h("p", { class: `toast ${kind}` }, text);
+  if (undo) {
+    note.append(" ", h("button", { type: "button", class: "toast-undo", onclick: (event) => act(event.currentTarget, async () => {
+      await ask(undo.path, undo);
+      location.reload();
+    }) }, "Undo"));
+  }
   byId("toasts").append(note);
-  setTimeout(() => note.remove(), kind === "bad" ? 9000 : 4000);
+  setTimeout(() => note.remove(), undo ? 20_000 : kind === "bad" ? 9000 : 4000);
+}
+
+const FLASH = "assay-flash";
+
+/** A note for the page that is loaded next. */
+export function flash(text, kind = "good", undo = null) {
+  try {
+    sessionStorage.setItem(FLASH, JSON.stringify({ text, kind, undo }));
+  } catch { /* storage is off: what was done shows on the page itself */ }
+}
+
+/** Shows the note that the page before left. */
+export function showFlash() {
+  try {
+    const left = JSON.parse(sessionStorage.getItem(FLASH));
+    sessionStorage.removeItem(FLASH);
+    if (left) toast(left.text, left.kind, left.undo);
+  } catch { /* storage is off, or not ours: there is nothing to show */ }
 }
 
 /** Runs what a button does: once at a time, and with what went wrong said. */

@@ -7,6 +7,7 @@ export function fetchDocument(path, signal) {
     const request = new XMLHttpRequest();
     request.open("GET", path);
     request.responseType = "document";
+    request.timeout = 30_000;
     request.setRequestHeader("accept", "text/html");
     request.addEventListener("load", () => {
       const page = request.response;
@@ -19,7 +20,7 @@ export function fetchDocument(path, signal) {
         resolve(page);
       }
     });
-    request.addEventListener("error", () => reject(new Error("the server cannot be reached")));
+    for (const end of ["error", "timeout"]) request.addEventListener(end, () => reject(new Error("the server cannot be reached")));
     request.addEventListener("abort", () => reject(new DOMException("no longer wanted", "AbortError")));
     signal?.addEventListener("abort", () => request.abort());
     request.send();

@@ -72,8 +72,15 @@ function watch() {
   }
 }
 
+/** Reports ticked for a comparison: what is put in place anew is ticked again. */
+const ticked = new Set();
+
+function boxes() {
+  return [...document.querySelectorAll('input[name="compare"]')];
+}
+
 function chosen() {
-  return [...document.querySelectorAll('input[name="compare"]:checked')].map((box) => box.value);
+  return boxes().filter((box) => box.checked).map((box) => box.value);
 }
 
 function showCompare() {
@@ -145,11 +152,18 @@ async function remove(button, path, heading, text) {
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { runConfig, cancel, rename: renamed, delete: deleted, deleteConfig, name } = button.dataset;
+  const { runConfig, cancel, resume, rename: renamed, delete: deleted, deleteConfig, name } = button.dataset;
   if (runConfig) run(button, runConfig);
   if (renamed) rename(button);
   if (deleted) remove(button, `${api}/${deleted}`, `Delete ${name}?`, "The report is deleted for good. The traces stay.");
   if (deleteConfig) remove(button, `${api}/configs/${deleteConfig}`, `Delete the config ${name}?`, "Its schedule ends. Reports it made stay.");
+  if (resume) {
+    act(button, async () => {
+      await ask(`${api}/${resume}/resume`, { method: "POST" });
+      toast("It goes on where it stopped");
+      await refresh();
+    });
+  }
   if (cancel) {
     act(button, async () => {
       await ask(`${api}/${cancel}/cancel`, { method: "POST" });
@@ -157,7 +171,12 @@ document.addEventListener("click", (event) => {
     });
   }
 });
-document.addEventListener("change", (event) => { if (event.target.name === "compare") showCompare(); });
+document.addEventListener("change", ({ target }) => {
+  if (target.name !== "compare") return;
+  if (target.checked) ticked.add(target.value);
+  else ticked.delete(target.value);
+  showCompare();
+});
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
   if (event.key === "n") document.querySelector('[data-key="n"]')?.click();
@@ -172,6 +191,7 @@ setUpTabs();
 watch();
 showCompare();
 document.addEventListener("assay-live", () => {
+  for (const box of boxes()) box.checked = ticked.has(box.value);
   setUpTabs();
   watch();
   showCompare();

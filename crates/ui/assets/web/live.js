@@ -1,24 +1,7 @@
 // Parts of a page that change by themselves: the same address is asked again
 // and what differs is put in place. The server's templates stay the only ones.
+import { fetchDocument } from "./fragment.js";
 import { showTimes } from "./shell.js";
-
-/** Asks for a page as a document: nothing in it runs. */
-function fetchDocument(address) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    request.open("GET", address);
-    request.responseType = "document";
-    request.timeout = 30_000;
-    request.setRequestHeader("accept", "text/html");
-    request.onload = () => {
-      if (request.status === 200 && request.response) resolve(request.response);
-      else reject(new Error(`the server answered ${request.status}`));
-    };
-    request.onerror = () => reject(new Error("the server cannot be reached"));
-    request.ontimeout = request.onerror;
-    request.send();
-  });
-}
 
 /** Whether somebody is at work inside, which must not be taken away. */
 function isInUse(region) {

@@ -1,6 +1,6 @@
 // A new report: from plain words or by hand, with what it takes always in view.
 import { byId, h } from "../dom.js";
-import { count, money, plural, seconds } from "../format.js";
+import { compact, count, money, plural, seconds } from "../format.js";
 import { act, ask, toast } from "./api.js";
 import { conditionText, conjunction } from "./filter-text.js";
 import { setUpTabs } from "./tabs.js";
@@ -14,6 +14,10 @@ const QUESTIONS = {
   learn: "What would you like to learn about this agent?",
   structure: "How are traces in this tracing project structured?",
 };
+/** What a config may hold that the form has no field for: it goes through as it came. */
+const KEPT = ["model", "read", "seed", "validate_model_secrets"];
+/** What the form was filled with, to which its fields are put. */
+const was = { kept: {}, dates: {}, alert: null, hasFocus: false };
 let context = null;
 
 function value(name) {
@@ -33,6 +37,29 @@ function addRow(kind, values = {}) {
   return row;
 }
 
+/** A row for a question. What of its schema has no field stays with the row. */
+function addAttribute(name, schema) {
+  const row = addRow("attributes", { "attribute-name": name, "attribute-description": schema.description ?? "" });
+  const [kind, options] = ["type", "options"].map((field) => row.querySelector(`[name="attribute-${field}"]`));
+  // A list of types, or one that has no name here, is shown as words and sent as it came.
+  kind.value = [...kind.options].some((option) => option.value === schema.type) ? schema.type : "string";
+  options.value = (schema.enum ?? []).filter((option) => option !== null).join(", ");
+  row.querySelector('[name="attribute-filter"]').checked = schema.filter_by === true;
+  row.assayWas = { schema, kind: kind.value, options: options.value };
+  return row;
+}
+
+function attributeOf(row) {
+  const { schema = {}, kind, options } = row.assayWas ?? {};
+  const [chosen, listed] = [read(row, "attribute-type"), read(row, "attribute-options")];
+  const made = { ...schema, type: chosen === kind && schema.type !== undefined ? schema.type : chosen, description: read(row, "attribute-description") };
+  if (chosen !== "string" || listed === "") delete made.enum;
+  else if (listed !== options) made.enum = listed.split(",").map((option) => option.trim()).filter(Boolean);
+  if (chosen === "boolean" && row.querySelector('[name="attribute-filter"]').checked) made.filter_by = true;
+  else delete made.filter_by;
+  return made;
+}
+
 function read(row, name) {
   return row.querySelector(`[name="${name}"]`).value.trim();
 }
@@ -41,19 +68,37 @@ function windowOf() {
   const range = value("range");
   if (range === "") return {};
   if (range !== "dates") return { last_n_hours: Number(range) };
-  const moment = (name) => (value(name) ? new Date(value(name)).toISOString() : undefined);
+  // Fields show minutes; a moment that nobody changed is the one that was given.
+  const moment = (name) => {
+    if (value(name) === "") return undefined;
+    return value(name) === was.dates[name]?.shown ? was.dates[name].given : new Date(value(name)).toISOString();
+  };
   return { start_time: moment("start"), end_time: moment("end") };
+}
+
+/** A number of threads, or a share of them. */
+function sampleOf() {
+  const given = value("sample");
+  if (given === "") return undefined;
+  return given.endsWith("%") ? Number(given.slice(0, -1)) / 100 : Number(given);
+}
+
+/** How threads are drawn, as the API and the command line call it. */
+function sampleBy() {
+  const chosen = value("sample_by");
+  if (chosen === "uniform") return undefined;
+  return chosen.endsWith(":") ? chosen + value("sample_key") : chosen;
 }
 
 /** What the form says, as the API takes it. What is empty is left out. */
 function request() {
   const tier = fields.tier.value;
   const partitions = Object.fromEntries(rowsOf("partitions").map((row) => [read(row, "partition-name"), read(row, "partition-description")]).filter(([name]) => name));
-  const attributes = Object.fromEntries(rowsOf("attributes").map((row) => [read(row, "attribute-name"), { type: read(row, "attribute-type"), description: read(row, "attribute-description") }]).filter(([name]) => name));
+  const attributes = Object.fromEntries(rowsOf("attributes").map((row) => [read(row, "attribute-name"), attributeOf(row)]).filter(([name]) => name));
   const hierarchy = value("hierarchy").split(",").map((text) => Number(text)).filter((number) => number > 0);
   const said = {
-    name: value("name"), focus: fields.focus.value, filter: value("filter"), ...windowOf(),
-    sample: Number(value("sample")) || undefined, tier,
+    ...was.kept, name: value("name"), focus: was.hasFocus ? fields.focus.value : undefined, filter: value("filter"), ...windowOf(),
+    sample: sampleOf(), sample_by: sampleBy(), tier,
     cluster_model: tier === "local" ? undefined : value("cluster_model"),
     summary_model: tier === "deep" ? value("summary_model") : undefined,
     budget: tier === "local" || value("budget") === "" ? undefined : Number(value("budget")),
@@ -72,24 +117,44 @@ function tell(name, text) {
   byId("new-report").querySelector(`[data-estimate="${name}"]`).textContent = text;
 }
 
-function range(low, high, show) {
-  return low === high || high === undefined || high === null ? show(Number(low)) : `${show(Number(low))} – ${show(Number(high))}`;
+const NAMES = ["population", "threads", "time", "calls", "tokens", "money"];
+
+function known(value, show) {
+  return value === undefined || value === null ? "–" : show(Number(value));
 }
 
 function showEstimate(found) {
-  const { population, threads, expected_seconds: time, model_calls: calls, cost_usd: cost, basis, not_applied: unmet } = found;
+  const { population, threads, model_calls: calls, remembered = 0, unpriced = [], not_applied: unmet } = found;
   tell("population", count(population));
   tell("threads", count(threads));
-  tell("time", time === undefined || time === null ? "–" : `about ${seconds(time)}`);
-  tell("calls", calls === undefined || calls === null ? "–" : typeof calls === "object" ? range(calls.low, calls.high, count) : count(calls));
-  const low = found.cost_low_usd ?? cost?.low ?? cost;
-  const high = found.cost_high_usd ?? found.cost_usd_high ?? cost?.high ?? low;
-  tell("money", low === undefined || low === null ? "the price of this model is not known" : range(low, high, money));
-  tell("basis", basis ? `The time is a guess from ${basis}.` : "");
+  tell("time", known(found.expected_seconds, (time) => `about ${seconds(time)}`));
+  tell("calls", remembered > 0 ? `${known(calls, count)} + ${count(remembered)} known` : known(calls, count));
+  tell("tokens", calls === 0 ? "0" : known(found.input_tokens === undefined ? null : found.input_tokens + found.output_tokens, compact));
+  tell("money", known(found.cost_usd, money));
+  tell("basis", basisOf(found, unpriced));
+  showOver(found);
   const list = byId("new-report").querySelector('[data-estimate="unmet"]');
   list.replaceChildren(...(unmet ?? []).map(({ field, reason }) => h("li", {}, h("b", {}, `${field.replaceAll("_", " ")}: `), reason)));
   byId("filter-said").textContent = `${plural(population, "thread")} ${population === 1 ? "matches" : "match"}`;
   problem("");
+}
+
+/** What the figures rest on. */
+function basisOf({ basis, tier, looked_at: seen = 0, read_by_model: read, threads }, unpriced) {
+  const words = [basis ? `The time is a guess from ${basis}.` : ""];
+  if (seen > 0) words.push(`Calls and tokens are counted over ${plural(seen, "thread")}${read !== undefined && tier === "deep" && read < threads ? `; a model reads ${count(read)}, the others are placed like them` : ""}.`);
+  if (unpriced.length > 0) words.push(`No price is known for ${unpriced.join(", ")}: add it under Prices.`);
+  return words.filter(Boolean).join(" ");
+}
+
+/** A budget that will not do is said at once, beside the figure. */
+function showOver({ exceeds_budget: isOver, cost_usd: cost, budget }) {
+  const place = byId("new-report").querySelector('[data-estimate="over"]');
+  place.hidden = !isOver;
+  fields.budget.toggleAttribute("aria-invalid", Boolean(isOver));
+  if (!isOver) return;
+  const most = Number(budget ?? value("budget"));
+  place.textContent = `The budget of ${money(most)} ends before the work does${cost === null || cost === undefined ? "" : `: about ${money(Number(cost))} are needed`}. The report is then partial: it says so, and keeps what it has.`;
 }
 
 function problem(text) {
@@ -107,8 +172,9 @@ async function estimate() {
     fields.filter.removeAttribute("aria-invalid");
   } catch (error) {
     if (error.name === "AbortError") return;
-    for (const name of ["population", "threads", "time", "calls", "money"]) tell(name, "–");
+    for (const name of NAMES) tell(name, "–");
     tell("basis", "");
+    showOver({});
     byId("filter-said").textContent = "";
     const isFilter = value("filter") !== "" && /filter|character|column/i.test(error.message);
     fields.filter.toggleAttribute("aria-invalid", isFilter);
@@ -119,12 +185,21 @@ async function estimate() {
 
 function changed() {
   const tier = fields.tier.value;
-  for (const part of form.querySelectorAll("[data-tier]")) part.hidden = !part.dataset.tier.split(" ").includes(tier);
+  // As the keys allow, that may be "deep".
+  for (const part of form.querySelectorAll("[data-tier]")) part.hidden = !part.dataset.tier.split(" ").includes(tier || "deep");
+  for (const row of rowsOf("attributes")) {
+    row.querySelector('[name="attribute-options"]').hidden = read(row, "attribute-type") !== "string";
+    row.querySelector("[data-filter-by]").hidden = read(row, "attribute-type") !== "boolean";
+  }
   for (const part of form.querySelectorAll('[data-when="dates"]')) part.hidden = value("range") !== "dates";
+  form.querySelector('[data-when="sample-key"]').hidden = !value("sample_by").endsWith(":");
   form.querySelector("[data-cron]").hidden = value("schedule") !== "cron";
   form.querySelector("[data-zone]").hidden = value("schedule") === "";
   clearTimeout(timer);
-  timer = setTimeout(estimate, 250);
+  // A key that is still to be typed is nothing to ask about.
+  const isWaiting = value("sample_by").endsWith(":") && value("sample_key") === "";
+  if (isWaiting) fields.sample_key.focus();
+  else timer = setTimeout(estimate, 250);
 }
 
 // ------------------------------------------------------------------ filters
@@ -156,23 +231,35 @@ function setUpConditions() {
 
 function fill(config) {
   const { focus, name, filter, sample, tier, hierarchy, partitions, attribute_schemas: attributes } = config;
+  was.kept = Object.fromEntries(KEPT.filter((key) => config[key] !== undefined && config[key] !== null).map((key) => [key, config[key]]));
+  was.hasFocus = focus !== undefined && focus !== null;
   if (focus) fields.focus.value = focus;
   if (name) fields.name.value = name;
   if (filter) fields.filter.value = filter;
   if (sample >= 1) fields.sample.value = sample;
+  else if (sample > 0) fields.sample.value = `${Number((sample * 100).toPrecision(6))}%`;
+  if (config.sample_by) setSampleBy(config.sample_by);
   if (tier) fields.tier.value = tier;
+  else if (config.saved_name !== undefined) fields.tier.value = "";
   for (const key of ["cluster_model", "summary_model", "summary_prompt", "budget"]) if (config[key]) fields[key].value = config[key];
   if (hierarchy) fields.hierarchy.value = hierarchy.join(", ");
   if (config.last_n_hours) setHours(config.last_n_hours);
   if (config.start_time) setDates(config);
   for (const [key, description] of Object.entries(partitions ?? {})) addRow("partitions", { "partition-name": key, "partition-description": description ?? "" });
-  for (const [key, schema] of Object.entries(attributes ?? {})) {
-    addRow("attributes", { "attribute-name": key, "attribute-type": schema.type ?? "string", "attribute-description": schema.description ?? "" });
-  }
+  for (const [key, schema] of Object.entries(attributes ?? {})) addAttribute(key, schema);
   if (config.user_context) context = config.user_context;
   if (config.schedule_cron) setSchedule(config);
-  if (config.webhook) fields.webhook.value = config.webhook;
+  if (config.alert) {
+    was.alert = config.alert;
+    fields.webhook.value = config.alert.webhook;
+  }
   if (Object.keys(partitions ?? {}).length + Object.keys(attributes ?? {}).length > 0 || config.summary_prompt || config.schedule_cron) byId("more").open = true;
+}
+
+function setSampleBy(words) {
+  const at = words.indexOf(":");
+  fields.sample_by.value = at < 0 ? words : words.slice(0, at + 1);
+  if (at >= 0) fields.sample_key.value = words.slice(at + 1);
 }
 
 function setHours(hours) {
@@ -188,8 +275,11 @@ function localInput(text) {
 
 function setDates({ start_time: start, end_time: end }) {
   fields.range.value = "dates";
-  fields.start.value = localInput(start);
-  if (end) fields.end.value = localInput(end);
+  for (const [name, given] of [["start", start], ["end", end]]) {
+    if (!given) continue;
+    was.dates[name] = { given, shown: localInput(given) };
+    fields[name].value = was.dates[name].shown;
+  }
 }
 
 function setSchedule({ schedule_cron: cron, schedule_timezone: zone }) {
@@ -222,6 +312,53 @@ auto.addEventListener("submit", (event) => {
     }
   });
 });
+
+// ------------------------------------------------------------------ preview
+
+function previewed({ thread_id: thread, run_id: run, request: asked, summary, attributes, evidence, included, unread }) {
+  const project = place.back.replace(/\/insights$/, "");
+  const answers = Object.entries(attributes ?? {}).map(([name, answer]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, Array.isArray(answer) ? answer.join(", ") : answer === true ? "yes" : answer === false ? "no" : String(answer))));
+  return h("li", { class: "card previewed" },
+    h("h3", {}, h("a", { href: run ? `/r/${run}` : `${project}/threads/${encodeURIComponent(thread)}` }, asked || "(no request)"), included === false ? h("span", { class: "badge warn" }, "left out") : null),
+    h("p", {}, summary || "–"),
+    unread ? h("p", { class: "failed-words" }, `Not read by the model: ${unread}`) : null,
+    answers.length > 0 ? h("dl", { class: "pairs" }, answers) : null,
+    (evidence ?? []).length > 0 ? h("ul", { class: "quotes" }, evidence.map((one) => h("li", {}, one.quote ?? one.text ?? String(one)))) : null);
+}
+
+async function preview(button) {
+  if (!isFine()) return;
+  const said = byId("preview-said");
+  const list = byId("previewed");
+  said.textContent = "Reading …";
+  list.setAttribute("aria-busy", "true");
+  await act(button, async () => {
+    try {
+      const { threads, skipped, spend, tier, models } = await ask(`${place.api}/configs/preview`, { method: "POST", body: { ...request(), threads: 5 } });
+      const who = tier === "deep" ? `Read by ${models.at(-1)}` : `Read without a model: the tier is “${tier}”`;
+      const paid = spend.calls > 0 ? `, ${plural(spend.calls, "call")}, ${money(spend.cost)}` : spend.remembered > 0 ? ", all of it remembered" : "";
+      said.textContent = threads.length === 0 ? "No thread matches." : `${who}${paid}${skipped.length > 0 ? `; ${plural(skipped.length, "thread")} cannot be read` : ""}.`;
+      list.replaceChildren(h("ol", { class: "previews" }, threads.map(previewed)));
+      list.hidden = threads.length === 0;
+    } catch (error) {
+      said.textContent = error.message;
+      list.hidden = true;
+    }
+  });
+  list.removeAttribute("aria-busy");
+}
+
+/** Puts a variable where the cursor is. */
+function setUpVariables() {
+  for (const button of form.querySelectorAll("[data-variable]")) {
+    button.addEventListener("click", () => {
+      const field = fields.summary_prompt;
+      field.setRangeText(button.dataset.variable, field.selectionStart, field.selectionEnd, "end");
+      field.focus();
+      changed();
+    });
+  }
+}
 
 function isFine() {
   const wrong = form.querySelector(":invalid:not(fieldset)");
@@ -260,7 +397,7 @@ function setUpSaving() {
     event.preventDefault();
     const { name, description } = saving.elements;
     const webhook = value("webhook");
-    const body = { name: name.value.trim(), description: description.value.trim() || null, config: request(), ...schedule(), alert: webhook ? { webhook } : null };
+    const body = { name: name.value.trim(), description: description.value.trim() || null, config: request(), ...schedule(), alert: webhook ? { ...was.alert, webhook } : null };
     const id = place.configId;
     try {
       await ask(id ? `${place.api}/configs/${id}` : `${place.api}/configs`, { method: id ? "PATCH" : "POST", body });
@@ -280,12 +417,17 @@ fill(initial);
 byId("save-form").elements.name.value = initial.saved_name ?? "";
 byId("save-form").elements.description.value = initial.saved_description ?? "";
 setUpConditions();
-for (const button of form.querySelectorAll("[data-add]")) button.addEventListener("click", () => addRow(button.dataset.add).querySelector("input").focus());
-form.addEventListener("input", changed);
+for (const button of form.querySelectorAll("[data-add]")) button.addEventListener("click", () => { addRow(button.dataset.add).querySelector("input").focus(); changed(); });
+form.addEventListener("input", (event) => {
+  if (event.target.name === "focus") was.hasFocus = true;
+  changed();
+});
 form.addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(); });
+setUpVariables();
 if (byId("run")) {
   byId("run").addEventListener("click", run);
+  byId("preview").addEventListener("click", (event) => preview(event.currentTarget));
   setUpSaving();
 }
 changed();

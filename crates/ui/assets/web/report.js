@@ -1,37 +1,59 @@
 // A report on a server: the report's own modules, and what only a server can
-// do with it: threads into datasets, categories renamed, merged and hidden.
+// do with it: threads into datasets, categories edited, a link for others.
 import "../report.js";
-import { report, threads } from "../data.js";
+import { report } from "../data.js";
 import { byId, h } from "../dom.js";
 import { plural } from "../format.js";
-import { ask, toast } from "./api.js";
+import { ask, flash, isTyping } from "./api.js";
+import { editCategory, setUpEdits, setUpSharing } from "./report-edit.js";
+import "./sends.js";
 
-/** Examples sent at once. */
-const CHUNK = 50;
+const place = document.querySelector("[data-report]").dataset;
+const clusters = JSON.parse(byId("clusters").textContent);
+const chosen = { category: null };
 
-const chosen = { category: null, threads: [] };
+function clusterOf(category) {
+  return clusters[category.position];
+}
 
-function setUpDatasets() {
+/** What one can do with a category, below its head: label, key, work; by category. */
+function setUpTools() {
+  const tools = [
+    place.mayCollect === undefined ? null : ["Add to a dataset", "d", collect],
+    place.mayChange === undefined ? null : ["Edit", "e", (category) => editCategory(category, clusters)],
+  ].filter(Boolean);
+  if (tools.length === 0) return;
   for (const section of document.querySelectorAll(".view.category")) {
     const category = report.categories[section.dataset.category];
-    const button = h("button", { type: "button", class: "button", onclick: () => open(category) }, "Add to a dataset");
-    section.querySelector(".title-block").append(h("div", { class: "actions category-tools" }, button));
+    const own = tools.filter(([, key]) => key !== "e" || clusterOf(category)?.is_open);
+    const buttons = own.map(([label, key, work]) => h("button", { type: "button", class: "button", title: `${label} (${key})`, onclick: () => work(category) }, label));
+    section.querySelector(".title-block").append(h("div", { class: "actions category-tools" }, buttons));
   }
-  const form = byId("dataset-form");
-  form.querySelector("[data-close]").addEventListener("click", () => byId("dataset-dialog").close());
-  form.addEventListener("submit", (event) => {
+  byId("keys").querySelector("dl").append(...tools.flatMap(([label, key]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, `${label.toLowerCase()}: the category one is at`)]));
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
+    const tool = tools.find(([, key]) => key === event.key);
+    const category = tool && categoryAt();
+    if (!category || (event.key === "e" && !clusterOf(category)?.is_open)) return;
     event.preventDefault();
-    send(form);
+    tool[2](category);
   });
 }
 
-async function open(category) {
-  const members = threads.filter((thread) => category.leaves.has(thread.category) && thread.traces.length > 0);
-  Object.assign(chosen, { category, threads: members });
+/** The category in whose row the focus is, else the one that is shown. */
+function categoryAt() {
+  const at = document.activeElement.closest?.("tr[data-position]")?.dataset.position ?? document.querySelector(".view.category.current")?.dataset.category;
+  return at === undefined ? null : report.categories[at];
+}
+
+// ----------------------------------------------------------------- datasets
+
+async function collect(category) {
+  chosen.category = category;
   const form = byId("dataset-form");
   form.querySelector(".problem-text").hidden = true;
   form.elements.name.value ||= category.name;
-  byId("dataset-words").textContent = `${plural(members.length, "thread")} of “${category.name}”: inputs and outputs of the last trace of each.`;
+  byId("dataset-words").textContent = `${plural(category.threads, "thread")} of “${category.name}” become examples: inputs and outputs of the last trace of each. What is in the dataset already stays as it is.`;
   byId("dataset-dialog").showModal();
   form.elements.name.select();
   try {
@@ -40,66 +62,52 @@ async function open(category) {
   } catch { /* without a list of names one is typed */ }
 }
 
-async function datasetNamed(name) {
-  const [known] = await ask(`/api/v1/datasets?name=${encodeURIComponent(name)}`);
-  return known ?? ask("/api/v1/datasets", { method: "POST", body: { name, description: `Threads of the category “${chosen.category.name}”` } });
-}
-
-function exampleOf(dataset, thread) {
-  return {
-    dataset_id: dataset.id,
-    source_run_id: thread.traces.at(-1),
-    use_source_run_io: true,
-    metadata: { thread: thread.id, category: chosen.category.name, summary: thread.summary },
-  };
+function told({ added, known, gone, name }) {
+  const words = [`${plural(added, "example")} added to “${name}”`, known > 0 ? `${known} were there already` : "", gone > 0 ? `${plural(gone, "thread")} no longer in the store` : ""];
+  return words.filter(Boolean).join("; ");
 }
 
 async function send(form) {
   const button = form.querySelector('[type="submit"]');
   if (button.disabled) return;
   button.disabled = true;
+  button.textContent = "Adding …";
   const problem = form.querySelector(".problem-text");
   problem.hidden = true;
-  let sent = 0;
   try {
-    const dataset = await datasetNamed(form.elements.name.value.trim());
-    const gone = [];
-    for (let at = 0; at < chosen.threads.length; at += CHUNK) {
-      const part = chosen.threads.slice(at, at + CHUNK);
-      sent += await sendPart(dataset, part, gone);
-      button.textContent = `${sent} of ${chosen.threads.length}`;
-    }
-    byId("dataset-dialog").close();
-    toast(`${plural(sent, "example")} in the dataset “${dataset.name}”${gone.length > 0 ? `; ${gone.length} are no longer in the store` : ""}`, "good");
+    const name = form.elements.name.value.trim();
+    const [known] = await ask(`/api/v1/datasets?name=${encodeURIComponent(name)}`);
+    const body = known ? { dataset_id: known.id } : { name };
+    const made = await ask(`${place.api}/clusters/${clusterOf(chosen.category).id}/dataset`, { method: "POST", body });
+    flash(told(made));
+    location.assign(`${place.datasets}/${made.dataset_id}`);
   } catch (error) {
-    problem.textContent = `${error.message}${sent > 0 ? ` (${sent} were added)` : ""}`;
+    problem.textContent = error.message;
     problem.hidden = false;
-  } finally {
     button.disabled = false;
     button.textContent = "Add threads";
   }
 }
 
-/** All at once; one by one where a trace is gone meanwhile. */
-async function sendPart(dataset, part, gone) {
-  const examples = part.map((thread) => exampleOf(dataset, thread));
-  try {
-    await ask("/api/v1/examples/bulk", { method: "POST", body: examples });
-    return examples.length;
-  } catch (error) {
-    if (error.status !== 404) throw error;
-  }
-  let sent = 0;
-  for (const example of examples) {
-    try {
-      await ask("/api/v1/examples", { method: "POST", body: example });
-      sent += 1;
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      gone.push(example.source_run_id);
-    }
-  }
-  return sent;
+function setUpDatasets() {
+  const form = byId("dataset-form");
+  if (!form) return;
+  form.querySelector("[data-close]").addEventListener("click", () => byId("dataset-dialog").close());
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send(form);
+  });
+  // Back from the dataset the page may be the one that was left.
+  addEventListener("pageshow", () => {
+    const button = form.querySelector('[type="submit"]');
+    button.disabled = false;
+    button.textContent = "Add threads";
+    byId("dataset-dialog").close();
+  });
 }
 
+setUpTools();
 setUpDatasets();
+setUpEdits(place);
+setUpSharing(place);
+performance.mark("assay-ready");

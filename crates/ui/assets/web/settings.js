@@ -1,101 +1,9 @@
-// Settings: forms and buttons that say themselves what they send to the API.
-// `data-form="PUT /api/v1/…"` on a form, `data-send="DELETE /api/v1/…"` on a button.
-import { byId } from "../dom.js";
-import { act, ask, confirmed, toast } from "./api.js";
+// Settings: what their forms say themselves goes through sends.js; here is what
+// needs more: policies with their tester, and asking a provider with its key.
+import { seconds } from "../format.js";
+import { act, ask, toast } from "./api.js";
 import { refresh } from "./live.js";
-
-/** A price of a million tokens as that of one, exactly: the point moves six places. */
-export function perToken(text) {
-  const [whole, part = ""] = text.trim().split(".");
-  const digits = `${whole || "0"}`.padStart(7, "0");
-  const at = digits.length - 6;
-  return `${digits.slice(0, at)}.${digits.slice(at)}${part}`;
-}
-
-const AS = {
-  "per-million": perToken,
-  day: (text) => (text === "" ? null : new Date(`${text}T00:00`).toISOString()),
-  "or-null": (text) => (text === "" ? null : text),
-};
-
-function bodyOf(form) {
-  if (form.dataset.json) return JSON.parse(form.elements[form.dataset.json].value);
-  const body = {};
-  for (const field of form.elements) {
-    if (!field.name || field.type === "submit") continue;
-    const value = (AS[field.dataset.as] ?? ((text) => text))(field.value);
-    if (value !== "" || field.required || form.dataset.form.startsWith("PATCH")) body[field.name] = value;
-  }
-  return "wrap" in form.dataset ? [body] : body;
-}
-
-async function isMeant(element) {
-  const { confirm, words = "" } = element.dataset;
-  return !confirm || confirmed(confirm, words, element.textContent.trim().length < 20 && element.tagName === "BUTTON" ? element.textContent.trim() : "Go on");
-}
-
-function showOnce(form, answer) {
-  const shown = answer?.[form.dataset.shows];
-  if (!shown) return;
-  const place = byId("new-key");
-  place.hidden = false;
-  place.querySelector("code").textContent = shown;
-  place.scrollIntoView({ block: "center" });
-}
-
-async function submit(form) {
-  const problem = form.querySelector(".problem-text");
-  problem.hidden = true;
-  if (!await isMeant(form)) return;
-  const button = form.querySelector('[type="submit"]');
-  button.disabled = true;
-  try {
-    const [method, path] = form.dataset.form.split(" ");
-    const answer = await ask(path, { method, body: bodyOf(form) });
-    toast("Saved", "good");
-    if (form.dataset.shows) {
-      // Loading again would take it away.
-      form.reset();
-      showOnce(form, answer);
-      return;
-    }
-    document.activeElement?.blur();
-    if (form.dataset.form.startsWith("PATCH")) location.reload();
-    else await refresh();
-  } catch (error) {
-    problem.textContent = error.message;
-    problem.hidden = false;
-  } finally {
-    button.disabled = false;
-  }
-}
-
-document.addEventListener("submit", (event) => {
-  if (!event.target.dataset.form) return;
-  event.preventDefault();
-  submit(event.target);
-});
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-send], [data-fill]");
-  if (!button) return;
-  if (button.dataset.fill) {
-    const form = byId(button.dataset.fill);
-    form.elements.key.value = button.dataset.key;
-    form.elements.value.focus();
-    return;
-  }
-  if (!await isMeant(button)) return;
-  await act(button, async () => {
-    const [method, path] = button.dataset.send.split(" ");
-    await ask(path, { method, body: button.dataset.body ? JSON.parse(button.dataset.body) : undefined });
-    if (button.dataset.then) location.assign(button.dataset.then);
-    else {
-      toast("Done", "good");
-      await refresh();
-    }
-  });
-});
+import "./sends.js";
 
 // ---------------------------------------------------------------- policies
 
@@ -142,6 +50,33 @@ function prepare() {
     setUpPolicy(form);
   }
 }
+
+// ------------------------------------------------------------------- models
+
+/** Asks a provider one short question with its key; says what came of it beside the table. */
+async function tryProvider(button) {
+  const place = document.getElementById("tried");
+  place.className = "tried";
+  place.textContent = "Asking …";
+  place.hidden = false;
+  button.disabled = true;
+  try {
+    const body = button.dataset.try ? { model: button.dataset.try } : {};
+    const told = await ask("/api/v1/workspaces/current/models/test", { method: "POST", body });
+    place.classList.add("good");
+    place.textContent = `It works: ${told.answered_by} (${told.provider}) answered in ${seconds(told.seconds)}, with ${told.key}.`;
+  } catch (error) {
+    place.classList.add("bad");
+    place.textContent = error.message;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-try]");
+  if (button) tryProvider(button);
+});
 
 prepare();
 document.addEventListener("assay-live", prepare);

@@ -1,6 +1,6 @@
 // What every page does: theme, keys, times in the viewer's zone, copying.
 import { byId } from "../dom.js";
-import { isTyping } from "./api.js";
+import { isTyping, showFlash } from "./api.js";
 
 const MINUTE = 60_000;
 
@@ -96,6 +96,7 @@ let goUntil = 0;
 function go(key) {
   goUntil = 0;
   if (key === "p") location.assign("/");
+  if (key === "e") document.querySelector('[data-place="datasets"]')?.click();
   const project = document.querySelector(".trail-project")?.getAttribute("href");
   if (project && GO[key]) location.assign(project + GO[key]);
 }
@@ -138,4 +139,5 @@ if (document.querySelector("[data-report]") === null) {
 setUpCopying();
 setUpRows();
 showTimes();
+showFlash();
 setInterval(showTimes, MINUTE);

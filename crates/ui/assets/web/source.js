@@ -23,15 +23,19 @@ export function readConversation(thread) {
   return get(`${place.report}/conversation.json?thread=${encodeURIComponent(thread.id)}`);
 }
 
+/** A shared report leads to no page beside it. */
 export function pageOfThread(thread) {
-  return `${place.project}/threads/${encodeURIComponent(thread.id)}`;
+  return place.project ? `${place.project}/threads/${encodeURIComponent(thread.id)}` : null;
 }
 
 export function pageOfTrace(trace) {
-  return `${place.project}/traces/${encodeURIComponent(trace)}`;
+  return place.project ? `${place.project}/traces/${encodeURIComponent(trace)}` : null;
 }
 
-export const noConversation = {
+export const noConversation = place.project === "" ? {
+  heading: "The conversation is not shared",
+  text: "Whoever shared this report shared what it says of its threads, not what was said in them. Where the project is, this command shows the thread:",
+} : {
   heading: "The conversation is gone",
   text: "The thread is no longer in the store: it was deleted, or its project keeps traces for a shorter time. What the report says of it stays. While the store had it, this command showed it:",
 };

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::HtmlOptions;
 use crate::text;
+use crate::value::pretty;
 
 #[derive(Serialize)]
 pub(super) struct Conversation {
@@ -129,25 +130,8 @@ fn clip(words: &str, limit: usize) -> Clipped {
 fn clip_value(value: &Value, limit: usize) -> Clipped {
     match value {
         Value::String(words) => clip(words, limit),
-        value if is_deep(value) => clip("nested too deeply to be shown", limit),
-        value => clip(&serde_json::to_string_pretty(value).unwrap_or_default(), limit),
+        value => clip(&pretty(value), limit),
     }
-}
-
-/// Whether writing the value out could exhaust the stack. Looks without recursion.
-fn is_deep(value: &Value) -> bool {
-    let mut stack = vec![(value, 0)];
-    while let Some((value, depth)) = stack.pop() {
-        if depth > 200 {
-            return true;
-        }
-        match value {
-            Value::Array(items) => stack.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(fields) => stack.extend(fields.values().map(|field| (field, depth + 1))),
-            _ => {}
-        }
-    }
-    false
 }
 
 #[cfg(test)]

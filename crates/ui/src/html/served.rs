@@ -37,11 +37,11 @@ pub(crate) fn head(report: &Report) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-/// Every thread of the report, as JSON.
-pub(crate) fn threads(report: &Report) -> io::Result<Vec<u8>> {
+/// Every thread of the report, as JSON; whether their conversations can be asked for is said of each.
+pub(crate) fn threads(report: &Report, has_conversations: bool) -> io::Result<Vec<u8>> {
     let selection = all(report);
     let mut out = Vec::new();
-    payload::threads(report, &selection, &vec![true; selection.threads.len()], &mut out)?;
+    payload::threads(report, &selection, &vec![has_conversations; selection.threads.len()], &mut out)?;
     Ok(out)
 }
 

@@ -32,6 +32,10 @@ pub struct ReportRow {
     /// What the report is called, or why there is none.
     pub words: String,
     pub is_failed: bool,
+    /// Whether it stopped where it can go on.
+    pub can_go_on: bool,
+    /// Why models did less than was asked; empty where they did all.
+    pub partial: String,
     pub status: Badge,
     /// Whether it waits or is being made.
     pub is_open: bool,
@@ -93,6 +97,8 @@ pub struct NewReportPage {
     /// Of a saved config that may be changed; empty otherwise.
     pub config_id: String,
     pub may_change: bool,
+    /// What a summary prompt can put in: name, meaning.
+    pub variables: Vec<(&'static str, &'static str)>,
     /// Days at which the project was active, for the bounds of the time range.
     pub first_day: String,
     pub last_day: String,

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::format;
 use crate::text;
+pub use crate::value::pretty;
 
 /// So many entries at a time.
 pub const PAGE: usize = 100;
@@ -202,31 +203,6 @@ pub fn find<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
         return None;
     }
     value.pointer(pointer)
-}
-
-/// A value as indented text, or why there is none.
-#[must_use]
-pub fn pretty(value: &Value) -> String {
-    if is_deep(value) {
-        return "nested too deeply to be shown".into();
-    }
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
-/// Whether writing the value out could exhaust the stack. Looks without recursion.
-pub(super) fn is_deep(value: &Value) -> bool {
-    let mut stack = vec![(value, 0)];
-    while let Some((value, depth)) = stack.pop() {
-        if depth > 200 {
-            return true;
-        }
-        match value {
-            Value::Array(items) => stack.extend(items.iter().map(|item| (item, depth + 1))),
-            Value::Object(fields) => stack.extend(fields.values().map(|field| (field, depth + 1))),
-            _ => {}
-        }
-    }
-    false
 }
 
 /// Where a text occurs in a value: pointers and the words around, at most `limit`.

@@ -11,6 +11,7 @@ mod asset;
 pub mod chart;
 pub mod compare;
 pub mod dashboard;
+pub mod datasets;
 pub mod insights;
 pub mod json;
 pub mod listing;
@@ -127,6 +128,12 @@ pub struct Shell {
     pub is_wide: bool,
     /// Whether the workspace's settings are shown.
     pub is_workspace: bool,
+    /// Where datasets are; not linked where empty.
+    pub datasets: String,
+    /// Whether datasets are shown.
+    pub is_datasets: bool,
+    /// Whether anybody may see the page: nothing around it leads into the workspace.
+    pub is_public: bool,
 }
 
 impl Shell {

@@ -11,12 +11,14 @@ pub enum Section {
     Models,
     Prices,
     Redaction,
+    Schedules,
     Keys,
     About,
 }
 
 impl Section {
-    pub const ALL: [Self; 5] = [Self::Models, Self::Prices, Self::Redaction, Self::Keys, Self::About];
+    pub const ALL: [Self; 6] =
+        [Self::Models, Self::Prices, Self::Redaction, Self::Schedules, Self::Keys, Self::About];
 
     #[must_use]
     pub fn path(self) -> &'static str {
@@ -24,6 +26,7 @@ impl Section {
             Self::Models => "/workspace/models",
             Self::Prices => "/workspace/prices",
             Self::Redaction => "/workspace/redaction",
+            Self::Schedules => "/workspace/schedules",
             Self::Keys => "/workspace/keys",
             Self::About => "/workspace/about",
         }
@@ -35,6 +38,7 @@ impl Section {
             Self::Models => "Language models",
             Self::Prices => "Prices",
             Self::Redaction => "What is let in",
+            Self::Schedules => "Schedules and alerts",
             Self::Keys => "API keys",
             Self::About => "About and health",
         }
@@ -56,7 +60,8 @@ macro_rules! nav {
     };
 }
 
-nav!(ModelsPage Models, PricesPage Prices, RedactionPage Redaction, KeysPage Keys, AboutPage About);
+nav!(ModelsPage Models, PricesPage Prices, RedactionPage Redaction, SchedulesPage Schedules, KeysPage Keys,
+    AboutPage About);
 
 /// Keys of model providers.
 #[derive(Template)]
@@ -65,13 +70,46 @@ pub struct ModelsPage {
     pub shell: Shell,
     pub may_change: bool,
     pub secrets: Vec<Secret>,
+    /// Whom reports ask that name no model: role, model and provider.
+    pub asked: Vec<(&'static str, String)>,
+    /// Why they cannot be asked now; empty where they can.
+    pub lack: String,
 }
 
+#[derive(Default)]
 pub struct Secret {
     pub name: String,
     pub note: &'static str,
     /// Whether there is a value; nobody gets it back.
     pub is_set: bool,
+    /// Whether the server was given one when it started.
+    pub is_in_environment: bool,
+    /// Whom it opens, as the API calls it; empty where that is nobody in particular.
+    pub provider: &'static str,
+}
+
+/// Configs that make reports or tell somebody by themselves.
+#[derive(Template)]
+#[template(path = "web/settings_schedules.html")]
+pub struct SchedulesPage {
+    pub shell: Shell,
+    pub rows: Vec<ScheduleRow>,
+    pub may_change: bool,
+}
+
+pub struct ScheduleRow {
+    pub name: String,
+    pub href: String,
+    pub project: String,
+    pub project_href: String,
+    /// Empty where it has no schedule.
+    pub when: String,
+    pub next: Moment,
+    /// Why the last moment made no report; empty where it did.
+    pub refused: String,
+    /// Whom it tells; empty where nobody.
+    pub webhook: String,
+    pub api: String,
 }
 
 /// What tokens cost.

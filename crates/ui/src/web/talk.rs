@@ -13,6 +13,7 @@ use serde_json::Value;
 use super::parts::Moment;
 use super::prose;
 use crate::text;
+use crate::value;
 
 /// Longer texts are cut to this, in characters.
 const MAX_TEXT: usize = 12_000;
@@ -236,8 +237,7 @@ fn pretty(words: &str, limit: usize) -> (String, usize) {
 pub(super) fn value(value: &Value, limit: usize) -> (String, usize) {
     match value {
         Value::String(words) => clip(words, limit),
-        value if super::json::is_deep(value) => ("nested too deeply to be shown".to_owned(), 0),
-        value => clip(&serde_json::to_string_pretty(value).unwrap_or_default(), limit),
+        other => clip(&value::pretty(other), limit),
     }
 }
 

@@ -1,9 +1,10 @@
-// A server to test pages of: its own port, its own directory, stopped at the end.
+// A server to test pages of, and what plays models for it: their own ports, their
+// own directories, stopped at the end.
 import { execFile, spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 
 const assay = process.env.ASSAY ?? built();
@@ -24,8 +25,10 @@ function built() {
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ASSAY|OPENAI|ANTHROPIC)_/.test(name)));
 
 /** Starts a server; resolves when it listens. */
-export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "store-")) } = {}) {
-  const child = spawn(assay, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"], env: environment });
+export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "store-")), models = {} } = {}) {
+  const settings = Object.entries(models).map(([key, value]) => [`ASSAY_MODELS_${key.toUpperCase()}`, value]);
+  const env = { ...environment, ...Object.fromEntries(settings) };
+  const child = spawn(assay, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"], env });
   running.add(child);
   let log = "";
   child.stderr.on("data", (bytes) => { log = (log + bytes).slice(-4000); });
@@ -49,6 +52,24 @@ export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "
     if (!keep) rmSync(data, { recursive: true, force: true });
   };
   return { address, data, stop };
+}
+
+/** Starts what plays the models; `key` is the only one it takes. */
+export async function startStandin({ key } = {}) {
+  const binary = process.env.STANDIN ?? join(dirname(assay), "assay-standin");
+  const child = spawn(binary, key ? ["--key", key] : [], { stdio: ["ignore", "pipe", "inherit"], env: environment });
+  running.add(child);
+  const url = await new Promise((resolve, reject) => {
+    child.stdout.on("data", (bytes) => resolve(bytes.toString().trim()));
+    child.on("error", reject);
+    child.on("exit", (code) => reject(new Error(`the stand-in ended with ${code}`)));
+  });
+  const stop = () => {
+    running.delete(child);
+    child.removeAllListeners("exit");
+    child.kill();
+  };
+  return { url, stop };
 }
 
 const run = promisify(execFile);

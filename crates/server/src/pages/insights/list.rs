@@ -14,11 +14,9 @@ use assay_ui::web::parts::{Badge, Pager, percent_width};
 use axum::extract::Path;
 use axum::response::Response;
 use http::HeaderMap;
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive as _;
 
 use super::super::{Visit, page, projects};
-use super::{api, place};
+use super::{api, money, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::ApiResult;
 use crate::insights::configs::{self, SavedConfig};
@@ -86,6 +84,8 @@ fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
         href: if is_open { String::new() } else { format!("{}/{}", place(project), job.id) },
         words: words(state),
         is_failed: state.status == JobStatus::Failed,
+        can_go_on: matches!(state.status, JobStatus::Failed | JobStatus::Cancelled),
+        partial: outline.and_then(|outline| outline.partial.as_deref()).map(text::line).unwrap_or_default(),
         status: status(state.status),
         is_open,
         is_report: state.report.is_some(),
@@ -189,10 +189,6 @@ fn shares(outline: &Outline) -> Vec<Share> {
         share
     });
     shares.collect()
-}
-
-fn money(amount: Decimal) -> String {
-    amount.to_f64().map_or_else(|| format::NONE.to_owned(), format::money)
 }
 
 fn unmet(job: &Job) -> Vec<String> {

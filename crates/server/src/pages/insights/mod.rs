@@ -1,14 +1,18 @@
-//! The pages of reports: the list, a new one, one of them, two side by side.
+//! The pages of reports: the list, a new one, one of them, two side by side,
+//! and one as whoever was given its link sees it.
 
 mod compare;
 mod list;
 mod new;
 mod report;
+mod shared;
 
 use assay_domain::{Report, ReportId, Time, format};
 use assay_store::{Catalog as _, Project};
 use axum::Router;
 use axum::routing::get;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
 use uuid::Uuid;
 
 use super::Visit;
@@ -27,6 +31,8 @@ pub(super) fn routes() -> Router<App> {
         .route("/p/{project}/insights/{report}/threads.json", get(report::threads))
         .route("/p/{project}/insights/{report}/conversation.json", get(report::conversation))
         .route("/p/{project}/insights/{report}/files/{file}", get(report::file))
+        .route("/s/{token}", get(shared::show))
+        .route("/s/{token}/threads.json", get(shared::threads))
 }
 
 /// Where the pages of a project's reports are.
@@ -79,6 +85,10 @@ impl Found {
             (None, None) => Uuid::nil(),
         }
     }
+}
+
+fn money(amount: Decimal) -> String {
+    amount.to_f64().map_or_else(|| format::NONE.to_owned(), format::money)
 }
 
 /// A span of time in few words.

@@ -38,10 +38,20 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         config_name: config.as_ref().map(|config| text::name(&config.name)).unwrap_or_default(),
         config_id: changeable.map(|config| config.id.to_string()).unwrap_or_default(),
         may_change: visit.may(Permission(Area::Rules, Action::Create)),
+        variables: VARIABLES.into(),
         first_day: day(project.first_activity),
         last_day: day(project.last_activity),
     }))
 }
+
+/// What a summary prompt can put in: name, meaning.
+const VARIABLES: [(&str, &str); 5] = [
+    ("{{all_thread_messages}}", "everything said in the thread"),
+    ("{{run.inputs}}", "what the first run of the last trace was given"),
+    ("{{run.outputs}}", "what it answered"),
+    ("{{run.error}}", "its error, where it has one"),
+    ("{{run.feedback}}", "scores and comments on it"),
+];
 
 /// What the form holds at first: entries of a request, and what is said beside them.
 async fn initial(
@@ -73,7 +83,7 @@ fn of_config(config: &SavedConfig) -> Map<String, Value> {
         ("saved_description", own.and_then(|body| body.description.as_ref()).map(|text| json!(text))),
         ("schedule_cron", config.body.schedule.as_ref().map(|schedule| json!(schedule.cron))),
         ("schedule_timezone", config.body.schedule.as_ref().map(|schedule| json!(schedule.zone))),
-        ("webhook", config.body.alert.as_ref().map(|alert| json!(alert.webhook))),
+        ("alert", config.body.alert.as_ref().map(|alert| json!(alert))),
     ];
     entries.extend(said.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     entries

@@ -2,22 +2,24 @@
 
 use std::io;
 
-use assay_domain::{Report, ThreadId};
+use assay_domain::job::JobStatus;
+use assay_domain::{Report, ThreadId, format};
 use assay_store::Runs as _;
 use assay_ui::text;
-use assay_ui::web::report::{self, ReportFrame, ReportPage};
-use assay_ui::web::{MessagePage, Tab};
+use assay_ui::web::Tab;
+use assay_ui::web::report::{self, EditRow, Partial, ReportFrame, ReportPage, UnfinishedPage};
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
+use uuid::Uuid;
 
 use super::super::{Visit, page, squeeze::squeeze};
 use super::{Found, api, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::{ApiError, ApiResult};
-use crate::insights::files;
-use crate::insights::queue;
+use crate::insights::edits::{self, Edited};
+use crate::insights::{cluster_id, files, queue};
 
 /// Other reports offered to compare with.
 const OTHERS: usize = 12;
@@ -36,20 +38,97 @@ pub(super) async fn show(
         .crumb("Insights", place(project))
         .script("web/report.js")
         .style("report.css");
+    // What changes a report is kept with its job; one that a command made has none.
+    let has_job = entry.is_some();
+    let may = |area, action| has_job && visit.may(Permission(area, action));
+    let edits = match entry {
+        Some(entry) => edits::told(&visit.app, entry).await?,
+        None => Vec::new(),
+    };
     let frame = ReportFrame {
         shell,
+        files: FILES.map(|(name, file)| (name, format!("{here}/files/{file}"))).into(),
         place: here,
         project_place: format!("/p/{}", project.id),
         api: entry.as_ref().map(|entry| format!("{}/{}", api(project), entry.job.id)).unwrap_or_default(),
         made: entry.as_ref().map(|entry| entry.state.finished_at.into()).unwrap_or_default(),
-        partial: String::new(),
+        partial: partial(report),
         others: others(&visit, &found).await?,
-        may_change: visit.may(Permission(Area::Rules, Action::Update)),
+        edits: edits.iter().flat_map(edit_rows).collect(),
+        cluster_ids: entry.as_ref().map(|entry| cluster_ids(entry.job.id, report)).unwrap_or_default(),
+        may_change: may(Area::Projects, Action::Update),
+        may_share: may(Area::Runs, Action::Share),
+        may_make_datasets: may(Area::Datasets, Action::Create),
     };
+    written(report, frame, &headers).await
+}
+
+/// A report as files: name, file.
+const FILES: [(&str, &str); 5] = [
+    ("Page (HTML)", "report.html"),
+    ("Markdown", "report.md"),
+    ("Report (JSON)", "report.json"),
+    ("Threads (CSV)", "assignments.csv"),
+    ("Threads (JSONL)", "assignments.jsonl"),
+];
+
+pub(super) async fn written(report: &Report, frame: ReportFrame, headers: &HeaderMap) -> ApiResult<Response> {
     let made = ReportPage::new(report, frame).map_err(unwritten)?;
     let mut response = page(&made);
-    squeeze(&mut response, &headers).await?;
+    squeeze(&mut response, headers).await?;
     Ok(response)
+}
+
+/// What models left undone.
+pub(super) fn partial(report: &Report) -> Partial {
+    let Some((work, reason)) =
+        report.made.model.as_ref().and_then(|work| Some((work, work.partial.as_ref()?)))
+    else {
+        return Partial::default();
+    };
+    let threads = report.assignments.len();
+    let read = match work.threads_read {
+        0 => "No thread was read by a model; all figures count every thread.".to_owned(),
+        read => format!(
+            "A model read {} of {} threads; the others were placed without one. All figures count every thread.",
+            format::count(read),
+            format::count(threads)
+        ),
+    };
+    Partial { reason: text::cut(&text::line(reason), 400).into_owned(), read }
+}
+
+fn cluster_ids(job: Uuid, report: &Report) -> Vec<String> {
+    report.taxonomy.nodes.iter().map(|node| cluster_id(job, &node.id).to_string()).collect()
+}
+
+/// What was changed of a category, a line for each thing that can be taken back by itself.
+fn edit_rows(edited: &Edited) -> Vec<EditRow> {
+    let Edited { cluster, made_name, made_description: _, edit, target } = edited;
+    let made = text::name(made_name.as_deref().unwrap_or_default());
+    let row = |words: String, undo, verb| EditRow { words, cluster: cluster.to_string(), undo, verb };
+    let mut rows = Vec::new();
+    if let Some(name) = &edit.name {
+        rows.push(row(
+            format!("“{made}” is called “{}”", text::name(name)),
+            r#"{"name":null}"#,
+            "Call it so again",
+        ));
+    }
+    if edit.description.is_some() {
+        let words = format!("“{made}” has another description");
+        rows.push(row(words, r#"{"description":null}"#, "Use the first one"));
+    }
+    if edit.is_hidden {
+        let words = format!("“{made}” is hidden: its threads count as “Other”");
+        rows.push(row(words, r#"{"hidden":false}"#, "Show it again"));
+    }
+    if let Some((_, target)) = target {
+        let words =
+            format!("“{made}” is merged into “{}”", text::name(target.as_deref().unwrap_or_default()));
+        rows.push(row(words, r#"{"merge_into":null}"#, "Separate them"));
+    }
+    rows
 }
 
 /// What is shown of a job that has no report.
@@ -62,14 +141,44 @@ fn unfinished(visit: &Visit, found: &Found) -> Response {
         return Redirect::to(&place(&found.project)).into_response();
     }
     let why = entry.state.error.as_deref().unwrap_or("its report is no longer in the store");
-    let shell =
-        visit.within(&found.project, Tab::Insights, found.name()).crumb("Insights", place(&found.project));
-    page(&MessagePage {
+    let shell = visit
+        .within(&found.project, Tab::Insights, found.name())
+        .crumb("Insights", place(&found.project))
+        .script("web/sends.js");
+    let list = place(&found.project);
+    let can_go_on = matches!(entry.state.status, JobStatus::Failed | JobStatus::Cancelled);
+    page(&UnfinishedPage {
         shell,
-        status: text::name(found.name()),
-        heading: format!("This report {}", entry.state.status.as_str()),
+        name: text::name(found.name()),
+        heading: match entry.state.status {
+            JobStatus::Cancelled => "This report was cancelled".to_owned(),
+            JobStatus::Failed => "This report failed".to_owned(),
+            _ => "This report is gone".to_owned(),
+        },
         text: text::cut(&text::line(why), 1_000).into_owned(),
+        facts: progress(entry),
+        api: format!("{}/{}", api(&found.project), entry.job.id),
+        again: format!("{list}/new?job={}", entry.job.id),
+        list,
+        may_change: can_go_on && visit.may(Permission(Area::Rules, Action::Create)),
     })
+}
+
+/// How far a job came.
+fn progress(entry: &queue::Entry) -> Vec<(&'static str, String)> {
+    let state = &entry.state;
+    let at = &state.progress;
+    let mut facts = Vec::new();
+    if !at.stage.is_empty() {
+        let counted = format!("{}, {} of {}", at.stage, format::count(at.done), format::count(at.total));
+        facts.push(("Stopped at", if at.total > 0 { counted } else { at.stage.clone() }));
+    }
+    if state.spend.calls > 0 {
+        facts.push(("Calls of models", format::count(state.spend.calls)));
+        facts.push(("Spent", super::money(state.spend.cost)));
+    }
+    facts.push(("Tier", entry.job.tier.as_str().to_owned()));
+    facts
 }
 
 /// Other reports of the project: what they are called, and where the comparison is.
@@ -94,7 +203,7 @@ pub(super) async fn threads(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let report = of(Found::of(&visit, &project, &report).await?)?;
-    let bytes = off_thread(move || report::threads(&report)).await?;
+    let bytes = off_thread(move || report::threads(&report, true)).await?;
     let mut response = json(bytes);
     squeeze(&mut response, &headers).await?;
     Ok(response)
@@ -132,7 +241,7 @@ fn of(found: Found) -> ApiResult<Report> {
     found.report.ok_or_else(|| ApiError::not_found(format!("report of insights job {id}")))
 }
 
-fn json(bytes: Vec<u8>) -> Response {
+pub(super) fn json(bytes: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -141,7 +250,7 @@ fn json(bytes: Vec<u8>) -> Response {
     response
 }
 
-async fn off_thread<T: Send + 'static>(
+pub(super) async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> ApiResult<T> {
     let done = tokio::task::spawn_blocking(work).await;

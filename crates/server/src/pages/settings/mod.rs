@@ -4,13 +4,16 @@
 mod project;
 mod redaction;
 
+use std::collections::HashMap;
+
 use assay_domain::format;
 use assay_store::Catalog as _;
 use assay_ui::text;
 use assay_ui::web::Shell;
 use assay_ui::web::parts::Badge;
 use assay_ui::web::settings::{
-    AboutPage, KeyRow, KeysPage, ModelsPage, PriceRow, PricesPage, Secret, Section,
+    AboutPage, KeyRow, KeysPage, ModelsPage, PriceRow, PricesPage, ScheduleRow, SchedulesPage, Secret,
+    Section,
 };
 use axum::Router;
 use axum::response::{Redirect, Response};
@@ -23,8 +26,10 @@ use crate::access;
 use crate::access::keys::{self, ApiKey};
 use crate::access::permission::{Action, Area, Permission};
 use crate::app::App;
-use crate::config::show_span;
+use crate::config::{ModelSettings, show_span};
 use crate::error::ApiResult;
+use crate::insights::configs;
+use crate::insights::trial::{self, Usual};
 use crate::prices;
 use crate::workspace;
 
@@ -35,6 +40,7 @@ pub(super) fn routes() -> Router<App> {
         .route(Section::Prices.path(), get(price_list))
         .route(Section::Redaction.path(), get(redaction::show))
         .route("/workspace/redaction/test", post(redaction::test))
+        .route(Section::Schedules.path(), get(schedules))
         .route(Section::Keys.path(), get(api_keys))
         .route(Section::About.path(), get(about))
         .route("/p/{project}/settings", get(project::show))
@@ -51,26 +57,84 @@ fn may_manage(visit: &Visit) -> bool {
 }
 
 /// Secrets that mean something here, beside whatever else is kept.
-const KNOWN: [(&str, &str); 3] = [
-    ("OPENAI_API_KEY", "OpenAI, and whoever speaks its API"),
-    ("ANTHROPIC_API_KEY", "Anthropic"),
-    ("ASSAY_WEBHOOK_SECRET", "signs what webhooks are told"),
+const KNOWN: [(&str, &str, &str); 4] = [
+    ("OPENAI_API_KEY", "OpenAI, and whoever speaks its API", "openai"),
+    ("ANTHROPIC_API_KEY", "Anthropic", "anthropic"),
+    ("ASSAY_MODEL_KEY", "the server's own provider, where it wants a key", ""),
+    ("ASSAY_WEBHOOK_SECRET", "signs what webhooks are told", ""),
 ];
 
 async fn models(visit: Visit) -> ApiResult<Response> {
-    let names = workspace::secret_names(&visit.app).await?;
-    let known = KNOWN.iter().map(|(name, note)| Secret {
+    let app = &visit.app;
+    let names = workspace::secret_names(app).await?;
+    let settings = &app.config.models;
+    let known = KNOWN.iter().map(|(name, note, provider)| Secret {
         name: (*name).to_owned(),
         note,
         is_set: names.iter().any(|set| set == name),
+        is_in_environment: settings.keys.contains_key(*name),
+        provider,
     });
-    let others = names.iter().filter(|name| KNOWN.iter().all(|(known, _)| known != name));
-    let others = others.map(|name| Secret { name: text::line(name), note: "", is_set: true });
+    let others = names.iter().filter(|name| KNOWN.iter().all(|(known, ..)| known != name));
+    let others = others.map(|name| Secret { name: text::line(name), is_set: true, ..Secret::default() });
+    let (asked, lack) = match trial::usual(app).await? {
+        Ok(usual) => (who(&usual, settings), usual.lack.unwrap_or_default()),
+        Err(why) => (Vec::new(), why),
+    };
     Ok(page(&ModelsPage {
         shell: shell(&visit, Section::Models),
         may_change: may_manage(&visit),
         secrets: known.chain(others).collect(),
+        asked,
+        lack: text::line(&lack),
     }))
+}
+
+/// Whom reports ask that name no model.
+fn who(usual: &Usual, settings: &ModelSettings) -> Vec<(&'static str, String)> {
+    let of = |model: &str, provider: &str| format!("{} ({provider})", text::line(model));
+    let mut facts = vec![
+        ("Names and concludes", of(&usual.thinking, &usual.providers.0)),
+        ("Reads threads", of(&usual.summary, &usual.providers.1)),
+    ];
+    if let Some(address) = &settings.base_url {
+        facts.push(("Address", text::line(address)));
+    }
+    let redacts = if settings.redact { "taken out of every prompt" } else { "sent as they are" };
+    facts.push(("Personal data, secrets", redacts.to_owned()));
+    facts
+}
+
+/// Configs that do something by themselves, of all projects.
+async fn schedules(visit: Visit) -> ApiResult<Response> {
+    let store = &visit.app.store;
+    let projects: HashMap<_, _> =
+        store.projects().await?.into_iter().map(|project| (project.id, project.name)).collect();
+    let mut rows: Vec<ScheduleRow> = Vec::new();
+    for config in configs::saved(store, None).await? {
+        let (schedule, alert) = (config.body.schedule.as_ref(), config.body.alert.as_ref());
+        if schedule.is_none() && alert.is_none() {
+            continue;
+        }
+        let next = schedule.and_then(|one| one.next_runs(visit.app.now(), 1).into_iter().next());
+        let refused = schedule.and_then(|one| one.refused.as_ref());
+        rows.push(ScheduleRow {
+            name: text::name(&config.name),
+            href: format!("/p/{}/insights/new?config={}", config.project, config.id),
+            project: projects.get(&config.project).map(|name| text::name(name)).unwrap_or_default(),
+            project_href: format!("/p/{}/insights", config.project),
+            when: schedule.map(|one| format!("{} ({})", text::line(&one.cron), one.zone)).unwrap_or_default(),
+            next: next.into(),
+            refused: refused.map(|one| text::line(&one.reason)).unwrap_or_default(),
+            webhook: alert
+                .map(|alert| text::cut(&text::line(&alert.webhook), 120).into_owned())
+                .unwrap_or_default(),
+            api: format!("/api/v1/sessions/{}/insights/configs/{}", config.project, config.id),
+        });
+    }
+    rows.sort_by(|a, b| (&a.project, &a.name).cmp(&(&b.project, &b.name)));
+    let may_change = visit.may(Permission(Area::Rules, Action::Update));
+    Ok(page(&SchedulesPage { shell: shell(&visit, Section::Schedules), rows, may_change }))
 }
 
 async fn price_list(visit: Visit) -> ApiResult<Response> {

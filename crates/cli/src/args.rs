@@ -1,17 +1,22 @@
-//! What can be written on the command line.
+//! What can be written on the command line: the commands, and what several share.
 
+mod analysis;
+mod insights;
 mod models;
 mod operate;
+mod stored;
 
 use std::path::PathBuf;
 
-use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape};
-use assay_domain::{ReportId, Time};
+use assay_domain::Time;
 use chrono::{NaiveDate, NaiveTime};
 use clap::{Parser, Subcommand, ValueEnum};
 
+pub(crate) use analysis::{Analysis, Lens, parse_categories};
+pub(crate) use insights::{AlertFlags, Asked, Config, Dataset, DatasetFormat, Insights, Schedule};
 pub(crate) use models::ModelFlags;
 pub(crate) use operate::{Audit, Backup, Key, Redact, Restore, Serve};
+pub(crate) use stored::{Project, Runs, Thread};
 
 /// Reads the traces of LLM agents and tells what people do with them and where they fail.
 #[derive(Debug, Parser)]
@@ -89,6 +94,10 @@ pub(crate) struct Input {
     /// Price table that is asked before the built-in one (TOML, as `docs/prices.md` says)
     #[arg(long, value_name = "FILE")]
     pub(crate) prices: Option<PathBuf>,
+    /// Settings in a file (TOML), as of `serve`: what it says of sampling, rules and redaction holds
+    /// here too, besides what was set in the store
+    #[arg(long, env = "ASSAY_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -103,53 +112,6 @@ pub(crate) enum Format {
     OtlpJson,
     /// OpenTelemetry export requests as protobuf
     OtlpProtobuf,
-}
-
-/// What to analyse and how.
-#[derive(Clone, Debug, clap::Args)]
-#[command(next_help_heading = "Analysis")]
-pub(crate) struct Analysis {
-    /// Group by what people ask for, or by how the agent fails
-    #[arg(long, value_enum, default_value = "usage")]
-    pub(crate) focus: Lens,
-    /// Only threads with a run that matches, such as 'eq(status, "error")'
-    #[arg(long, value_name = "EXPRESSION")]
-    pub(crate) filter: Option<String>,
-    /// Only threads active at or after this moment (2026-11-01 or 2026-11-01T12:00:00Z)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) since: Option<Time>,
-    /// Only threads active before this moment
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    pub(crate) until: Option<Time>,
-    /// Read only this many threads [default: all]
-    #[arg(long, value_name = "THREADS")]
-    pub(crate) sample: Option<usize>,
-    /// How the sample is drawn: uniform, errors, low-feedback:KEY, or strata by status, latency,
-    /// day, feedback:KEY or metadata:KEY
-    #[arg(long, value_name = "STRATEGY", default_value = "uniform")]
-    pub(crate) sample_by: SampleStrategy,
-    /// How many categories, from the finest level up, such as 40,8 [default: as many as there are]
-    #[arg(long, value_name = "COUNTS", value_delimiter = ',')]
-    pub(crate) hierarchy: Vec<usize>,
-    /// File with the top categories, of requests or of failures: JSON {"name": "description", …} or lines `name: description`
-    #[arg(long, value_name = "FILE")]
-    pub(crate) categories: Option<PathBuf>,
-    /// Name of the report
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Threads of the processor to use [default: all]. The result does not depend on it
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) threads: Option<usize>,
-    #[command(flatten)]
-    pub(crate) model: ModelFlags,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Lens {
-    Usage,
-    Errors,
 }
 
 #[derive(Debug, clap::Args)]
@@ -216,344 +178,6 @@ pub(crate) struct Import {
     pub(crate) json: bool,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Insights {
-    /// Make a report over a project
-    Run {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        #[command(flatten)]
-        analysis: Box<Analysis>,
-        /// Leave the work to the server of this store, and print the id of the job
-        #[arg(long, conflicts_with_all = ["sample_by", "threads", "json", "depth"])]
-        queue: bool,
-        #[command(flatten)]
-        asked: Asked,
-        #[command(flatten)]
-        alert: AlertFlags,
-        #[command(flatten)]
-        show: Printing,
-    },
-    /// Say what a report would take of language models: calls, tokens, time, money. Asks nobody
-    Estimate {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        #[command(flatten)]
-        analysis: Box<Analysis>,
-        /// Only threads active in the last hours
-        #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
-        last_hours: Option<u32>,
-        /// Print the estimate as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// List jobs, newest first
-    Jobs {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: Option<String>,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Follow a job to its end; fails if it does
-    Watch {
-        job: uuid::Uuid,
-        #[command(flatten)]
-        data: Data,
-        /// Print the job as it ended, as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Stop a job
-    Cancel {
-        job: uuid::Uuid,
-        #[command(flatten)]
-        data: Data,
-        /// Print the job as JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// The same as `assay config`
-    #[command(subcommand)]
-    Config(Config),
-    /// The same as `assay schedule`
-    #[command(subcommand)]
-    Schedule(Schedule),
-    /// The same as `assay dataset`
-    #[command(subcommand)]
-    Dataset(Dataset),
-    /// Say what changed from one report to another: shares, new, gone, split and merged categories
-    Compare {
-        before: ReportId,
-        after: ReportId,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        json: bool,
-    },
-    /// List reports, newest first
-    List {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: Option<String>,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print a report
-    Show {
-        /// Id of the report [default: the newest of the project]
-        report: Option<ReportId>,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: Option<String>,
-        #[command(flatten)]
-        show: Printing,
-    },
-    /// Write a report to files
-    Export {
-        /// Id of the report [default: the newest of the project]
-        report: Option<ReportId>,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: Option<String>,
-        #[arg(long, value_name = "DIR", default_value = "assay-report")]
-        out: PathBuf,
-    },
-    /// Delete a report
-    Delete {
-        report: ReportId,
-        #[command(flatten)]
-        data: Data,
-    },
-    /// Recompute every number of a report.json and check every reference
-    Verify {
-        /// A report.json, or `-` for standard input
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-}
-
-/// What only a job of the server can be asked.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Jobs of the server")]
-pub(crate) struct Asked {
-    /// Begin with what this config says (name or id)
-    #[arg(long, value_name = "CONFIG", requires = "queue")]
-    pub(crate) config: Option<String>,
-    /// Only threads active in the last hours
-    #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
-    pub(crate) last_hours: Option<u32>,
-}
-
-/// Whom to tell when categories change.
-#[derive(Clone, Debug, Default, clap::Args)]
-#[command(next_help_heading = "Alerts")]
-pub(crate) struct AlertFlags {
-    /// Address to tell when a category is new or grows beyond chance, compared with the report of
-    /// this name before; signed with ASSAY_WEBHOOK_SECRET from the environment
-    #[arg(long, value_name = "URL", conflicts_with = "queue")]
-    pub(crate) webhook: Option<String>,
-    /// By how much a share must grow to be told (0.05: five points)
-    #[arg(long, value_name = "SHARE", default_value_t = 0.05, requires = "webhook")]
-    pub(crate) alert_growth: f64,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Config {
-    /// List the configs of a project, the prebuilt ones too
-    List {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Print a config as JSON
-    Show {
-        /// Name or id
-        config: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-    },
-    /// Save a config; one of the same name is replaced
-    Save {
-        /// What it is to be called
-        config: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        #[command(flatten)]
-        analysis: Box<Analysis>,
-        #[command(flatten)]
-        asked: SavedAsked,
-    },
-    /// Delete a config and its schedule
-    Delete {
-        /// Name or id
-        config: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-    },
-}
-
-/// What a config may say besides the analysis.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub(crate) struct SavedAsked {
-    /// Only threads active in the last hours before a job is made
-    #[arg(long, value_name = "HOURS", conflicts_with_all = ["since", "until"])]
-    pub(crate) last_hours: Option<u32>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Schedule {
-    /// Make a job from a config at certain times
-    Add {
-        /// Name or id of the config
-        config: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        /// `daily` (08:00), `weekly` (Monday 08:00), or five fields: minute, hour, day, month, weekday
-        #[arg(long, value_name = "CRON")]
-        at: String,
-        /// Time zone in which the times are meant
-        #[arg(long, value_name = "NAME", default_value = "UTC")]
-        zone: String,
-    },
-    /// List schedules and their next runs
-    List {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: Option<String>,
-        #[arg(long)]
-        json: bool,
-    },
-    /// End a schedule; the config stays
-    Remove {
-        /// Name or id of the config
-        config: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Dataset {
-    /// Write the threads of a category as test cases
-    Export {
-        /// Id of the report
-        report: ReportId,
-        /// Name or id of the category; `Parent > Child` where a name is not enough
-        category: String,
-        #[command(flatten)]
-        data: Data,
-        #[arg(long, value_enum, default_value = "jsonl")]
-        format: DatasetFormat,
-        /// File to write [default: standard output]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DatasetFormat {
-    /// One example per line: inputs, outputs, metadata
-    Jsonl,
-    /// OpenAI evals: `input` messages and the `ideal` answer
-    Openai,
-    /// A Python file with one test per thread, to be filled in
-    Pytest,
-    /// The body that LangSmith's dataset upload and Assay's `/examples/bulk` take
-    Langsmith,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Project {
-    /// List projects with what they hold
-    List {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        json: bool,
-    },
-    /// Say how long a project keeps traces; without a time, show it
-    Retention {
-        name: String,
-        /// Such as 30d; off keeps them for good, default is what the server is set to
-        #[arg(value_name = "TIME")]
-        keep: Option<String>,
-        #[command(flatten)]
-        data: Data,
-    },
-    /// Delete a project with its runs, feedback and reports
-    Delete {
-        name: String,
-        #[command(flatten)]
-        data: Data,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Runs {
-    /// List runs, newest first
-    List {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long)]
-        project: String,
-        /// Expression in the filter language, such as 'and(eq(run_type, "tool"), neq(error, null))'
-        #[arg(long, value_name = "EXPRESSION")]
-        filter: Option<String>,
-        #[arg(long, value_parser = parse_time, value_name = "TIME")]
-        since: Option<Time>,
-        #[arg(long, value_parser = parse_time, value_name = "TIME")]
-        until: Option<Time>,
-        /// Only root runs
-        #[arg(long)]
-        roots: bool,
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Thread {
-    /// Print the conversation of a thread
-    Show {
-        id: String,
-        #[command(flatten)]
-        data: Data,
-        /// Project of the thread [default: the only one that has it]
-        #[arg(long)]
-        project: Option<String>,
-        #[arg(long)]
-        json: bool,
-    },
-}
-
 #[derive(Debug, clap::Args)]
 pub(crate) struct Doctor {
     #[command(flatten)]
@@ -567,93 +191,11 @@ pub(crate) struct Completions {
     pub(crate) shell: clap_complete::Shell,
 }
 
-impl Analysis {
-    /// What the flags mean.
-    ///
-    /// # Errors
-    /// Where the file of categories cannot be read or makes no sense.
-    pub(crate) fn config(&self) -> anyhow::Result<ReportConfig> {
-        let prebuilt = match self.focus {
-            Lens::Usage => ReportConfig::usage_patterns(),
-            Lens::Errors => ReportConfig::error_analysis(),
-        };
-        let categories = match &self.categories {
-            Some(file) => crate::data::categories(file)?,
-            None => Vec::new(),
-        };
-        let mut config = ReportConfig {
-            name: self.name.clone().unwrap_or_else(|| prebuilt.name.clone()),
-            focus: match self.focus {
-                Lens::Usage => Focus::Usage,
-                Lens::Errors => Focus::Errors,
-            },
-            filter: self.filter.clone(),
-            start_time: self.since,
-            end_time: self.until,
-            sample: Sample { size: self.sample, strategy: self.sample_by.clone() },
-            shape: shape(&self.hierarchy)?,
-            categories,
-            seed: self.seed,
-            ..prebuilt
-        };
-        crate::analyst::configure(&self.model, &mut config)?;
-        Ok(config)
-    }
-}
-
-fn shape(counts: &[usize]) -> anyhow::Result<Shape> {
-    if counts.is_empty() {
-        return Ok(Shape::Automatic);
-    }
-    if counts.contains(&0) || !counts.is_sorted_by(|finer, coarser| finer > coarser) {
-        anyhow::bail!(
-            "--hierarchy takes counts from the finest level up, each smaller than the one before, such as 40,8"
-        );
-    }
-    Ok(Shape::Levels(counts.to_vec()))
-}
-
 pub(crate) fn parse_time(text: &str) -> Result<Time, String> {
     if let Ok(day) = text.parse::<NaiveDate>() {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
     text.parse().map_err(|_| "write a day (2026-11-01) or a moment (2026-11-01T12:00:00Z)".to_owned())
-}
-
-/// Categories as JSON object, JSON list of objects, or lines `name: description`.
-pub(crate) fn parse_categories(text: &str) -> anyhow::Result<Vec<PredefinedCategory>> {
-    let text = text.trim();
-    let categories: Vec<PredefinedCategory> = if text.starts_with('[') {
-        serde_json::from_str(text)?
-    } else if text.starts_with('{') {
-        let named: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-        named
-            .into_iter()
-            .map(|(name, value)| PredefinedCategory {
-                name,
-                description: value.as_str().unwrap_or_default().to_owned(),
-            })
-            .collect()
-    } else {
-        text.lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty() && !line.starts_with('#'))
-            .map(|line| {
-                let (name, description) = line.split_once(':').unwrap_or((line, ""));
-                PredefinedCategory {
-                    name: name.trim().to_owned(),
-                    description: description.trim().to_owned(),
-                }
-            })
-            .collect()
-    };
-    anyhow::ensure!(!categories.is_empty(), "it names no category");
-    for (index, category) in categories.iter().enumerate() {
-        anyhow::ensure!(!category.name.is_empty(), "category {} has no name", index + 1);
-        let repeats = categories[..index].iter().any(|other| other.name.eq_ignore_ascii_case(&category.name));
-        anyhow::ensure!(!repeats, "category {:?} is named twice", category.name);
-    }
-    Ok(categories)
 }
 
 #[cfg(test)]
@@ -665,27 +207,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Args::command().debug_assert();
-    }
-
-    #[test]
-    fn categories_can_be_written_in_three_ways() {
-        for text in [
-            r#"{"Billing": "money", "Other things": ""}"#,
-            r#"[{"name": "Billing", "description": "money"}, {"name": "Other things"}]"#,
-            "# mine\nBilling: money\n\nOther things\n",
-        ] {
-            let found = parse_categories(text).expect(text);
-            assert_eq!(found.len(), 2, "{text}");
-            assert_eq!((found[0].name.as_str(), found[0].description.as_str()), ("Billing", "money"));
-        }
-        assert!(parse_categories("a: x\nA: y").is_err());
-        assert!(parse_categories("").is_err());
-    }
-
-    #[test]
-    fn levels_must_shrink() {
-        assert!(shape(&[40, 8]).is_ok());
-        assert!(shape(&[8, 40]).is_err());
-        assert!(shape(&[0]).is_err());
     }
 }

@@ -8,10 +8,9 @@ use std::time::{Duration, Instant};
 use assay_standin::{Behavior, Standin};
 use serde_json::{Value, json};
 
-use crate::serving::Server;
+use crate::serving::{JOB, Server};
 use crate::support::{Place, histories};
 
-const PATIENCE: Duration = Duration::from_secs(180);
 const THREADS: usize = 300;
 /// Calls in flight at once; so many can be answered and not yet kept when the server is killed.
 const CONCURRENCY: u64 = 8;
@@ -82,24 +81,12 @@ fn different(lines: Vec<String>) -> Vec<String> {
     lines.into_iter().enumerate().map(said).collect()
 }
 
-fn end(server: &Server, path: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let job = server.get(path);
-        if job["status"] == "success" || job["status"] == "error" {
-            return job;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{job}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 /// The report of a job that nothing befell, and the questions it asked.
 fn unbroken(runtime: &tokio::runtime::Runtime) -> (Vec<u8>, BTreeMap<String, u64>) {
     let scene = Scene::new(runtime, true);
     let server = scene.serve();
     let path = scene.begin(&server);
-    assert_eq!(end(&server, &path)["status"], "success");
+    assert_eq!(server.ended(&path)["status"], "success");
     let report = server.bytes(&format!("{path}/files/report.json"));
     assert_eq!(server.stop(), 0);
     let asked = scene.answered();
@@ -126,7 +113,7 @@ fn broken(runtime: &tokio::runtime::Runtime, idempotent: bool, kills: u64) -> Br
         server.kill();
         server = scene.serve();
     }
-    let job = end(&server, &path);
+    let job = server.ended(&path);
     assert_eq!(job["status"], "success", "{job}");
     let report = server.bytes(&format!("{path}/files/report.json"));
     assert_eq!(server.stop(), 0);
@@ -150,7 +137,7 @@ fn is_at_it(server: &Server, path: &str, round: u64) -> bool {
         if claimed.is_some_and(|claimed| claimed.elapsed() > wanted) {
             return true;
         }
-        assert!(begun.elapsed() < PATIENCE, "{job}");
+        assert!(begun.elapsed() < JOB, "{job}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::serving::Server;
+use crate::serving::{JOB, Server};
 use crate::support::{Place, histories};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 /// So often the server is killed while it works on one job.
 const KILLS: u64 = 10;
 
@@ -28,18 +27,6 @@ fn begin(server: &Server, project: &str) -> String {
     format!("{path}/{}", job["id"].as_str().expect("an id"))
 }
 
-fn end(server: &Server, path: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let job = server.get(path);
-        if job["status"] == "success" || job["status"] == "error" {
-            return job;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{job}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[test]
 fn a_job_whose_server_is_killed_ten_times_gives_the_same_bytes() {
     let place = Place::new();
@@ -48,7 +35,7 @@ fn a_job_whose_server_is_killed_ten_times_gives_the_same_bytes() {
     let project = project(&place);
     let server = Server::start(&place);
     let unbroken = begin(&server, &project);
-    assert_eq!(end(&server, &unbroken)["status"], "success");
+    assert_eq!(server.ended(&unbroken)["status"], "success");
     let expected = server.bytes(&format!("{unbroken}/files/report.json"));
     let broken = begin(&server, &project);
     let mut server = server;
@@ -64,13 +51,13 @@ fn a_job_whose_server_is_killed_ten_times_gives_the_same_bytes() {
             if job["metadata"]["attempt"].as_u64() > Some(kills) && begun.elapsed() > wanted {
                 break;
             }
-            assert!(begun.elapsed() < PATIENCE, "{job}");
+            assert!(begun.elapsed() < JOB, "{job}");
             std::thread::sleep(Duration::from_millis(5));
         }
         server.kill();
         server = Server::start(&place);
     }
-    let job = end(&server, &broken);
+    let job = server.ended(&broken);
     assert_eq!(job["status"], "success", "{job}");
     assert!(job["metadata"]["attempt"].as_u64() > Some(1), "it was begun again: {job}");
     assert!(server.bytes(&format!("{broken}/files/report.json")) == expected, "the report is another one");

@@ -13,6 +13,8 @@ use crate::support::{Place, histories, signal, wait};
 
 /// So often the server is killed under load.
 const ROUNDS: u64 = 100;
+/// No job of a test takes so long.
+pub(crate) const JOB: Duration = Duration::from_secs(180);
 
 /// A server over the store of a place, stopped when dropped.
 pub(crate) struct Server {
@@ -96,6 +98,19 @@ impl Server {
         let bytes = answer.body_mut().with_config().limit(64 << 20).read_to_vec().expect("a body");
         assert_eq!(answer.status().as_u16(), 200, "{}", String::from_utf8_lossy(&bytes));
         bytes
+    }
+
+    /// The job at this path, once it has ended.
+    pub(crate) fn ended(&self, path: &str) -> Value {
+        let begun = Instant::now();
+        loop {
+            let job = self.get(path);
+            if job["status"] == "success" || job["status"] == "error" {
+                return job;
+            }
+            assert!(begun.elapsed() < JOB, "{job}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     pub(crate) fn kill(mut self) {

@@ -177,25 +177,9 @@ pub(super) const PROJECT: &[(&str, Shape)] = &[
 
 /// The name nearest to a wrong one, if one is near.
 pub(super) fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = known.map(|name| (distance(wrong, name), name));
+    let scored = known.map(|name| (strsim::levenshtein(wrong, name), name));
     let (changes, name) = scored.min_by_key(|(changes, _)| *changes)?;
     (changes <= 1 + wrong.chars().count() / 3).then_some(name)
-}
-
-/// How many letters to insert, remove or change.
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (line, letter) in from.chars().take(64).enumerate() {
-        let mut diagonal = line;
-        row[0] = line + 1;
-        for column in 0..to.len() {
-            let change = diagonal + usize::from(letter != to[column]);
-            diagonal = row[column + 1];
-            row[column + 1] = change.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

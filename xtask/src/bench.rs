@@ -100,7 +100,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         let path = crate::root().join("docs/benchmarks.md");
         let before = fs_err::read_to_string(&path).unwrap_or_default();
         let order = BENCHES.map(|(name, _)| name);
-        fs_err::write(path, table::page(&machine, &rows, &before, &order))?;
+        fs_err::write(path, table::page(&machine, &rows, &before, &order)?)?;
     }
     Ok(())
 }

@@ -279,14 +279,17 @@ fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &Categ
         executive::write(edited);
         return;
     }
-    let renamed: Vec<(&str, &str)> = edits
+    let renamed = edits
         .iter()
-        .filter_map(|(id, edit)| Some((report.category(id)?.name.as_str(), edit.name.as_deref()?)))
-        .collect();
+        .filter_map(|(id, edit)| Some((report.category(id)?.name.as_str(), edit.name.as_deref()?)));
+    // A name that stays may have one in it that does not.
+    let others = report.taxonomy.nodes.iter().map(|node| (node.name.as_str(), node.name.as_str()));
+    let mut names: Vec<(&str, &str)> = renamed.chain(others).collect();
+    names.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
     let mut summary = std::mem::take(&mut edited.executive_summary);
-    summary.title = with_names(&summary.title, &renamed);
+    summary.title = with_names(&summary.title, &names);
     for highlight in &mut summary.highlights {
-        highlight.reason = with_names(&highlight.reason, &renamed);
+        highlight.reason = with_names(&highlight.reason, &names);
         let Some(one) = edited.assignments.iter().find(|one| one.thread == highlight.thread) else {
             continue;
         };
@@ -296,7 +299,7 @@ fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &Categ
         }
     }
     for claim in &mut summary.key_points {
-        say_again(claim, &renamed);
+        say_again(claim, &names);
     }
     edited.executive_summary = summary;
     let points = std::mem::take(&mut edited.executive_summary.key_points);
@@ -307,25 +310,28 @@ fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &Categ
     }
 }
 
-fn say_again(claim: &mut Claim, renamed: &[(&str, &str)]) {
-    claim.template = with_names(&claim.template, renamed);
+fn say_again(claim: &mut Claim, names: &[(&str, &str)]) {
+    claim.template = with_names(&claim.template, names);
     let shown: Vec<&str> = claim.values.iter().map(|value| value.shown.as_str()).collect();
     claim.text = verify::fill(&claim.template, &shown);
 }
 
-/// The longest names first, so that one inside another is not taken for it; by way of marks, so
-/// that names can be swapped.
-fn with_names(text: &str, renamed: &[(&str, &str)]) -> String {
-    let mut renamed: Vec<&(&str, &str)> = renamed.iter().filter(|(old, _)| !old.is_empty()).collect();
-    renamed.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
+/// A text with the second name of each pair for the first. The pairs come longest first, so that a
+/// name inside another is not taken for it; by way of marks, so that names can be swapped.
+fn with_names(text: &str, names: &[(&str, &str)]) -> String {
     // A brace or hash in a name must not read as a slot or reference.
     let plain = |name: &str| name.replace(['{', '}', '#', '\u{1}', '\u{2}'], " ");
-    let mark = |index: usize| format!("\u{1}{index}\u{2}");
+    // No category is called by what is in a mark.
+    let digit = |digit: char| char::from_u32(0xE000 + u32::from(digit)).unwrap_or(digit);
+    let mark = |index: usize| {
+        let digits: String = index.to_string().chars().map(digit).collect();
+        format!("\u{1}{digits}\u{2}")
+    };
     let mut text = text.to_owned();
-    for (index, (old, _)) in renamed.iter().enumerate() {
-        text = text.replace(&plain(old), &mark(index));
+    for (index, (old, _)) in names.iter().enumerate() {
+        text = verify::wording::replace_words(&text, &plain(old), &mark(index));
     }
-    for (index, (_, new)) in renamed.iter().enumerate() {
+    for (index, (_, new)) in names.iter().enumerate() {
         text = text.replace(&mark(index), &plain(new));
     }
     text

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display};
 
+use anyhow::{Result, ensure};
+
 /// What a figure should be.
 #[derive(Clone, Copy)]
 pub(super) enum Target {
@@ -97,7 +99,18 @@ fn lines(rows: &[Row]) -> Vec<String> {
 
 /// `docs/benchmarks.md`: these figures, and of the page before those of benches
 /// that did not run now. `order` names all benches.
-pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]) -> String {
+///
+/// # Errors
+/// Where figures would be kept that were measured on another machine.
+pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]) -> Result<String> {
+    let there = format!("Machine: {machine}.");
+    let other = before.lines().find(|line| line.starts_with("Machine: ") && **line != there);
+    let all_ran = order.iter().all(|bench| rows.iter().any(|row| row.bench == *bench));
+    ensure!(
+        all_ran || other.is_none(),
+        "docs/benchmarks.md has figures of another machine ({}): run all benches to store those of this one",
+        other.unwrap_or_default()
+    );
     let mut seen = BTreeSet::new();
     let commands: Vec<String> = rows
         .iter()
@@ -119,7 +132,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]
             out.extend(now.iter().cloned().chain(kept).filter(|line| line.starts_with(&start)));
         }
     }
-    format!(
+    Ok(format!(
         "# Benchmarks\n\nMade by `cargo xtask bench [NAME…] --store`; `--quick` repeats them on small inputs.\n\
          Machines differ: the ratio beside a figure compares it with another figure of the same machine.\n\
          Peak memory is the largest resident size of the process.\n\nMachine: {machine}.\n\n{figures}\n\
@@ -128,7 +141,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]
          `bfcl` (23,800 traces of two runs) are public sets without their labels. `growth` reads what `assay demo --size N`\n\
          makes. Reports are timed from file to files: decoding, storing, analysing, writing page, text and tables. `ingest` and\n\
          `query` count the client on the same machine; every acknowledged run is then asked for.\n"
-    )
+    ))
 }
 
 /// What the figures were measured on.
@@ -181,8 +194,11 @@ mod tests {
         let machine = Machine { cores: 2, processor: "some".into(), memory_gigabytes: 24 };
         let order = ["import", "query"];
         let all = [Row::new("import", "runs/s", 1.0, "import x"), Row::new("query", "ms", 2.0, "serve")];
-        let before = page(&machine, &all, "", &order);
-        let after = page(&machine, &[Row::new("query", "ms", 3.0, "serve")], &before, &order);
-        assert_eq!(after, before.replace("2.00", "3.00"));
+        let before = page(&machine, &all, "", &order).expect("a page");
+        let one = [Row::new("query", "ms", 3.0, "serve")];
+        assert_eq!(page(&machine, &one, &before, &order).expect("a page"), before.replace("2.00", "3.00"));
+        let other = Machine { cores: 64, processor: "some".into(), memory_gigabytes: 24 };
+        assert!(page(&other, &one, &before, &order).is_err(), "figures of two machines on one page");
+        assert!(page(&other, &all, &before, &order).is_ok());
     }
 }

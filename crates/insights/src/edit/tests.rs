@@ -184,8 +184,18 @@ fn sentences_of_a_model_get_the_new_names_or_go_where_they_do_not_hold() {
 #[test]
 fn swapped_names_do_not_run_into_each_other() {
     assert_eq!(
-        with_names("A beats B, AB stays", &[("A", "B"), ("B", "A"), ("AB", "C")]),
+        with_names("A beats B, AB stays", &[("AB", "C"), ("A", "B"), ("B", "A")]),
         "B beats A, C stays"
+    );
+    assert_eq!(with_names("Ten of 1, “0”", &[("1", "0"), ("0", "1")]), "Ten of 0, “1”");
+}
+
+#[test]
+fn a_new_name_is_not_put_into_other_names_and_words() {
+    let names = [("Refunds for flights", "Refunds for flights"), ("Refunds", "Money back")];
+    assert_eq!(
+        with_names("Refunds for flights, unlike Refunds, are NonRefunds", &names),
+        "Refunds for flights, unlike Money back, are NonRefunds"
     );
 }
 

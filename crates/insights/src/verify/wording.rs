@@ -209,6 +209,31 @@ fn says(text: &str, words: &[&str]) -> bool {
     words.iter().any(|word| text.match_indices(word).any(|(at, _)| is_start(at)))
 }
 
+/// A text with something else for some words, where they stand for themselves and not within
+/// other words.
+pub(crate) fn replace_words(text: &str, words: &str, with: &str) -> String {
+    if words.is_empty() {
+        return text.to_owned();
+    }
+    let joins = |a: Option<char>, b: Option<char>| {
+        a.is_some_and(char::is_alphanumeric) && b.is_some_and(char::is_alphanumeric)
+    };
+    let mut replaced = String::with_capacity(text.len());
+    let mut done = 0;
+    for (at, found) in text.match_indices(words) {
+        let end = at + found.len();
+        let goes_on = joins(text[..at].chars().next_back(), found.chars().next())
+            || joins(found.chars().next_back(), text[end..].chars().next());
+        if !goes_on {
+            replaced.push_str(&text[done..at]);
+            replaced.push_str(with);
+            done = end;
+        }
+    }
+    replaced.push_str(&text[done..]);
+    replaced
+}
+
 /// No digit stands outside of slots, references, names and attribute values.
 fn own_numbers(claim: &Claim, sentence: &Sentence) -> Result<(), String> {
     let mut rest = sentence.rest.clone();
@@ -222,7 +247,7 @@ fn own_numbers(claim: &Claim, sentence: &Sentence) -> Result<(), String> {
         words.extend(words.clone().iter().map(|word| word.trim_start_matches("metadata.").replace('_', " ")));
         words.sort_by_key(|word| std::cmp::Reverse(word.len()));
         for word in words.iter().filter(|word| !word.is_empty()) {
-            rest = rest.replace(word.as_str(), " ");
+            rest = replace_words(&rest, word, " ");
         }
     }
     for slot in 0..claim.values.len() {
@@ -452,4 +477,17 @@ fn references(report: &Report, claim: &Claim, sentence: &Sentence) -> Result<(),
 fn cited(report: &Report, rank: usize) -> Option<&Assignment> {
     let highlight = report.executive_summary.highlights.get(rank.checked_sub(1)?)?;
     report.assignments.iter().find(|one| one.thread == highlight.thread)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replace_words;
+
+    #[test]
+    fn a_value_that_is_a_digit_does_not_excuse_numbers_it_stands_in() {
+        assert_eq!(replace_words("of version 2, in 22 countries", "2", " "), "of version  , in 22 countries");
+        assert_eq!(replace_words("late, later; late", "late", "x"), "x, later; x");
+        assert_eq!(replace_words("c++ and c++11", "c++", "x"), "x and x11");
+        assert_eq!(replace_words("same", "", "x"), "same");
+    }
 }

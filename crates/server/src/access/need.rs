@@ -71,7 +71,6 @@ const OPEN: &[&str] = &[
     "/attachments/",
     "/assets/",
     "/login",
-    "/s/",
 ];
 
 /// Routes where neither method nor last word says what is done. `{}` is any one segment.
@@ -81,6 +80,7 @@ const EXCEPTIONS: &[(&str, &str, Need)] = &[
     ("POST", "/v2/public/{}/runs/query", Need::Nothing),
     // Whoever has the address of a feedback form may fill it in.
     ("GET", "/feedback/tokens/{}", Need::Nothing),
+    ("OPTIONS", "/feedback/tokens/{}", Need::Nothing),
     ("POST", "/feedback/tokens/{}", Need::Nothing),
     // Logging in is how one comes by a key; logging out checks its own token.
     ("POST", "/login", Need::Nothing),

@@ -1,5 +1,6 @@
 //! Files into a project: decodes on one thread while the store writes on another.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use anyhow::Context as _;
+use assay_server::{Admission, Config};
 use assay_store::{Appended, Batch, EmbeddedStore, Runs, block_on};
 use assay_wire::reader::Limit;
 use assay_wire::{Format, Import, Reader, Rejected};
+use chrono::Utc;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{self, Input};
+use crate::command::serve::of_file;
 use crate::progress::Bars;
 use crate::{Outcome, cancel, output, stdin};
 
@@ -26,6 +31,9 @@ pub(crate) struct Tally {
     pub(crate) appended: Appended,
     pub(crate) repaired: usize,
     pub(crate) skipped: usize,
+    /// Runs that a policy kept out, and values that one took out.
+    pub(crate) dropped: usize,
+    pub(crate) redacted: u64,
     /// The first few, in words.
     listed: Vec<String>,
 }
@@ -37,7 +45,8 @@ impl Tally {
 
     /// Whether there is more to say than that it worked.
     pub(crate) fn has_notes(&self) -> bool {
-        self.skipped > 0 || self.repaired > 0 || self.appended.conflicting_runs > 0
+        let by_policies = self.dropped > 0 || self.redacted > 0;
+        self.skipped > 0 || self.repaired > 0 || self.appended.conflicting_runs > 0 || by_policies
     }
 
     /// What happened, in sentences.
@@ -58,6 +67,12 @@ impl Tally {
             lines.push(format!(
                 "{conflicting_runs} runs were given twice with different content; one of both was kept"
             ));
+        }
+        if self.dropped > 0 {
+            lines.push(format!("{} runs were kept out by a policy", self.dropped));
+        }
+        if self.redacted > 0 {
+            lines.push(format!("{} values were redacted", self.redacted));
         }
         if self.repaired > 0 {
             lines.push(format!("{} records had damaged text and were mended", self.repaired));
@@ -80,10 +95,11 @@ impl Tally {
     }
 }
 
-/// Reads all files of an input into a project.
+/// Reads all files of an input into a project, as far as the policies of the
+/// store and of the configuration file let them in.
 ///
 /// # Errors
-/// Where a file cannot be opened, nothing of a file can be read, the store
+/// Where a policy cannot be used, a file cannot be opened, nothing of a file can be read, the store
 /// fails, or somebody pressed Ctrl-C. What was stored until then stays, unless
 /// the store is a temporary one.
 pub(crate) fn files(
@@ -95,13 +111,41 @@ pub(crate) fn files(
     let files = expand(&input.files)?;
     let total: u64 = files.iter().map(Source::size).sum();
     bars.start("importing", total, true);
+    let door = Door::open(store, input.config.as_deref())?;
     let mut import = Import::new();
     let mut tally = Tally::default();
     let read = Arc::new(AtomicU64::new(0));
     for file in files {
-        one(store, project, &file, input.format, &mut import, &mut tally, &read, bars)?;
+        one(&door, project, &file, input.format, &mut import, &mut tally, &read, bars)?;
     }
     Ok(tally)
+}
+
+/// The way into a store: past its policies.
+struct Door<'a> {
+    store: &'a EmbeddedStore,
+    admission: Admission,
+    /// Redaction works on threads of its own.
+    runtime: Runtime,
+}
+
+impl<'a> Door<'a> {
+    fn open(store: &'a EmbeddedStore, config: Option<&Path>) -> anyhow::Result<Self> {
+        let config = match config {
+            Some(file) => of_file(Some(file), BTreeMap::new())?.server,
+            None => Config::default(),
+        };
+        let admission = Admission::new(store.clone(), config.ingest, config.projects, Utc::now());
+        Ok(Self { store, admission, runtime: Builder::new_current_thread().build()? })
+    }
+
+    fn take(&self, batch: Batch, tally: &mut Tally) -> anyhow::Result<()> {
+        let admitted = self.runtime.block_on(self.admission.admit(batch, Utc::now()))?;
+        tally.dropped += admitted.dropped();
+        tally.redacted += admitted.redacted.0.values().sum::<u64>();
+        tally.appended += block_on(self.store.append(admitted.batch))?;
+        Ok(())
+    }
 }
 
 /// A file or standard input.
@@ -149,7 +193,7 @@ impl Read for Counted {
 
 #[expect(clippy::too_many_arguments, reason = "the state of one import, taken apart for the two threads")]
 fn one(
-    store: &EmbeddedStore,
+    door: &Door<'_>,
     project: &str,
     source: &Source,
     format: Option<args::Format>,
@@ -162,7 +206,7 @@ fn one(
     let input = Counted { inner: source.open()?, count: Arc::clone(count) };
     // It looks at the first bytes, which may be long in coming.
     let reader = Reader::new(input, name.clone(), format.map(wire_format));
-    go_on(store, &name)?;
+    go_on(door.store, &name)?;
     let mut reader = reader?;
     let mut understood = 0_usize;
     let mut first_refusal = None;
@@ -180,7 +224,7 @@ fn one(
         });
         for chunk in receive {
             // A reader that was interrupted says so by an error.
-            go_on(store, &name)?;
+            go_on(door.store, &name)?;
             let Some(mut decoded) = chunk? else { break };
             // The command names the project; what a record says of it does not count.
             decoded.patches.iter_mut().for_each(|patch| patch.project_name = None);
@@ -196,7 +240,7 @@ fn one(
                 feedback: decoded.feedback,
                 ..Batch::default()
             };
-            tally.appended += block_on(store.append(batch))?;
+            door.take(batch, tally)?;
             bars.set(count.load(Ordering::Relaxed));
         }
         Ok(())

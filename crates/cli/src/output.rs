@@ -23,6 +23,17 @@ pub(crate) fn note(text: &str) {
     eprintln!("{}", plain(text));
 }
 
+/// What went wrong, and why, each cause once: some errors have their cause in their own words.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if !said.iter().any(|before| before.contains(&cause)) {
+            said.push(cause);
+        }
+    }
+    said.join(": ")
+}
+
 /// Whether the error is that nobody reads our output any more.
 pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
     error

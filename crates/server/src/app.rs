@@ -13,10 +13,10 @@ use crate::access::Access;
 use crate::admission::Admission;
 use crate::body::Bodies;
 pub(crate) use crate::config::Config;
-use crate::ingest;
 use crate::insights::Desk;
 use crate::metrics::Metrics;
 use crate::workspace::Vault;
+use crate::{ingest, prices};
 
 /// The backend. Handlers call it through the traits of `assay_store` only.
 pub(crate) type Store = EmbeddedStore;
@@ -37,6 +37,7 @@ pub struct Inner {
     pub(crate) vault: Vault,
     /// What tokens cost where the price map says nothing.
     pub(crate) base_prices: Arc<PriceTable>,
+    pub(crate) prices_in_force: prices::Loaded,
     pub(crate) ingest: ingest::Doors,
     pub(crate) access: Access,
     pub(crate) admission: Admission,
@@ -52,7 +53,9 @@ impl App {
         let changing = tokio::sync::Mutex::default();
         let ingest = ingest::Doors::default();
         let metrics = Metrics::new(|registry| ingest.counters.register(registry));
-        let (access, admission) = (Access::default(), Admission::default());
+        let access = Access::default();
+        let admission =
+            Admission::new(store.clone(), config.ingest.clone(), config.projects.clone(), Utc::now());
         let insights = Desk::default();
         let bodies = Bodies::new(config.bodies_in_memory);
         Self(Arc::new(Inner {
@@ -62,6 +65,7 @@ impl App {
             changing,
             vault,
             base_prices,
+            prices_in_force: prices::Loaded::default(),
             ingest,
             access,
             admission,

@@ -8,10 +8,12 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::retention;
+use crate::{prices, retention};
 
 /// How often it is written down when keys were used.
 const SAVE_USES: Duration = Duration::from_secs(60);
+/// How often it is looked for prices that other processes changed.
+const LOAD_PRICES: Duration = Duration::from_secs(1);
 /// How often the store may do what can wait, if it has nothing else to do.
 const TIDY: Duration = Duration::from_millis(500);
 const TIDY_PORTIONS: usize = 20;
@@ -44,9 +46,12 @@ async fn work(app: App, stop: CancellationToken) {
     expire.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tidy_up = tokio::time::interval(TIDY);
     tidy_up.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut load_prices = tokio::time::interval(LOAD_PRICES);
+    load_prices.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
+            _ = load_prices.tick() => reload_prices(&app).await,
             _ = tidy_up.tick() => tidy(&app, &stop).await,
             _ = save_uses.tick() => save(&app).await,
             // Each portion is whole by itself: what is left goes next time.
@@ -57,6 +62,12 @@ async fn work(app: App, stop: CancellationToken) {
         }
     }
     save(&app).await;
+}
+
+async fn reload_prices(app: &App) {
+    if let Err(error) = prices::load(app).await {
+        tracing::warn!(%error, "the price map could not be read; the prices before it stay in force");
+    }
 }
 
 async fn sweep(app: &App) {

@@ -42,7 +42,7 @@ pub fn backup(store: &EmbeddedStore, to: &Path) -> Result<u64, BackupError> {
     }
     let parent = parent_of(to);
     // Only its owner may read it: it has the key of secrets.
-    let part = tempfile::Builder::new().prefix(".assay-backup-").tempdir_in(parent);
+    let part = private_folder().prefix(".assay-backup-").tempdir_in(parent);
     let part = part.map_err(failed("write into", parent))?;
     let mut size = block_on(store.backup(&part.path().join(STORE)))?;
     // After the store: whatever is sealed in the copy was sealed with a key that is there by now.
@@ -67,6 +67,14 @@ pub fn backup(store: &EmbeddedStore, to: &Path) -> Result<u64, BackupError> {
     Ok(size)
 }
 
+/// Makes folders that nobody else may look into.
+fn private_folder() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder
+}
+
 /// Makes a data directory out of a backup; the size of its store in bytes.
 /// Replaces neither a store nor a key that is there.
 pub fn restore(from: &Path, dir: &Path) -> Result<u64, BackupError> {
@@ -79,7 +87,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<u64, BackupError> {
             return Err(BackupError::Taken(taken));
         }
     }
-    std::fs::create_dir_all(dir).map_err(failed("create", dir))?;
+    assay_store::make_private(dir)?;
     let key = from.join(KEY_FILE);
     let has_key = key.exists();
     if has_key {

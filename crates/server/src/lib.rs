@@ -47,7 +47,7 @@ mod v2;
 mod views;
 mod workspace;
 
-pub use admission::Policy;
+pub use admission::{Admission, AdmissionError, Admitted, Policy};
 pub use app::{App, WORKSPACE};
 pub use config::{Config, Settings};
 pub use observe::log_panics;

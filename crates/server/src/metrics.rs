@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use assay_domain::Time;
 use assay_domain::job::Spend;
+use assay_redact::Counts;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
@@ -21,6 +22,7 @@ use rust_decimal::prelude::ToPrimitive as _;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::admission::Admitted;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 
@@ -172,14 +174,19 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// Runs were kept out; `rule` is one of the configuration.
-    pub(crate) fn dropped(&self, rule: &str, runs: usize) {
-        self.dropped.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(runs as u64);
+    /// Policies were applied to a batch.
+    pub(crate) fn admitted(&self, admitted: &Admitted) {
+        for (rule, runs) in &admitted.dropped {
+            self.dropped.get_or_create(&Rule { rule: rule.to_string() }).inc_by(*runs as u64);
+        }
+        self.redacted(&admitted.redacted);
     }
 
     /// Values were taken out of runs or feedback.
-    pub(crate) fn redacted(&self, rule: &str, values: u64) {
-        self.redactions.get_or_create(&Rule { rule: rule.to_owned() }).inc_by(values);
+    pub(crate) fn redacted(&self, counts: &Counts) {
+        for (rule, values) in &counts.0 {
+            self.redactions.get_or_create(&Rule { rule: rule.clone() }).inc_by(*values);
+        }
     }
 
     /// Traces were deleted because of their age.

@@ -13,6 +13,7 @@ use assay_store::{Change, Error as StoreError, Record, RecordQuery, Records as _
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use parking_lot::Mutex;
 use regex::{Regex, RegexBuilder};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -40,11 +41,19 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(change, delete))
 }
 
-/// Puts the prices of the store in force.
+/// What was last put in force: entries, and when each was changed.
+pub(crate) type Loaded = Mutex<Option<Vec<(Uuid, Time)>>>;
+
+/// Puts the prices of the store in force, if they are not: other servers of the store change them, too.
 pub(crate) async fn load(app: &App) -> Result<(), StoreError> {
     let query = RecordQuery { kind: KIND.to_owned(), is_newest_first: true, ..RecordQuery::default() };
+    let records = app.store.records(&query).await?;
+    let now: Vec<_> = records.iter().map(|record| (record.id, record.modified_at)).collect();
+    if app.prices_in_force.lock().as_ref() == Some(&now) {
+        return Ok(());
+    }
     let mut prices = Vec::new();
-    for record in app.store.records(&query).await? {
+    for record in records {
         match entry(&record).and_then(|entry| entry.price()) {
             Ok(price) => prices.push(price),
             Err(error) => {
@@ -54,6 +63,7 @@ pub(crate) async fn load(app: &App) -> Result<(), StoreError> {
     }
     let beneath = Some(Arc::clone(&app.base_prices));
     app.store.set_prices(PriceTable { prices, beneath })?;
+    *app.prices_in_force.lock() = Some(now);
     Ok(())
 }
 

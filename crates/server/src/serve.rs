@@ -79,6 +79,12 @@ impl Bound {
         self.grpc.as_ref()?.local_addr().ok()
     }
 
+    /// Whether requests need a key now.
+    pub async fn asks_for_keys(&self) -> Result<bool, ServeError> {
+        self.app.access.keys.load(&self.app.store).await?;
+        Ok(access::asks_with(&self.app))
+    }
+
     /// The configuration in force.
     #[must_use]
     pub fn config(&self) -> &Config {

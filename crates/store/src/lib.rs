@@ -28,7 +28,7 @@ use assay_domain::{
 };
 use uuid::Uuid;
 
-pub use embedded::{EmbeddedStore, Finding, Level, doctor};
+pub use embedded::{EmbeddedStore, Finding, Level, doctor, make_private};
 pub use error::Error;
 pub use filter::{Condition, Filter, FilterError, Plain};
 pub use model::{

@@ -23,7 +23,7 @@ pub(crate) fn run(args: args::Demo) -> anyhow::Result<Outcome> {
     let corpus = generate(&Options { seed: args.seed, threads: args.size, ..Options::default() });
     let written = write_corpus(&corpus, &args.out)?;
     let store = data::open_temporary(None)?;
-    let input = Input { files: written, format: None, prices: None };
+    let input = Input { files: written, format: None, prices: None, config: None };
     let tally = ingest::files(&store, PROJECT, &input, &bars)?;
     let project = data::project(&store, PROJECT)?;
     let usage = report::analyse(&store, &project, &ReportConfig::usage_patterns(), None, true, &bars)?;

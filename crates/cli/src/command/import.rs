@@ -20,6 +20,8 @@ pub(crate) fn run(args: Import) -> anyhow::Result<Outcome> {
             "conflicting_runs": tally.appended.conflicting_runs,
             "new_feedback": tally.appended.new_feedback,
             "repaired_records": tally.repaired,
+            "dropped_runs": tally.dropped,
+            "redacted_values": tally.redacted,
             "skipped_records": tally.skipped,
         }))?;
     } else {

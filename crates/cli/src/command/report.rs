@@ -86,7 +86,13 @@ pub(crate) fn analyse(
     if let Some(desk) = desk {
         output::note(&format!("models cost ${} this time", desk.spent().round_dp(4)));
     }
-    Ok(made?)
+    let made = made?;
+    anyhow::ensure!(
+        !(made.assignments.is_empty() && made.made.skipped.is_empty()),
+        "no thread of project {:?} matches: widen the time range or the filter",
+        project.name
+    );
+    Ok(made)
 }
 
 pub(crate) fn context<'a>(

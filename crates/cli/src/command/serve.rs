@@ -39,7 +39,7 @@ pub(crate) fn run(args: Serve) -> anyhow::Result<Outcome> {
         }
         // Before anybody hears of the server: whoever asks it to end then is heard.
         let signals = Signals::watch()?;
-        announce(server.address()?)?;
+        announce(server.address()?, server.asks_for_keys().await?)?;
         server.run(stopped(signals)).await;
         anyhow::Ok(())
     });
@@ -93,7 +93,7 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
 }
 
 /// Settings of a file, with the environment and these flags before it.
-pub(super) fn of_file(
+pub(crate) fn of_file(
     file: Option<&Path>,
     flags: BTreeMap<&'static str, String>,
 ) -> anyhow::Result<Settings> {
@@ -122,11 +122,15 @@ fn check(settings: &Settings) -> anyhow::Result<Outcome> {
 }
 
 /// One line when ready, and how to point a client here.
-fn announce(address: SocketAddr) -> anyhow::Result<()> {
+fn announce(address: SocketAddr, asks_for_keys: bool) -> anyhow::Result<()> {
     output::print(&format!("listening on http://{address}"))?;
+    let (key, header) = match asks_for_keys {
+        true => ("KEY", " OTEL_EXPORTER_OTLP_HEADERS=x-api-key=KEY (`assay key create` makes one)"),
+        false => ("any", ""),
+    };
     output::note(&format!(
-        "LangSmith SDKs: LANGSMITH_TRACING=true LANGSMITH_ENDPOINT=http://{address}/api/v1 LANGSMITH_API_KEY=any\n\
-         OpenTelemetry:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{address}/otel"
+        "LangSmith SDKs: LANGSMITH_TRACING=true LANGSMITH_ENDPOINT=http://{address}/api/v1 LANGSMITH_API_KEY={key}\n\
+         OpenTelemetry:  OTEL_EXPORTER_OTLP_ENDPOINT=http://{address}/otel{header}"
     ));
     Ok(())
 }

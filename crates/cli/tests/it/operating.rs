@@ -243,3 +243,45 @@ fn a_client_that_never_ends_does_not_keep_a_server_from_ending() {
     assert_eq!(wait(process, "serve").code, Some(0));
     assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
 }
+
+#[test]
+fn files_pass_the_policies_of_the_store_and_of_the_configuration_file() {
+    let place = Place::new();
+    let chat = |user: &str, asked: &str| {
+        json!({ "messages": [{ "role": "user", "content": asked }, { "role": "assistant", "content": "Done." }],
+            "metadata": { "tier": user } })
+        .to_string()
+    };
+    let lines = [
+        chat("paid", "Write to ada@example.com, please"),
+        chat("free", "What is the weather?"),
+        chat("paid", "Order AB-123456 is late"),
+    ];
+    place.write("chats.jsonl", lines.join("\n"));
+    let server = Server::start(&place);
+    let rules = json!([{ "name": "paying only", "action": "drop",
+        "filter": "and(eq(metadata_key, \"tier\"), eq(metadata_value, \"free\"))" }]);
+    let policy = json!({ "redact": { "detectors": ["email"] }, "rules": rules });
+    let request = server.agent.put(format!("{}/ingest-policies/*", server.url));
+    let answer = request.header("content-type", "application/json").send(policy.to_string().as_bytes());
+    assert_eq!(answer.expect("an answer").status().as_u16(), 200);
+    assert_eq!(server.stop(), 0);
+
+    place.write(
+        "assay.toml",
+        "[projects.chats.redact]\npatterns = [{ name = \"order\", regex = \"AB-[0-9]{6}\" }]\n",
+    );
+    let told = place.assay("import chats.jsonl --project chats --config assay.toml --json").ok().json();
+    assert_eq!((&told["dropped_runs"], &told["redacted_values"]), (&json!(1), &json!(2)), "{told}");
+    let listed = place.assay("runs list --project chats --json").ok().json();
+    let threads =
+        listed.as_array().expect("a list").iter().map(|run| run["thread_id"].as_str().expect("an id"));
+    let shown: String =
+        threads.map(|thread| place.assay(&format!("thread show {thread}")).ok().out()).collect();
+    assert!(shown.contains("[EMAIL]") && shown.contains("[ORDER]"), "{shown}");
+    assert!(!["ada@", "AB-1", "weather"].iter().any(|word| shown.contains(word)), "{shown}");
+
+    place.write("wrong.toml", "[ingest]\nsample_rat = 0.5\n");
+    let refused = place.assay("import chats.jsonl --project chats --config wrong.toml");
+    refused.fails_with(&["sample_rat", "sample_rate"]);
+}

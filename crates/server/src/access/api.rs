@@ -74,7 +74,7 @@ async fn create(State(app): State<App>, Body(wanted): Body<Create>) -> ApiResult
     }
     let new = NewKey { description: wanted.description, role, expires_at: wanted.expires_at };
     let (key, text) = app.access.keys.create(&app.store, new, now).await?;
-    let made = Object(key.id);
+    let made = Object::made(key.id);
     let mut response = Json(Shown { key: Some(text), ..shown(&app, key) }).into_response();
     response.extensions_mut().insert(made);
     Ok(response)

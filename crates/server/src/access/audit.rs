@@ -57,9 +57,15 @@ impl Actor {
     }
 }
 
-/// What a handler made, for the entry: an answer may carry it as an extension.
+/// What a handler made or did, for the entry: an answer may carry it as an extension.
 #[derive(Clone, Debug)]
-pub(crate) struct Object(pub(crate) Uuid);
+pub(crate) struct Object(pub(crate) Map<String, Value>);
+
+impl Object {
+    pub(crate) fn made(id: Uuid) -> Self {
+        Self(Map::from_iter([("id".to_owned(), id.to_string().into())]))
+    }
+}
 
 /// The change that writes an entry down, for those who change something else with it.
 pub fn change(entry: &Entry) -> Result<Change, Error> {

@@ -60,7 +60,12 @@ pub(crate) struct Caller {
 /// Whether requests need a key now.
 pub(crate) async fn asks_for_keys(app: &App) -> ApiResult<bool> {
     app.access.keys.load(&app.store).await?;
-    Ok(!(app.config.allow_anonymous || app.access.keys.is_empty() && is_private(&app.config)))
+    Ok(asks_with(app))
+}
+
+/// The same, as far as keys are known.
+pub(crate) fn asks_with(app: &App) -> bool {
+    !(app.config.allow_anonymous || app.access.keys.is_empty() && is_private(&app.config))
 }
 
 /// Whether only programs of this machine reach the server.
@@ -201,9 +206,7 @@ fn object(params: Option<RawPathParams>) -> Map<String, Value> {
 }
 
 fn with(mut object: Map<String, Value>, made: Option<audit::Object>) -> Map<String, Value> {
-    if let Some(made) = made {
-        object.insert("id".to_owned(), made.0.to_string().into());
-    }
+    object.extend(made.into_iter().flat_map(|made| made.0));
     object
 }
 

@@ -9,7 +9,6 @@ use utoipa_axum::routes;
 
 use super::Admission;
 use super::policy::Policy;
-use super::standing::ALL;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
@@ -19,28 +18,21 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 fn shown(app: &App, project: &str, policy: &Policy) -> Value {
-    let source = if is_in_file(app, project) { "file" } else { "api" };
+    let source = if app.admission.is_in_file(project) { "file" } else { "api" };
     json!({ "project": project, "source": source, "policy": policy })
-}
-
-fn is_in_file(app: &App, project: &str) -> bool {
-    match project {
-        ALL => app.config.ingest != Policy::default(),
-        name => app.config.projects.contains_key(name),
-    }
 }
 
 impl Admission {
     /// Every policy as it was written, with its project and whether the configuration file has it.
-    pub(crate) async fn written(&self, app: &App) -> ApiResult<Vec<(String, Policy, bool)>> {
-        let policies = self.policies(app).await?;
+    pub(crate) async fn written(&self) -> ApiResult<Vec<(String, Policy, bool)>> {
+        let policies = self.policies().await?;
         let all = policies.written.iter();
-        Ok(all.map(|(project, policy)| (project.clone(), policy.clone(), is_in_file(app, project))).collect())
+        Ok(all.map(|(project, policy)| (project.clone(), policy.clone(), self.is_in_file(project))).collect())
     }
 }
 
 fn check_source(app: &App, project: &str) -> ApiResult<()> {
-    if is_in_file(app, project) {
+    if app.admission.is_in_file(project) {
         return Err(ApiError::conflict(
             "this policy is in the configuration file; change it there and restart",
         ));
@@ -51,7 +43,7 @@ fn check_source(app: &App, project: &str) -> ApiResult<()> {
 /// All policies: sampling, rules and redaction, by project name; `*` is for all projects.
 #[utoipa::path(get, path = "/ingest-policies", tag = "settings", responses((status = 200, description = "policies with project and source (`file` or `api`)")))]
 async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
-    let policies = app.admission.policies(&app).await?;
+    let policies = app.admission.policies().await?;
     Ok(Json(policies.written.iter().map(|(project, policy)| shown(&app, project, policy)).collect()))
 }
 
@@ -61,7 +53,7 @@ async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
     responses((status = 200, description = "the policy"), (status = 404, description = "the project has none of its own"))
 )]
 async fn read(State(app): State<App>, Path(project): Path<String>) -> ApiResult<Json<Value>> {
-    let policies = app.admission.policies(&app).await?;
+    let policies = app.admission.policies().await?;
     let policy = policies.written.get(&project).ok_or_else(|| ApiError::not_found("policy"))?;
     Ok(Json(shown(&app, &project, policy)))
 }
@@ -83,8 +75,9 @@ async fn put(
     }
     policy.check().map_err(|why| ApiError::invalid(&["body"], why))?;
     // Together with those of all projects it must make sense, too.
-    app.admission.try_with(&app, &project, &policy).await?;
-    app.admission.change(&app, &project, Some(&policy)).await?;
+    let together = app.admission.try_with(&project, &policy).await?;
+    together.map_err(|why| ApiError::invalid(&["body"], why))?;
+    app.admission.change(&project, Some(&policy), app.now()).await?;
     Ok(Json(shown(&app, &project, &policy)))
 }
 
@@ -95,10 +88,10 @@ async fn put(
 )]
 async fn delete(State(app): State<App>, Path(project): Path<String>) -> ApiResult<StatusCode> {
     check_source(&app, &project)?;
-    let policies = app.admission.policies(&app).await?;
+    let policies = app.admission.policies().await?;
     if !policies.written.contains_key(&project) {
         return Err(ApiError::not_found("policy"));
     }
-    app.admission.change(&app, &project, None).await?;
+    app.admission.change(&project, None, app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

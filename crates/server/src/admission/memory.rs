@@ -2,7 +2,8 @@
 //! what was said of the first holds for the rest.
 //!
 //! Bounded: the oldest decisions are forgotten. An update that comes so late
-//! is taken, as if its run had been kept.
+//! is taken, as if its run had been kept. What was dropped is also written
+//! down (`drops`), so that a server that was restarted goes on dropping it.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -31,6 +32,8 @@ impl Verdict {
 pub(super) struct Memory {
     verdicts: HashMap<Uuid, Verdict>,
     order: VecDeque<Uuid>,
+    /// Dropped since this was last taken.
+    news: Vec<(Uuid, Arc<str>)>,
 }
 
 impl Memory {
@@ -38,7 +41,26 @@ impl Memory {
         self.verdicts.get(&id)
     }
 
+    /// What was dropped and is not written down yet.
+    pub(super) fn take_news(&mut self) -> Vec<(Uuid, Arc<str>)> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// What was dropped before this process began.
+    pub(super) fn recall(&mut self, id: Uuid, rule: &str) {
+        self.keep(id, Verdict::Dropped(rule.into()));
+    }
+
     pub(super) fn remember(&mut self, id: Uuid, verdict: Verdict) {
+        if let Verdict::Dropped(rule) = &verdict
+            && self.verdicts.get(&id) != Some(&verdict)
+        {
+            self.news.push((id, Arc::clone(rule)));
+        }
+        self.keep(id, verdict);
+    }
+
+    fn keep(&mut self, id: Uuid, verdict: Verdict) {
         if self.verdicts.insert(id, verdict).is_none() {
             self.order.push_back(id);
         }

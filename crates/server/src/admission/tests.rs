@@ -5,7 +5,7 @@ use assay_store::{Catalog as _, Runs as _};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::app::Config;
+use crate::app::{App, Config};
 use crate::testing::Server;
 
 fn id(name: &str) -> RunId {
@@ -217,4 +217,34 @@ async fn policies_can_be_read_changed_and_removed() {
     send(&server, vec![new("a", "p", None)], vec![]).await;
     assert!(run(&server, "a").await.is_some());
     assert!(server.app.store.project("p").await.expect("an answer").is_some());
+}
+
+#[tokio::test]
+async fn what_was_dropped_stays_out_after_a_restart() {
+    let server = Server::new();
+    let rule = json!({ "name": "pings", "filter": "eq(name, \"ping\")", "action": "drop" });
+    policy(&server, "*", json!({ "rules": [rule] })).await;
+    send(&server, vec![new("ping", "p", None)], vec![]).await;
+    let again = Server::over(server.app.store.clone(), Config::default());
+    let answer =
+        send(&again, vec![new("child", "p", Some("ping"))], vec![end("ping", "ping", json!({}))]).await;
+    assert!(run(&again, "ping").await.is_none() && run(&again, "child").await.is_none(), "{answer}");
+}
+
+#[tokio::test]
+async fn a_policy_that_another_server_of_the_store_was_given_holds_within_a_second() {
+    let server = Server::new();
+    let other = App::new(server.app.store.clone(), Config::default());
+    let asked = Batch { patches: Vec::new(), ..Batch::default() };
+    other.admission.admit(asked, other.now()).await.expect("open");
+    policy(&server, "*", json!({ "redact": { "detectors": ["email"] } })).await;
+    let begun = std::time::Instant::now();
+    loop {
+        let policies = other.admission.policies().await.expect("policies");
+        if !policies.is_open() {
+            return;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "the policy was never heard of");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

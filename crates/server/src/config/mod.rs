@@ -234,7 +234,10 @@ impl Reader<'_> {
 
     fn config(&self) -> Result<Config, ConfigError> {
         let address = |text: &str| {
-            text.parse::<SocketAddr>().map_err(|_| "write an address such as 127.0.0.1:1984".to_owned())
+            // The one name that means the same everywhere.
+            let number = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+            let parsed = number.as_deref().unwrap_or(text).parse::<SocketAddr>();
+            parsed.map_err(|_| "write an address such as 127.0.0.1:1984".to_owned())
         };
         let always = |text: &str| value::span(text)?.ok_or_else(|| "it cannot be off".to_owned());
         let number = |text: &str| text.parse::<usize>().map_err(|_| "write a number".to_owned());

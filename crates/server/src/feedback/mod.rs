@@ -22,7 +22,6 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use self::configs::FeedbackConfig;
-use crate::admission;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{self, Body, stated};
@@ -153,7 +152,7 @@ fn decode(record: Value) -> ApiResult<Feedback> {
 }
 
 async fn keep(app: &App, mut feedback: Feedback) -> ApiResult<Json<Value>> {
-    admission::redact_feedback(app, &mut feedback).await?;
+    app.metrics.redacted(&app.admission.redact_feedback(&mut feedback).await?);
     let answer = shape::json(&feedback);
     app.store.append(Batch { feedback: vec![feedback], ..Batch::default() }).await?;
     Ok(Json(answer))

@@ -156,6 +156,32 @@ async fn a_token_lets_somebody_without_a_key_speak() {
 }
 
 #[tokio::test]
+async fn a_page_elsewhere_may_give_feedback_with_a_token() {
+    let server = Server::new();
+    let body = json!({"run_id": RUN, "feedback_key": "thumb"});
+    let token = server.post("/feedback/tokens", body).await.ok();
+    let path = format!("/feedback/tokens/{}", token["id"].as_str().expect("an id"));
+    let asked = |method: &str, body: &str| {
+        http::Request::builder()
+            .method(method)
+            .uri(&path)
+            .header("origin", "https://shop.example")
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", "content-type")
+            .header("content-type", "application/json")
+            .body(body.to_owned().into())
+            .expect("a request")
+    };
+    for (method, body) in [("OPTIONS", ""), ("POST", r#"{"score": 1}"#)] {
+        let answer = server.send(asked(method, body)).await;
+        assert_eq!(answer.status, 200, "{method}");
+        assert_eq!(answer.headers["access-control-allow-origin"], "*", "{method}");
+    }
+    let elsewhere = server.get(&format!("/feedback?run={RUN}")).await;
+    assert!(!elsewhere.headers.contains_key("access-control-allow-origin"));
+}
+
+#[tokio::test]
 async fn an_expired_or_unknown_token_is_worth_nothing() {
     let server = Server::new();
     let body = json!({"run_id": RUN, "feedback_key": "k", "expires_at": "2020-01-01T00:00:00Z"});

@@ -9,9 +9,10 @@ use assay_store::{Change, Record, RecordQuery, Records as _};
 use axum::Json;
 use axum::extract::{Path, State};
 use chrono::TimeDelta;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tower_http::cors::{Any, CorsLayer};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,7 +32,13 @@ const LIFETIME: TimeDelta = TimeDelta::hours(3);
 const MAX_TOKENS: usize = 1000;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create, list)).routes(routes!(give, give_by_link))
+    // The page with the thumbs is somewhere else; the token is all the right there is.
+    let anywhere = CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST])
+        .allow_headers([header::CONTENT_TYPE]);
+    let giving = OpenApiRouter::new().routes(routes!(give, give_by_link)).layer(anywhere);
+    OpenApiRouter::new().routes(routes!(create, list)).merge(giving)
 }
 
 /// What is asked for. An `id` of the client's is not used: it might be known to others.

@@ -8,12 +8,12 @@ use assay_store::{Appended, Batch, Catalog as _, Runs as _};
 use assay_wire::{Decoded, Rejected};
 
 use super::{Door, derive};
-use crate::admission::{self, Admitted};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 
-/// So long may the store take. Clients repeat what they were not answered.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// So long may the store take: less than clients wait for an answer (LangSmith's 10 s), so that they
+/// hear when to come again.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Where something came from and where it is to go.
 #[derive(Clone, Copy, Debug)]
@@ -54,9 +54,11 @@ pub(crate) async fn accept(app: &App, arrival: Arrival<'_>, mut decoded: Decoded
         return Ok(accepted);
     }
     let batch = Batch { project: arrival.project.to_owned(), patches, feedback, blobs };
-    let Admitted { batch, dropped } = admission::admit(app, batch).await?;
-    accepted.dropped = dropped;
-    accepted.runs = accepted.runs.saturating_sub(dropped);
+    let admitted = app.admission.admit(batch, app.now()).await?;
+    app.metrics.admitted(&admitted);
+    accepted.dropped = admitted.dropped();
+    let batch = admitted.batch;
+    accepted.runs = accepted.runs.saturating_sub(accepted.dropped);
     if batch.patches.is_empty() && batch.feedback.is_empty() {
         return Ok(accepted);
     }

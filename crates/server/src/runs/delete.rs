@@ -2,14 +2,15 @@
 
 use assay_domain::{ProjectId, TraceId};
 use assay_store::{Deleted, Filter, RunQuery, Runs as _};
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::access::audit;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
@@ -17,6 +18,8 @@ use crate::{derived, fields, filters, projects};
 
 /// So many runs are looked at, and so many traces deleted, at once.
 const PORTION: usize = 1000;
+/// So many of the traces that were asked for are named in the audit log.
+const NAMED: usize = 20;
 
 /// Which traces to delete: by id, or all in which a run carries this metadata.
 #[derive(Default, Deserialize, ToSchema)]
@@ -29,10 +32,30 @@ pub(super) struct DeleteBody {
     metadata: Option<Map<String, Value>>,
 }
 
+impl DeleteBody {
+    /// For the audit log: what was asked for, without values of metadata.
+    fn shown(&self) -> Map<String, Value> {
+        let ids: Vec<String> = self.trace_ids.iter().take(NAMED).map(Uuid::to_string).collect();
+        let keys: Vec<&String> = self.metadata.iter().flat_map(Map::keys).take(NAMED).collect();
+        let mut shown = Map::new();
+        shown.extend(self.session_id.map(|id| ("session_id".to_owned(), id.to_string().into())));
+        for (name, what) in [("trace_ids", json!(ids)), ("metadata_keys", json!(keys))] {
+            if what != json!([]) {
+                shown.insert(name.to_owned(), what);
+            }
+        }
+        shown
+    }
+}
+
 /// Deletes traces with everything that hangs on them.
 #[utoipa::path(post, path = "/runs/delete", tag = "runs", request_body = DeleteBody,
     responses((status = 200, description = "how much is gone"), (status = 404, description = "there is no such project")))]
-pub(super) async fn delete(State(app): State<App>, Body(body): Body<DeleteBody>) -> ApiResult<Json<Value>> {
+pub(super) async fn delete(
+    State(app): State<App>,
+    Body(body): Body<DeleteBody>,
+) -> ApiResult<(Extension<audit::Object>, Json<Value>)> {
+    let mut audited = body.shown();
     let metadata = body.metadata.filter(|metadata| !metadata.is_empty());
     if body.trace_ids.is_empty() && metadata.is_none() {
         return Err(ApiError::invalid(&["body"], "say which traces: trace_ids or metadata"));
@@ -46,13 +69,17 @@ pub(super) async fn delete(State(app): State<App>, Body(body): Body<DeleteBody>)
     if let Some(metadata) = metadata {
         add(&mut gone, delete_matching(&app, projects, &filter(&metadata)?).await?);
     }
-    Ok(Json(answer(gone)))
+    audited.extend([("traces".to_owned(), gone.traces.into()), ("runs".to_owned(), gone.runs.into())]);
+    Ok((Extension(audit::Object(audited)), Json(answer(gone))))
 }
 
 /// Deletes traces of one project by id.
 #[utoipa::path(post, path = "/runs/delete/traces", tag = "runs", request_body = DeleteBody,
     responses((status = 200, description = "how much is gone"), (status = 404, description = "there is no such project")))]
-pub(super) async fn delete_traces(app: State<App>, Body(body): Body<DeleteBody>) -> ApiResult<Json<Value>> {
+pub(super) async fn delete_traces(
+    app: State<App>,
+    Body(body): Body<DeleteBody>,
+) -> ApiResult<(Extension<audit::Object>, Json<Value>)> {
     if body.session_id.is_none() {
         return Err(ApiError::invalid(&["body", "session_id"], "which project?"));
     }

@@ -37,7 +37,7 @@ pub(crate) fn restore(from: &Path, dir: &Path) -> Result<u64, Error> {
     if !from.is_file() {
         return Err(Error::NotFound(format!("backup {from:?}")));
     }
-    fs_err::create_dir_all(dir).map_err(|source| super::io("create", dir, source))?;
+    super::make_private(dir)?;
     let part = beside(&to);
     let restored = fs_err::copy(from, &part)
         .map_err(|source| super::io("write", dir, source))

@@ -115,6 +115,15 @@ impl Prices {
     }
 }
 
+/// Makes a directory, if it is not there, that nobody else may look into: traces hold what people said.
+pub fn make_private(dir: &Path) -> Result<(), Error> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|source| io("create", dir, source))
+}
+
 impl EmbeddedStore {
     /// Opens the store in a directory, creating both if need be, for reading
     /// and writing. Other processes may do so at the same time: their
@@ -123,7 +132,7 @@ impl EmbeddedStore {
     /// [`Error::Newer`] if a newer version has made it.
     pub fn open(dir: impl AsRef<Path>, prices: PriceTable) -> Result<Self, Error> {
         let dir = dir.as_ref();
-        fs_err::create_dir_all(dir).map_err(|source| io("create", dir, source))?;
+        make_private(dir)?;
         Self::start(dir, Access::Durable, prices, None, Limits::default())
     }
 

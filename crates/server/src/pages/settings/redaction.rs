@@ -19,7 +19,7 @@ use crate::extract::Body;
 const LONGEST: usize = 100_000;
 
 pub(super) async fn show(visit: Visit) -> ApiResult<Response> {
-    let written = visit.app.admission.written(&visit.app).await?;
+    let written = visit.app.admission.written().await?;
     Ok(page(&RedactionPage {
         shell: shell(&visit, Section::Redaction),
         may_change: may_manage(&visit),

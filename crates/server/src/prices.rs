@@ -280,6 +280,7 @@ fn shape(record: &Record) -> ApiResult<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::Config;
     use crate::testing::Server;
 
     const PATH: &str = "/model-price-map";
@@ -367,8 +368,9 @@ mod tests {
         let server = Server::new();
         server.post(PATH, price("^m$", json!("1"))).await.ok();
         server.app.store.set_prices(PriceTable::default()).expect("set");
-        load(&server.app).await.expect("loaded");
-        assert_eq!(cost(&server, 1, json!({"ls_model_name": "m"})).await, json!("20"));
+        let again = Server::over(server.app.store.clone(), Config::default());
+        load(&again.app).await.expect("loaded");
+        assert_eq!(cost(&again, 1, json!({"ls_model_name": "m"})).await, json!("20"));
     }
 
     #[tokio::test]

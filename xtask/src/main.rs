@@ -1,7 +1,9 @@
-//! The project's own automation: `cargo xtask test|clients|schemathesis|model|quality|bench|load`.
+//! The project's own automation: `cargo xtask test|clients|browser|schemathesis|model|quality|bench|load`.
 
 mod bench;
+mod browser;
 mod clients;
+mod install;
 mod load;
 mod process;
 mod quality;
@@ -26,14 +28,16 @@ fn main() -> anyhow::Result<()> {
     match command {
         "test" => test::run(rest),
         "clients" => clients::run(rest),
+        "browser" => browser::run(rest),
         "schemathesis" => schemathesis::run(rest),
         "model" => process::example("assay-llm", "derive", rest),
         "quality" => quality::run(rest),
         "bench" => bench::run(rest),
         "load" => load::run(rest),
         _ => anyhow::bail!(
-            "usage: cargo xtask test       all tests: the workspace's own, then real clients\n\
+            "usage: cargo xtask test       all tests: the workspace's own, then real clients, then the pages in a browser\n\
              \x20      cargo xtask clients    real clients against the server [SUITE…] [--assay FILE]\n\
+             \x20      cargo xtask browser    the pages in a real Chromium [SUITE…] [--assay FILE]\n\
              \x20      cargo xtask schemathesis  requests made from the OpenAPI document [--examples COUNT] [--assay FILE]\n\
              \x20      cargo xtask model      derive the bundled embedder\n\
              \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability] [--assay FILE]\n\

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: everything the README promises to hold.
 //!
 //! First the tests of the workspace, then real clients against the real
-//! server; the second half needs Python, Node and their package registries.
+//! server, then the pages in a real browser; what follows the first part needs
+//! Python, Node, Chromium and the package registries.
 
 use std::process::Command;
 
@@ -10,7 +11,7 @@ use anyhow::{Result, ensure};
 pub(crate) fn run(args: &[String]) -> Result<()> {
     ensure!(
         args.is_empty(),
-        "`cargo xtask test` takes no arguments; see `cargo xtask clients` for one suite"
+        "`cargo xtask test` takes no arguments; see `cargo xtask clients` and `cargo xtask browser` for one suite"
     );
     let status = Command::new(crate::process::cargo())
         .args(["test", "--workspace", "--locked"])
@@ -19,5 +20,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     ensure!(status.success(), "the tests of the workspace failed");
     // The tests have just built it; asking for it alone would build it with other features.
     let binary = crate::process::target().join("debug/assay");
-    crate::clients::run(&["--assay".to_owned(), binary.display().to_string()])
+    let built = ["--assay".to_owned(), binary.display().to_string()];
+    crate::clients::run(&built)?;
+    crate::browser::run(&built)
 }

@@ -106,7 +106,7 @@ pub trait Runs: Send + Sync {
     fn threads(&self, query: &ThreadQuery)
     -> impl Future<Output = Result<Vec<ThreadOverview>, Error>> + Send;
 
-    /// One page of threads without payloads, those active last first.
+    /// One page of threads without payloads, by when they were active last.
     fn thread_page(&self, query: &ThreadPage) -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
 
     /// How many threads the query selects; limit and cursor do not matter.

@@ -25,7 +25,7 @@ function showView(address, { before, isMove }) {
     if (before !== null && parseAddress(before).view !== "thread") cameFrom = before || "#overview";
     showThread(shownThread);
   } else if (section.id === "map") {
-    showMap();
+    showMap(address.query);
   } else if (section.classList.contains("category")) {
     mountCategoryList(section.querySelector(".list-mount"), report.categories[section.dataset.category], location.hash);
   }

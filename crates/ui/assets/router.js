@@ -1,5 +1,5 @@
 // One address per view, kept after the `#`: back, reload and copied links work.
-// `#overview`, `#threads?q=…`, `#map`, `#method`, `#category/ID`, `#thread/ID`.
+// `#overview`, `#threads?q=…`, `#map?area=…`, `#method`, `#category/ID`, `#thread/ID`.
 
 const DEFAULT_VIEW = "overview";
 const scrolls = new Map();

@@ -85,6 +85,12 @@ function drawRows(mount, list, options, atLeast) {
   mount.assayDrawn = () => drawn;
 }
 
+/** A list that was chosen elsewhere: j and k walk through it when one of it is open. */
+export function mountChosenList(mount, list, { address, atLeast }) {
+  lastList = { threads: list, address };
+  drawRows(mount, list, { showCategory: true }, atLeast);
+}
+
 function noThreads(filtered, clear) {
   return h("div", { class: "empty" },
     h("h3", {}, filtered ? "No thread matches" : "No threads here"),

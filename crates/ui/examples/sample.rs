@@ -1,5 +1,5 @@
 //! Writes the test suite's synthetic report as a page to standard output, or in another form:
-//! `cargo run -p assay-ui --example sample [html|hostile|wide|large|empty|terminal|markdown|json|csv|jsonl|schema]`
+//! `cargo run -p assay-ui --example sample [html|hostile|wide|large|crowd|empty|terminal|markdown|json|csv|jsonl|schema]`
 
 use std::io::{self, Write};
 
@@ -25,6 +25,11 @@ fn main() -> io::Result<()> {
         }
         "wide" => page(&fixture::wide_report(1_000), &mut out)?,
         "large" => page(&fixture::report_of(5_000), &mut out)?,
+        "crowd" => {
+            // As many as a server's page has; without conversations, which are not what counts here.
+            let options = HtmlOptions { threads: 20_000, ..HtmlOptions::default() };
+            assay_ui::html_with(&fixture::report_of(20_000), &|_: &_| Ok(None), &options, &mut out)?;
+        }
         "empty" => page(&fixture::report_of(0), &mut out)?,
         "terminal" => {
             let width = std::env::args().nth(2).and_then(|width| width.parse().ok()).unwrap_or(100);

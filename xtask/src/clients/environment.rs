@@ -8,8 +8,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
-use sha2::{Digest as _, Sha256};
+use anyhow::{Context as _, Result};
+
+use crate::install::{copy, finish, installed, link};
 
 pub(crate) struct Environment {
     /// `target/clients`
@@ -119,65 +120,4 @@ fn sdist(home: &Path, source: &Path, python: &Path) -> Result<PathBuf> {
     let mut files = fs_err::read_dir(&folder)?.filter_map(|entry| Some(entry.ok()?.path()));
     let is_archive = |path: &PathBuf| path.to_string_lossy().ends_with(".tar.gz");
     files.find(is_archive).with_context(|| format!("no archive in {}", folder.display()))
-}
-
-/// `HOME/KIND-HASH`, installed if it is not there whole. What other lists had installed goes.
-fn installed(
-    home: &Path,
-    kind: &str,
-    lists: &[&[u8]],
-    install: impl FnOnce(&Path) -> Result<()>,
-) -> Result<PathBuf> {
-    let mut hash = Sha256::new();
-    for list in lists {
-        hash.update(list.len().to_le_bytes());
-        hash.update(list);
-    }
-    let hash: String = hash.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let folder = home.join(format!("{kind}-{hash}"));
-    if folder.join("complete").exists() {
-        return Ok(folder);
-    }
-    for entry in fs_err::read_dir(home)? {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with(&format!("{kind}-")) {
-            fs_err::remove_dir_all(path)?;
-        }
-    }
-    eprintln!("installing {kind} packages …");
-    install(&folder)?;
-    fs_err::write(folder.join("complete"), "")?;
-    Ok(folder)
-}
-
-fn finish(mut command: Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} failed: {told}");
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs_err::create_dir_all(to)?;
-    for entry in fs_err::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs_err::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn link(target: &Path, name: &Path) -> Result<()> {
-    Ok(fs_err::os::unix::fs::symlink(target, name)?)
-}
-
-#[cfg(not(unix))]
-fn link(_: &Path, _: &Path) -> Result<()> {
-    anyhow::bail!("the client suites run on Unix")
 }

@@ -1,17 +1,24 @@
 //! What the lists of threads and traces have in common.
 
-use assay_domain::{FeedbackId, ProjectId};
-use assay_store::{FeedbackQuery, Project, Record, RecordQuery, Records as _, RunQuery, Runs as _};
-use assay_ui::text;
-use assay_ui::web::listing::{Bar, Cell, Column, View};
 use std::collections::{BTreeMap, HashMap};
+
+use assay_domain::{FeedbackId, ProjectId};
+use assay_store::{
+    FeedbackQuery, Filter, FilterError, Project, Record, RecordQuery, Records as _, RunQuery, Runs as _,
+};
+use assay_ui::text;
+use assay_ui::web::listing::{Bar, Cell, Column, Row, Rows, View};
+use assay_ui::web::parts::Empty;
+use axum::Json;
+use serde_json::{Value, json};
+use url::form_urlencoded::byte_serialize;
 
 use super::Visit;
 use super::conditions::{self, Known};
 use super::state::{State, Window};
 use crate::app::App;
-use crate::error::ApiResult;
-use crate::views;
+use crate::error::{ApiError, ApiResult};
+use crate::{filters, views};
 
 /// Rows of a portion.
 pub(super) const PORTION: usize = 100;
@@ -52,8 +59,24 @@ pub(super) fn columns(possible: &[Possible], on: &[&str]) -> Vec<Column> {
     possible.iter().map(column).collect()
 }
 
+/// The filter and the words that are looked for, as one.
+pub(super) fn filter(state: &State) -> Result<Option<Filter>, FilterError> {
+    let own = conditions::read(state)?;
+    let words = state.get("q").and_then(|text| filters::search(text).ok().flatten());
+    match (own, words) {
+        (Some(own), Some(words)) => Filter::parse(&format!("and(and({own}), {words})")).map(Some),
+        (own, words) => Ok(own.or(words)),
+    }
+}
+
+/// The state that a form of the page means; `None` where none was sent.
+pub(super) fn changed(visit: &Visit, state: &State) -> ApiResult<Option<State>> {
+    let changed = conditions::added(state, &visit.params)?;
+    Ok(changed.or_else(|| with_columns(visit, state)))
+}
+
 /// The address that the form of columns means; `None` where it was not sent.
-pub(super) fn with_columns(visit: &Visit, state: &State) -> Option<State> {
+fn with_columns(visit: &Visit, state: &State) -> Option<State> {
     let names: Vec<&str> = visit.params.all("column").collect();
     let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if names.is_empty() {
@@ -61,6 +84,67 @@ pub(super) fn with_columns(visit: &Visit, state: &State) -> Option<State> {
     }
     let names: Vec<&str> = names.into_iter().filter(is_name).take(40).collect();
     Some(state.with(&[("columns", &names.join(","))]))
+}
+
+/// Rows, where they are asked for again, and where those that follow are.
+pub(super) fn portion(
+    state: &State,
+    cursor: Option<&str>,
+    rows: Vec<Row>,
+    next: Option<String>,
+    first: Option<String>,
+) -> Rows {
+    Rows {
+        rows,
+        from: state.at(cursor.unwrap_or_default()).below("rows"),
+        next: next.map(|next| state.at(&next).below("rows")).unwrap_or_default(),
+        first: first.unwrap_or_default(),
+    }
+}
+
+/// How many match, or why the filter cannot be understood.
+pub(super) fn counted(count: Result<u64, FilterError>) -> Json<Value> {
+    Json(match count {
+        Ok(count) => json!({ "count": count }),
+        Err(error) => conditions::problem_json(&error),
+    })
+}
+
+/// How many of those that match are new.
+pub(super) fn new_ones(count: usize, has_more: bool) -> Json<Value> {
+    Json(json!({ "count": count, "more": has_more }))
+}
+
+pub(super) fn refusal(error: FilterError) -> ApiError {
+    ApiError::bad_request(filters::describe("filter", &error))
+}
+
+/// What is said where there are no rows.
+pub(super) fn empty(is_narrowed: bool, is_refused: bool, unit: &str) -> Empty {
+    let (heading, text) = match (is_refused, is_narrowed) {
+        (true, _) => {
+            ("This filter cannot be understood".to_owned(), "Above is where it goes wrong.".to_owned())
+        }
+        (_, true) => {
+            (format!("No {unit} matches"), "Take a condition away, or choose a longer time.".to_owned())
+        }
+        _ => (format!("No {unit}s yet"), "They are listed here as soon as the first one arrives.".to_owned()),
+    };
+    Empty { heading, text }
+}
+
+/// `in=…`: from which list one comes.
+pub(super) fn parameter(list: &str, state: &State) -> String {
+    let whole = format!("{list}?{}", state.with(&[]).query());
+    format!("in={}", byte_serialize(whole.as_bytes()).collect::<String>())
+}
+
+/// Addresses of what stands before and after something in a list, and of the list.
+#[derive(Default)]
+pub(super) struct Neighbours {
+    pub(super) newer: String,
+    pub(super) older: String,
+    pub(super) list: String,
 }
 
 /// What stands above the list.

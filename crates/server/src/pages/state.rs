@@ -54,6 +54,15 @@ impl State {
         Self { path: self.path.clone(), parts: self.parts.clone(), pairs }
     }
 
+    /// The same list from a place on; from its beginning where that is empty.
+    pub(super) fn at(&self, cursor: &str) -> Self {
+        let mut state = self.with(&[]);
+        if !cursor.is_empty() {
+            state.pairs.push(("cursor".to_owned(), cursor.to_owned()));
+        }
+        state
+    }
+
     pub(super) fn query(&self) -> String {
         Serializer::new(String::new()).extend_pairs(&self.pairs).finish()
     }

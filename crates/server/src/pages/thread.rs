@@ -13,11 +13,9 @@ use assay_ui::{format, text};
 use axum::extract::Path;
 use axum::response::Response;
 use std::collections::BTreeMap;
-use url::form_urlencoded::byte_serialize;
 
-use super::listing::{self, dollars, tokens};
+use super::listing::{self, Neighbours, dollars, tokens};
 use super::trace::media;
-use super::traces::Neighbours;
 use super::{Visit, page, threads};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -44,13 +42,13 @@ pub(super) async fn show(
         ..Asked::default()
     };
     let not_there = || ApiError::not_found(format!("thread {}", text::line(&id.0)));
-    let row = visit.app.store.thread_page(&asked).await?.items.pop().ok_or_else(not_there)?;
+    let mut found = visit.app.store.thread_page(&asked).await?;
+    let row = found.items.pop().ok_or_else(not_there)?;
     let thread = visit.app.store.read_threads(project.id, std::slice::from_ref(&id)).await?;
     let thread = thread.into_iter().next().ok_or_else(not_there)?;
-    let beside = match visit.params.get("in").and_then(|list| list.strip_prefix("threads?")) {
-        Some(list) => threads::neighbours(&visit, &project, &id, list).await?,
-        None => Neighbours { list: tab_href(project.id, Tab::Threads), ..Neighbours::default() },
-    };
+    // Without a list, the list of all threads.
+    let list = visit.params.get("in").and_then(|list| list.strip_prefix("threads?")).unwrap_or_default();
+    let beside = threads::neighbours(&visit, &project, found.first, list).await?;
     let feedback = feedback(&visit.app, &thread).await?;
     let links = attachments::links(&visit.app).await?;
     let here = Here { project, row, beside, feedback, links };
@@ -203,7 +201,7 @@ impl Here {
         let project = self.project.id;
         let root = trace.root();
         let status = trace.status();
-        let parameter = self.parameter();
+        let parameter = threads::parameter(&self.row.id);
         let left_out = said.len().saturating_sub(MESSAGES);
         if left_out > 0 {
             // How it began, and more of how it ended.
@@ -248,12 +246,6 @@ impl Here {
             steps: if is_chat { Vec::new() } else { steps(project, trace, &parameter) },
             more_steps: count.saturating_sub(STEPS),
         }
-    }
-
-    /// How a trace's page knows that one came from here.
-    fn parameter(&self) -> String {
-        let whole = format!("thread?{}", byte_serialize(self.row.id.0.as_bytes()).collect::<String>());
-        format!("in={}", byte_serialize(whole.as_bytes()).collect::<String>())
     }
 }
 

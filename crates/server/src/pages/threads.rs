@@ -3,24 +3,24 @@
 use std::collections::HashMap;
 
 use assay_domain::{ProjectId, RunId, ThreadId};
-use assay_store::{Filter, FilterError, LightRun, Page, Project, Runs as _, ThreadPage, ThreadRow};
+use assay_store::{FilterError, LightRun, Order, Page, Project, Runs as _, ThreadPage, ThreadRow};
 use assay_ui::web::listing::{Cell, ListingPage, Row, Rows, RowsDocument, kind_icon};
 use assay_ui::web::{Tab, tab_href};
 use assay_ui::{format, text};
 use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
-use super::listing::{self, LIGHT, PORTION, Possible, dash, dollars, number, scores, tokens, words};
+use super::listing::{
+    self, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens, words,
+};
 use super::state::{State, Window};
-use super::traces::{Neighbours, empty, list_parameter, refusal};
 use super::{Visit, conditions, page};
 use crate::app::App;
 use crate::error::ApiResult;
 use crate::extract::Params;
-use crate::filters;
 
 const STATE: [&str; 7] = ["q", "filter", "range", "from", "until", "columns", "cursor"];
 
@@ -59,17 +59,17 @@ pub(super) fn href(project: ProjectId, thread: &ThreadId, parameter: &str) -> St
     format!("/p/{project}/threads/{thread}{mark}{parameter}")
 }
 
+/// How a trace's page knows that one came from a thread.
+pub(super) fn parameter(thread: &ThreadId) -> String {
+    let whole = format!("thread?{}", byte_serialize(thread.0.as_bytes()).collect::<String>());
+    format!("in={}", byte_serialize(whole.as_bytes()).collect::<String>())
+}
+
 /// What a list asks of the store.
 fn asked(project: &Project, state: &State, window: &Window) -> Result<ThreadPage, FilterError> {
-    let own = conditions::read(state)?;
-    let words = state.get("q").and_then(|text| filters::search(text).ok().flatten());
-    let filter = match (own, words) {
-        (Some(own), Some(words)) => Some(Filter::parse(&format!("and(and({own}), {words})"))?),
-        (own, words) => own.or(words),
-    };
     Ok(ThreadPage {
         project: project.id,
-        filter,
+        filter: listing::filter(state)?,
         start: window.from,
         end: window.until,
         with_single_traces: true,
@@ -83,11 +83,7 @@ fn asked(project: &Project, state: &State, window: &Window) -> Result<ThreadPage
 pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params);
-    let changed = match conditions::added(&state, &visit.params)? {
-        Some(changed) => Some(changed),
-        None => listing::with_columns(&visit, &state),
-    };
-    if let Some(changed) = changed {
+    if let Some(changed) = listing::changed(&visit, &state)? {
         return Ok(Redirect::to(&changed.href()).into_response());
     }
     let window = Window::read(&visit.params, visit.app.now())?;
@@ -111,7 +107,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
             .wide(),
         heading: "Threads",
         unit: "thread",
-        empty: empty(is_narrowed, bar.problem.is_some(), "thread"),
+        empty: listing::empty(is_narrowed, bar.problem.is_some(), "thread"),
         bar,
         columns,
         rows,
@@ -124,7 +120,7 @@ pub(super) async fn more(visit: Visit, Path(project): Path<String>) -> ApiResult
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params);
     let window = Window::read(&visit.params, visit.app.now())?;
-    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let query = asked(&project, &state, &window).map_err(listing::refusal)?;
     let on = listing::chosen(&COLUMNS, &state);
     Ok(page(&RowsDocument { rows: rows(&visit.app, &state, &query, &on).await? }))
 }
@@ -135,10 +131,10 @@ pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResul
     let state = state(&project, &visit.params);
     let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
     let window = Window::read(&visit.params, visit.app.now())?;
-    match asked(&project, &state.with(&[]), &window) {
-        Ok(query) => Ok(Json(json!({ "count": visit.app.store.thread_count(&query).await? }))),
-        Err(error) => Ok(Json(conditions::problem_json(&error))),
-    }
+    Ok(listing::counted(match asked(&project, &state.with(&[]), &window) {
+        Ok(query) => Ok(visit.app.store.thread_count(&query).await?),
+        Err(error) => Err(error),
+    }))
 }
 
 /// How many threads were active after a moment, given in microseconds since 1970.
@@ -146,11 +142,11 @@ pub(super) async fn news(visit: Visit, Path(project): Path<String>) -> ApiResult
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params).with(&[]);
     let window = Window::read(&visit.params, visit.app.now())?;
-    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let query = asked(&project, &state, &window).map_err(listing::refusal)?;
     let since: i64 = visit.params.parse("since")?.unwrap_or(i64::MIN + 1);
     let start = chrono::DateTime::from_timestamp_micros(since.saturating_add(1)).max(query.start);
     let found = visit.app.store.thread_page(&ThreadPage { start, ..query }).await?;
-    Ok(Json(json!({ "count": found.items.len(), "more": found.next.is_some() })))
+    Ok(listing::new_ones(found.items.len(), found.next.is_some()))
 }
 
 async fn rows(app: &App, state: &State, query: &ThreadPage, on: &[&str]) -> ApiResult<Rows> {
@@ -162,26 +158,15 @@ async fn rows(app: &App, state: &State, query: &ThreadPage, on: &[&str]) -> ApiR
     }
     let light = app.store.light_runs(&ids, LIGHT).await?;
     let light: HashMap<RunId, LightRun> = light.into_iter().map(|light| (light.id, light)).collect();
-    let here = |cursor: &str| {
-        let mut state = state.with(&[]);
-        if !cursor.is_empty() {
-            state.pairs.push(("cursor".to_owned(), cursor.to_owned()));
-        }
-        state
-    };
-    let from = here(query.cursor.as_deref().unwrap_or_default());
-    let place = list_parameter("threads", &from);
+    let place = listing::parameter("threads", state);
     let row = |row: &ThreadRow| Row {
         id: text::line(&row.id.0),
         cells: on.iter().map(|name| cell(name, row, query.project, &light, &place)).collect(),
     };
     let activity = items.first().and_then(|row| row.last_end.max(row.last_start));
-    Ok(Rows {
-        rows: items.iter().map(row).collect(),
-        from: from.below("rows"),
-        next: next.map(|next| here(&next).below("rows")).unwrap_or_default(),
-        first: activity.map(|moment| moment.timestamp_micros().to_string()).unwrap_or_default(),
-    })
+    let first = activity.map(|moment| moment.timestamp_micros().to_string());
+    let rows = items.iter().map(row).collect();
+    Ok(listing::portion(state, query.cursor.as_deref(), rows, next, first))
 }
 
 /// What the user said first, or whatever tells this thread from others.
@@ -226,38 +211,27 @@ fn cell(
     }
 }
 
-/// What stands beside a thread in the list one came from (the value of `in`).
+/// What stands beside a place in a list (the value of `in`).
 pub(super) async fn neighbours(
     visit: &Visit,
     project: &Project,
-    thread: &ThreadId,
+    place: Option<String>,
     list: &str,
 ) -> ApiResult<Neighbours> {
     let params = Params::read(list);
-    let state = state(project, &params);
+    let state = state(project, &params).with(&[]);
     let Ok(window) = Window::read(&params, visit.app.now()) else { return Ok(Neighbours::default()) };
     let Ok(query) = asked(project, &state, &window) else { return Ok(Neighbours::default()) };
-    let found = Neighbours { list: state.with(&[]).href(), ..Neighbours::default() };
-    let portion = visit.app.store.thread_page(&query).await?;
-    let Some(at) = portion.items.iter().position(|row| row.id == *thread) else { return Ok(found) };
-    let place = |cursor: Option<&str>| {
-        let mut state = state.with(&[]);
-        state.pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
-        list_parameter("threads", &state)
+    let found = Neighbours { list: state.href(), ..Neighbours::default() };
+    if place.is_none() {
+        return Ok(found);
+    }
+    let parameter = listing::parameter("threads", &state);
+    let first = async |order: Order| -> ApiResult<String> {
+        let query = ThreadPage { order, cursor: place.clone(), limit: 1, ..query.clone() };
+        let rows = visit.app.store.thread_page(&query).await?.items;
+        Ok(rows.first().map(|row| href(project.id, &row.id, &parameter)).unwrap_or_default())
     };
-    let here = place(query.cursor.as_deref());
-    let older = match (portion.items.get(at + 1), &portion.next) {
-        (Some(row), _) => href(project.id, &row.id, &here),
-        (None, Some(next)) => {
-            let following = ThreadPage { cursor: Some(next.clone()), limit: 1, ..query.clone() };
-            let following = visit.app.store.thread_page(&following).await?.items;
-            let link = |row: &ThreadRow| href(project.id, &row.id, &place(Some(next)));
-            following.first().map(link).unwrap_or_default()
-        }
-        (None, None) => String::new(),
-    };
-    // Lists of threads are only read forwards: before the first of a portion there is no way back.
-    let newer = at.checked_sub(1).and_then(|at| portion.items.get(at));
-    let newer = newer.map(|row| href(project.id, &row.id, &here)).unwrap_or_default();
+    let (older, newer) = (first(query.order).await?, first(query.order.reversed()).await?);
     Ok(Neighbours { newer, older, ..found })
 }

@@ -3,26 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 
 use assay_domain::{RunId, RunKind};
-use assay_store::{
-    FeedbackStats, Filter, FilterError, LightRun, Order, Page, Project, RunQuery, RunRow, Runs as _,
-};
+use assay_store::{FeedbackStats, FilterError, LightRun, Order, Page, Project, RunQuery, RunRow, Runs as _};
 use assay_ui::web::listing::{Cell, Choice, ListingPage, Row, Rows, RowsDocument, kind_icon};
-use assay_ui::web::parts::Empty;
 use assay_ui::web::{Tab, tab_href};
 use assay_ui::{format, text};
 use axum::Json;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use serde_json::{Value, json};
-use url::form_urlencoded::byte_serialize;
+use serde_json::Value;
 
-use super::listing::{self, LIGHT, PORTION, Possible, dash, dollars, number, scores, tokens, words};
+use super::listing::{
+    self, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens, words,
+};
 use super::state::{State, Window};
 use super::{Visit, conditions, page};
 use crate::app::App;
-use crate::error::{ApiError, ApiResult};
+use crate::error::ApiResult;
 use crate::extract::Params;
-use crate::filters;
 
 const STATE: [&str; 9] = ["scope", "q", "filter", "range", "from", "until", "order", "columns", "cursor"];
 
@@ -58,12 +55,7 @@ fn state(project: &Project, params: &Params) -> State {
 
 /// What a list asks of the store, but for the page.
 fn asked(project: &Project, state: &State, window: &Window) -> Result<RunQuery, FilterError> {
-    let own = conditions::read(state)?;
-    let words = state.get("q").and_then(|text| filters::search(text).ok().flatten());
-    let filter = match (own, words) {
-        (Some(own), Some(words)) => Some(Filter::parse(&format!("and(and({own}), {words})"))?),
-        (own, words) => own.or(words),
-    };
+    let filter = listing::filter(state)?;
     let scope = state.get("scope").unwrap_or_default();
     Ok(RunQuery {
         is_root: scope.is_empty().then_some(true),
@@ -82,11 +74,7 @@ fn asked(project: &Project, state: &State, window: &Window) -> Result<RunQuery, 
 pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params);
-    let changed = match conditions::added(&state, &visit.params)? {
-        Some(changed) => Some(changed),
-        None => listing::with_columns(&visit, &state),
-    };
-    if let Some(changed) = changed {
+    if let Some(changed) = listing::changed(&visit, &state)? {
         return Ok(Redirect::to(&changed.href()).into_response());
     }
     let window = Window::read(&visit.params, visit.app.now())?;
@@ -126,7 +114,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
             .wide(),
         heading: "Traces",
         unit,
-        empty: empty(is_narrowed, bar.problem.is_some(), unit),
+        empty: listing::empty(is_narrowed, bar.problem.is_some(), unit),
         bar,
         columns,
         rows,
@@ -134,31 +122,14 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     }))
 }
 
-pub(super) fn empty(is_narrowed: bool, is_refused: bool, unit: &str) -> Empty {
-    let (heading, text) = match (is_refused, is_narrowed) {
-        (true, _) => {
-            ("This filter cannot be understood".to_owned(), "Above is where it goes wrong.".to_owned())
-        }
-        (_, true) => {
-            (format!("No {unit} matches"), "Take a condition away, or choose a longer time.".to_owned())
-        }
-        _ => (format!("No {unit}s yet"), "They are listed here as soon as the first one arrives.".to_owned()),
-    };
-    Empty { heading, text }
-}
-
 /// The rows that follow, as a document of their own.
 pub(super) async fn more(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params);
     let window = Window::read(&visit.params, visit.app.now())?;
-    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let query = asked(&project, &state, &window).map_err(listing::refusal)?;
     let on = listing::chosen(&COLUMNS, &state);
     Ok(page(&RowsDocument { rows: rows(&visit.app, &state, &query, &on).await? }))
-}
-
-pub(super) fn refusal(error: FilterError) -> ApiError {
-    ApiError::bad_request(filters::describe("filter", &error))
 }
 
 /// How many match, or why the filter cannot be understood.
@@ -167,10 +138,10 @@ pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResul
     let state = state(&project, &visit.params);
     let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
     let window = Window::read(&visit.params, visit.app.now())?;
-    match asked(&project, &state.with(&[]), &window) {
-        Ok(query) => Ok(Json(json!({ "count": visit.app.store.count(&query).await? }))),
-        Err(error) => Ok(Json(conditions::problem_json(&error))),
-    }
+    Ok(listing::counted(match asked(&project, &state.with(&[]), &window) {
+        Ok(query) => Ok(visit.app.store.count(&query).await?),
+        Err(error) => Err(error),
+    }))
 }
 
 /// How many arrived that stand before the first row one has.
@@ -178,11 +149,11 @@ pub(super) async fn news(visit: Visit, Path(project): Path<String>) -> ApiResult
     let project = visit.project(&project).await?;
     let state = state(&project, &visit.params).with(&[]);
     let window = Window::read(&visit.params, visit.app.now())?;
-    let query = asked(&project, &state, &window).map_err(refusal)?;
+    let query = asked(&project, &state, &window).map_err(listing::refusal)?;
     let since = visit.params.get("since").map(str::to_owned);
     let query = RunQuery { order: Order::OldestFirst, cursor: since, limit: PORTION, ..query };
     let found = visit.app.store.runs(&query).await?;
-    Ok(Json(json!({ "count": found.items.len(), "more": found.next.is_some() })))
+    Ok(listing::new_ones(found.items.len(), found.next.is_some()))
 }
 
 // ---------------------------------------------------------------------- rows
@@ -196,32 +167,13 @@ async fn rows(app: &App, state: &State, query: &RunQuery, on: &[&str]) -> ApiRes
     let light = app.store.light_runs(&ids, opened).await?;
     let light: HashMap<RunId, LightRun> = light.into_iter().map(|light| (light.id, light)).collect();
     let feedback = if has("feedback") { app.store.feedback_stats(&ids).await? } else { HashMap::new() };
-    let here = |cursor: &str| {
-        let mut state = state.with(&[]);
-        if !cursor.is_empty() {
-            state.pairs.push(("cursor".to_owned(), cursor.to_owned()));
-        }
-        state
-    };
-    let cursor = query.cursor.as_deref().unwrap_or_default();
-    let from = here(cursor);
-    let place = list_parameter("traces", &from);
+    let place = listing::parameter("traces", state);
     let row = |row: &RunRow| {
         let facts = Facts { row, light: light.get(&row.id), feedback: feedback.get(&row.id), place: &place };
         Row { id: row.id.to_string(), cells: on.iter().map(|name| facts.cell(name)).collect() }
     };
-    Ok(Rows {
-        rows: items.iter().map(row).collect(),
-        from: from.below("rows"),
-        next: next.map(|next| here(&next).below("rows")).unwrap_or_default(),
-        first: first.unwrap_or_default(),
-    })
-}
-
-/// `in=…`: which list, and where in it, one comes from.
-pub(super) fn list_parameter(list: &str, state: &State) -> String {
-    let whole = format!("{list}?{}", state.query());
-    format!("in={}", byte_serialize(whole.as_bytes()).collect::<String>())
+    let rows = items.iter().map(row).collect();
+    Ok(listing::portion(state, query.cursor.as_deref(), rows, next, first))
 }
 
 /// The address of a run in its trace.
@@ -314,56 +266,38 @@ impl Facts<'_> {
 
 // ---------------------------------------------------------------- neighbours
 
-/// The traces beside one in the list one came from.
-#[derive(Default)]
-pub(super) struct Neighbours {
-    pub(super) newer: String,
-    pub(super) older: String,
-    pub(super) list: String,
-}
-
-/// Looks where a run stands in a list (the value of `in`), and what stands beside it.
+/// What stands beside a run in a list (the value of `in`): for a list of
+/// traces the root says where, else the run that is looked at.
 pub(super) async fn neighbours(
     visit: &Visit,
     project: &Project,
-    run: RunId,
+    root: RunId,
+    chosen: RunId,
     list: &str,
 ) -> ApiResult<Neighbours> {
     let params = Params::read(list);
-    let state = state(project, &params);
+    let state = state(project, &params).with(&[]);
     let Ok(window) = Window::read(&params, visit.app.now()) else { return Ok(Neighbours::default()) };
     let Ok(query) = asked(project, &state, &window) else { return Ok(Neighbours::default()) };
-    let found = Neighbours { list: state.with(&[]).href(), ..Neighbours::default() };
-    let portion = visit.app.store.runs(&query).await?;
-    let Some(at) = portion.items.iter().position(|row| row.id == run) else { return Ok(found) };
-    let place = |cursor: Option<&str>| {
-        let mut state = state.with(&[]);
-        state.pairs.extend(cursor.map(|cursor| ("cursor".to_owned(), cursor.to_owned())));
-        list_parameter("traces", &state)
-    };
-    let here = place(query.cursor.as_deref());
-    let older = match (portion.items.get(at + 1), &portion.next) {
-        (Some(row), _) => href(row, &here),
-        (None, Some(next)) => {
-            let following = RunQuery { cursor: Some(next.clone()), limit: 1, ..query.clone() };
-            let following = visit.app.store.runs(&following).await?.items;
-            following.first().map(|row| href(row, &place(Some(next)))).unwrap_or_default()
-        }
-        (None, None) => String::new(),
-    };
-    let newer = match at.checked_sub(1).and_then(|at| portion.items.get(at)) {
-        Some(row) => href(row, &here),
-        None => {
-            let order = match query.order {
-                Order::NewestFirst => Order::OldestFirst,
-                Order::OldestFirst => Order::NewestFirst,
-            };
-            let before = RunQuery { order, cursor: portion.first.clone(), limit: PORTION, ..query.clone() };
-            let before = visit.app.store.runs(&before).await?;
-            // The portion that ends here begins after the last of these, seen from here.
-            let cursor = before.next.as_deref();
-            before.items.first().map(|row| href(row, &place(cursor))).unwrap_or_default()
-        }
-    };
+    let found = Neighbours { list: state.href(), ..Neighbours::default() };
+    let run = if query.is_root == Some(true) { root } else { chosen };
+    let (newer, older) = around(&visit.app, &query, run, &listing::parameter("traces", &state)).await?;
     Ok(Neighbours { newer, older, ..found })
+}
+
+/// The addresses of what comes before and after a run, among the runs of a query.
+pub(super) async fn around(
+    app: &App,
+    query: &RunQuery,
+    run: RunId,
+    parameter: &str,
+) -> ApiResult<(String, String)> {
+    let own = RunQuery { ids: vec![run], limit: 1, ..RunQuery::default() };
+    let Some(place) = app.store.runs(&own).await?.first else { return Ok(Default::default()) };
+    let first = async |order: Order| -> ApiResult<String> {
+        let query = RunQuery { order, cursor: Some(place.clone()), limit: 1, ..query.clone() };
+        let rows = app.store.runs(&query).await?.items;
+        Ok(rows.first().map(|row| href(row, parameter)).unwrap_or_default())
+    };
+    Ok((first(query.order.reversed()).await?, first(query.order).await?))
 }

@@ -82,6 +82,7 @@ impl ThreadsBody {
             with_single_traces: false,
             limit: page::size(self.page_size, 20, 100),
             cursor: self.cursor.clone().filter(|cursor| !cursor.is_empty()),
+            ..ThreadPage::default()
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Pages of threads, those active last first.
+//! Pages of threads, by when they were active last.
 //!
 //! A thread stands in the order of its latest trace: walking traces back in
 //! time and keeping those after which their thread has none yields threads in
@@ -18,7 +18,7 @@ use super::reader::Problem;
 use super::select;
 use super::sketch::Sketch;
 use crate::filter::sql::Sql;
-use crate::{Error, Page, RunQuery, ThreadPage, ThreadRow};
+use crate::{Error, Order, Page, RunQuery, ThreadPage, ThreadRow};
 
 const DEFAULT_PAGE: usize = 20;
 const MAX_PAGE: usize = 1_000;
@@ -51,7 +51,10 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
         }
         None => walk_all(connection, project, query, cursor, limit + 1)?,
     };
-    found.sort_by_key(|found| std::cmp::Reverse((found.activity, found.key)));
+    found.sort_by_key(|found| (found.activity, found.key));
+    if query.order == Order::NewestFirst {
+        found.reverse();
+    }
     let has_more = found.len() > limit;
     found.truncate(limit);
     let place = |found: &Found| format!("{}.{}", found.activity, found.key);
@@ -219,14 +222,21 @@ fn walk(
          AND namesake.thread = traces.thread AND namesake.is_threaded = 1)"
     });
     if let Some((activity, key)) = cursor {
-        sql.push(" AND (traces.activity, traces.key) < (").bind(activity).push(", ").bind(key).push(")");
+        sql.push(match query.order {
+            Order::NewestFirst => " AND (traces.activity, traces.key) < (",
+            Order::OldestFirst => " AND (traces.activity, traces.key) > (",
+        });
+        sql.bind(activity).push(", ").bind(key).push(")");
     }
     if let Some(start) = query.start {
         // Of the latest trace of a thread this says the same as below, and an index answers it.
         sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
     }
     conditions(&mut sql, query);
-    sql.push(" ORDER BY traces.activity DESC, traces.key DESC LIMIT ");
+    sql.push(match query.order {
+        Order::NewestFirst => " ORDER BY traces.activity DESC, traces.key DESC LIMIT ",
+        Order::OldestFirst => " ORDER BY traces.activity, traces.key LIMIT ",
+    });
     sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(&sql.text)?;
     let rows = statement.query_map(params_from_iter(sql.parameters), |row| {

@@ -114,6 +114,17 @@ pub enum Order {
     OldestFirst,
 }
 
+impl Order {
+    /// The same list from its other end.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        match self {
+            Self::NewestFirst => Self::OldestFirst,
+            Self::OldestFirst => Self::NewestFirst,
+        }
+    }
+}
+
 /// Some of many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {

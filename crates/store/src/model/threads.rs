@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use assay_domain::{ProjectId, RunId, ThreadId, Time};
 use rust_decimal::Decimal;
 
-use super::FeedbackStats;
+use super::{FeedbackStats, Order};
 use crate::Filter;
 
-/// Which threads to list, those active last first.
+/// Which threads to list, by when they were active last.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ThreadPage {
     pub project: ProjectId,
@@ -24,6 +24,7 @@ pub struct ThreadPage {
     pub end: Option<Time>,
     /// Whether traces without a thread key count as threads of their own.
     pub with_single_traces: bool,
+    pub order: Order,
     /// At most this many; twenty where 0.
     pub limit: usize,
     pub cursor: Option<String>,

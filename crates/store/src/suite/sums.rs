@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::{append, batch, feedback, in_thread, metadata, project, run, second};
-use crate::{Error, Filter, Grouping, RunQuery, RunStats, Runs, StatsQuery, ThreadPage, block_on};
+use crate::{Error, Filter, Grouping, Order, RunQuery, RunStats, Runs, StatsQuery, ThreadPage, block_on};
 
 fn usage(input: u64, output: u64, total: &str) -> Option<Usage> {
     let total: Decimal = total.parse().expect("a decimal");
@@ -155,6 +155,8 @@ pub fn threads_come_by_their_last_activity(store: &impl Runs) {
     for limit in 0..4 {
         let with_singles = ThreadPage { with_single_traces: true, limit, ..all.clone() };
         assert_eq!(thread_ids(store, &with_singles), format!("{single} busy middle old timeless"));
+        let backwards = ThreadPage { order: Order::OldestFirst, ..with_singles };
+        assert_eq!(thread_ids(store, &backwards), format!("timeless old middle busy {single}"));
     }
     let one =
         |thread: &str| ThreadPage { thread: Some(thread.into()), with_single_traces: true, ..all.clone() };

@@ -18,7 +18,7 @@ pub(super) const STYLE: &str =
 pub(super) const EARLY_SCRIPT: &str = include_str!("../../assets/early.js");
 
 /// Modules in the order of their dependencies.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 12] = [
     include_str!("../../assets/dom.js"),
     include_str!("../../assets/format.js"),
     include_str!("../../assets/source.js"),
@@ -27,6 +27,8 @@ const MODULES: [&str; 10] = [
     include_str!("../../assets/tree.js"),
     include_str!("../../assets/threads.js"),
     include_str!("../../assets/conversation.js"),
+    include_str!("../../assets/map-colors.js"),
+    include_str!("../../assets/map-area.js"),
     include_str!("../../assets/map.js"),
     include_str!("../../assets/report.js"),
 ];

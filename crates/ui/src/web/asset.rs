@@ -36,6 +36,8 @@ assets![
     "dom.js",
     "early.js",
     "format.js",
+    "map-area.js",
+    "map-colors.js",
     "map.js",
     "report.css",
     "report.js",

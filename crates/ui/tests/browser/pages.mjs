@@ -1,7 +1,9 @@
 // Pages on which whatever should not happen is a failure: errors, dialogs,
-// requests to another host.
+// requests to another host, faults of accessibility, more width than there is.
+import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -46,5 +48,31 @@ export async function startBrowser() {
     });
   }
 
-  return { browser, open, faultsOf };
+  /**
+   * Looks at pages in both themes and on a telephone. They are given by name, as
+   * a path or as what leads a page there. `shots` is a folder for pictures.
+   */
+  async function inspect(server, pages, { shots, expected, viewport = { width: 1280, height: 800 } } = {}) {
+    for (const colorScheme of ["light", "dark"]) {
+      const page = await open(server, "/", { colorScheme, viewport });
+      page.expected = expected;
+      for (const [name, place] of Object.entries(pages)) {
+        if (typeof place === "string") await page.goto(server.address + place);
+        else await place(page);
+        await page.waitForTimeout(250);
+        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
+        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
+        await page.setViewportSize({ width: 375, height: 812 });
+        await page.waitForTimeout(80);
+        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
+        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
+        await page.setViewportSize(viewport);
+      }
+      assert.deepEqual(page.problems, []);
+      await page.close();
+    }
+  }
+
+  return { browser, open, faultsOf, inspect };
 }

@@ -23,7 +23,7 @@ if (shots) mkdirSync(shots, { recursive: true });
 
 function makeReports() {
   const made = mkdtempSync(join(tmpdir(), "assay-report-"));
-  for (const form of ["html", "hostile", "wide", "large", "empty"]) {
+  for (const form of ["html", "hostile", "wide", "large", "crowd", "empty"]) {
     const page = execFileSync("cargo", ["run", "-q", "-p", "assay-ui", "--example", "sample", form], { maxBuffer: 1 << 28 });
     writeFileSync(join(made, `${form}.html`), page);
   }
@@ -219,7 +219,7 @@ const tests = {
 
   async "a dot of the map says what it is and opens its thread"() {
     const page = await open("html", "#map");
-    const box = await page.locator(".map-canvas").boundingBox();
+    const box = await page.locator(".map-over").boundingBox();
     let found = false;
     for (let x = 60; x < box.width - 60 && !found; x += 9) {
       await page.mouse.move(box.x + x, box.y + box.height * 0.62);
@@ -232,6 +232,129 @@ const tests = {
     await page.goBack();
     await page.locator(".legend-entry").nth(1).click();
     await becomes(() => page.locator(".legend-entry").nth(1).getAttribute("aria-pressed"), "true");
+    return page;
+  },
+
+  async "the map is coloured by category, outcome or attribute, and its legend narrows it"() {
+    const page = await open("html", "#map");
+    const entries = () => page.locator(".legend-entry").allInnerTexts();
+    assert.match((await entries())[0], /Orders and delivery\s+\d/);
+    await page.locator("#map select").selectOption({ label: "Color by outcome" });
+    await becomes(async () => (await entries()).map((entry) => entry.split(/\s+\d/)[0]), ["No failure", "Failing", "Unfinished"]);
+    await page.locator("#map select").selectOption({ label: "Color by language" });
+    const languages = await entries();
+    assert.deepEqual(languages.map((entry) => entry.slice(0, 2)).sort(), ["de", "en", "es"]);
+    assert.equal(languages.map((entry) => Number(entry.replaceAll(/\D/g, ""))).reduce((a, b) => a + b), 400);
+    const before = await page.evaluate(() => document.querySelector(".map-canvas").toDataURL());
+    await page.locator(".legend-entry", { hasText: "de" }).click();
+    await page.waitForFunction((old) => document.querySelector(".map-canvas").toDataURL() !== old, before);
+    assert.match(page.url(), /color=attribute%3Alanguage&only=%3Dde/);
+    const again = await open("html", page.url().slice(page.url().indexOf("#")));
+    await becomes(() => again.locator(".legend-entry[aria-pressed=true]").innerText().then((words) => words.slice(0, 2)), "de");
+    await again.locator("#map select").selectOption({ label: "Color by turns" });
+    assert.ok(await again.locator(".legend-entry .q0").count() === 1 && await again.locator(".legend-entry .q4").count() === 1);
+    await again.locator("#map select").selectOption({ label: "Color by tools used" });
+    assert.match((await again.locator(".legend-entry").first().innerText()), /verify_customer\s+400/);
+    assert.deepEqual(again.problems, []);
+    await again.close();
+    return page;
+  },
+
+  async "drawing around dots lists their threads, and the address keeps the area"() {
+    const page = await open("html", "#map");
+    const box = await page.locator(".map-over").boundingBox();
+    const draw = async (left, top, right, bottom) => {
+      const at = (x, y) => [box.x + box.width * x, box.y + box.height * y];
+      await page.mouse.move(...at(left, top));
+      await page.mouse.down();
+      for (const corner of [[right, top], [right, bottom], [left, bottom], [left, top]]) await page.mouse.move(...at(...corner), { steps: 6 });
+      await page.mouse.up();
+    };
+    await page.getByRole("button", { name: /^Draw around/ }).click();
+    await draw(0.005, 0.005, 0.92, 0.99);
+    await becomes(() => text(page, "#map-area h2"), "400 threads in the area");
+    assert.equal(await page.locator(".map-zoom [aria-pressed]").getAttribute("aria-pressed"), "false");
+    await page.keyboard.down("Shift");
+    await draw(0.1, 0.2, 0.5, 0.8);
+    await page.keyboard.up("Shift");
+    const few = await text(page, "#map-area h2");
+    const count = Number.parseInt(few, 10);
+    assert.ok(count > 0 && count < 400, few);
+    await becomes(() => page.locator("#map-area .thread-row").count(), Math.min(count, 60));
+    assert.match(await text(page, "#map-area .chips"), /% failing/);
+    const again = await open("html", page.url().slice(page.url().indexOf("#")));
+    await becomes(() => text(again, "#map-area h2"), few);
+    const row = again.locator("#map-area .row-link").nth(1);
+    const href = await row.getAttribute("href");
+    await row.click();
+    await again.waitForSelector("#thread.current");
+    assert.match(await text(again, "#thread .steps"), new RegExp(`^2 of ${count}`));
+    await again.keyboard.press("Escape");
+    await again.waitForSelector("#map.current");
+    await becomes(() => again.evaluate(() => document.activeElement.getAttribute("href")), href);
+    await again.getByRole("button", { name: "Clear the area" }).click();
+    await becomes(() => again.locator("#map-area").isVisible(), false);
+    assert.ok(!again.url().includes("area="));
+    assert.deepEqual(again.problems, []);
+    await again.close();
+    return page;
+  },
+
+  async "the map needs no mouse, and stands still for who wants less motion"() {
+    const page = await open("html", "#map", { reducedMotion: "reduce" });
+    const picture = () => page.evaluate(() => new Promise((done) => {
+      requestAnimationFrame(() => requestAnimationFrame(() => done(document.querySelector(".map-canvas").toDataURL())));
+    }));
+    await page.locator(".map-over").focus();
+    const whole = await picture();
+    await page.keyboard.press("v");
+    await becomes(() => text(page, "#map-area h2"), "400 threads in the area");
+    for (const key of ["+", "+", "+", "ArrowLeft"]) await page.keyboard.press(key);
+    const closer = await picture();
+    assert.notEqual(closer, whole);
+    await page.waitForTimeout(300);
+    assert.equal(await picture(), closer, "something still moves");
+    await page.keyboard.press("v");
+    await page.waitForFunction(() => Number.parseInt(document.querySelector("#map-area h2").textContent, 10) < 400);
+    assert.ok(await page.locator(".map-tip").isHidden());
+    await page.keyboard.press("c");
+    await becomes(() => page.locator("#map-area").isVisible(), false);
+    await page.keyboard.press("0");
+    assert.equal(await picture(), whole);
+    await page.keyboard.press("+");
+    await page.waitForSelector(".map-tip:visible");
+    const request = await text(page, ".map-tip strong");
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#thread.current");
+    assert.ok((await text(page, "#thread h1")).startsWith(request.slice(0, 40)));
+    return page;
+  },
+
+  async "twenty thousand dots stay fluid"() {
+    const page = await open("crowd", "#map");
+    const box = await page.locator(".map-over").boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.evaluate(() => {
+      window.frames20k = [];
+      let last = performance.now();
+      const tick = (now) => { window.frames20k.push(now - last); last = now; requestAnimationFrame(tick); };
+      requestAnimationFrame(tick);
+    });
+    for (let at = 0; at < 24; at += 1) {
+      await page.mouse.wheel(0, at < 12 ? -40 : 40);
+      await page.mouse.move(box.x + box.width * (0.3 + at / 60), box.y + box.height / 2);
+    }
+    const frames = (await page.evaluate(() => window.frames20k)).sort((a, b) => a - b);
+    const slow = frames[Math.floor(frames.length * 0.95)];
+    assert.ok(slow < 120, `a frame took ${slow} ms`);
+    const took = await page.evaluate(async () => {
+      const begun = performance.now();
+      document.querySelector(".map-view").click();
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      return performance.now() - begun;
+    });
+    assert.match(await text(page, "#map-area h2"), /^\d+,\d{3} threads/);
+    assert.ok(took < 400, `listing took ${took} ms`);
     return page;
   },
 
@@ -274,7 +397,7 @@ const tests = {
   async "no view has a serious fault of accessibility, in either theme"() {
     for (const colorScheme of ["light", "dark"]) {
       const page = await open("html", "", { colorScheme });
-      for (const hash of ["#overview", "#threads", "#map", "#method", "#category/t1", "#thread/thread-0208"]) {
+      for (const hash of ["#overview", "#threads", "#map", "#map?color=outcome&area=0.0_10000.0_10000.10000_0.10000", "#method", "#category/t1", "#thread/thread-0208"]) {
         await visit(page, hash);
         const found = await page.evaluate(async (source) => {
           if (!window.axe) (0, eval)(source);

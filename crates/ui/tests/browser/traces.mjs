@@ -16,7 +16,7 @@ import { importDemo, postRuns, startServer } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, faultsOf } = await startBrowser();
+const { browser, open, inspect } = await startBrowser();
 
 const api = async (server, method, path, body) => {
   const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -474,25 +474,13 @@ const tests = {
     const pages = { threads: `${base}/threads`, traces: `${base}/traces`, "traces-filtered": `${base}/traces?filter=${encodeURIComponent('and(eq(status, "error"), gt(latency, "1s"))')}`,
       "traces-refused": `${base}/traces?filter=${encodeURIComponent("and(eq(status, )")}`, "traces-none": `${base}/traces?q=nothingatallmatches`,
       thread: `${base}/threads/${encodeURIComponent(thread.threads[0].thread_id)}`, "thread-traces": `${base}/threads/${encodeURIComponent(thread.threads[0].thread_id)}?view=traces`,
-      trace: `/r/${runs[0].id}`, "trace-json": `${base}/traces/${runs[0].trace_id}?view=json`, dashboard: `${base}/dashboard`, "dashboard-split": `${base}/dashboard?group=name` };
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await open(server, `${base}/traces`, { colorScheme, viewport: { width: 1440, height: 900 } });
-      for (const [name, path] of Object.entries(pages)) {
-        await page.goto(server.address + path);
-        if (name.startsWith("dashboard")) await page.waitForSelector("#charts-body");
-        await page.waitForTimeout(250);
-        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
-        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
-        await page.setViewportSize({ width: 375, height: 812 });
-        await page.waitForTimeout(80);
-        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
-        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
-        await page.setViewportSize({ width: 1440, height: 900 });
-      }
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
+      trace: `/r/${runs[0].id}`, "trace-json": `${base}/traces/${runs[0].trace_id}?view=json` };
+    const charts = (path) => async (page) => {
+      await page.goto(server.address + path);
+      await page.waitForSelector("#charts-body");
+    };
+    Object.assign(pages, { dashboard: charts(`${base}/dashboard`), "dashboard-split": charts(`${base}/dashboard?group=name`) });
+    await inspect(server, pages, { shots, viewport: { width: 1440, height: 900 } });
     return null;
   },
 

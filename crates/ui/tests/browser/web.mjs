@@ -15,7 +15,7 @@ import { importDemo, postRuns, startServer } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, faultsOf } = await startBrowser();
+const { browser, open, inspect } = await startBrowser();
 
 const api = async (server, method, path, body) => {
   const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
@@ -336,35 +336,12 @@ const tests = {
     const server = await demoServer();
     const project = `/p/${server.project}`;
     const pages = { projects: "/", insights: `${project}/insights`, "new-report": `${project}/insights/new?config=usage-patterns`, report: `${project}/insights/${server.jobs[0]}`,
-      category: null, conversation: null, map: `${project}/insights/${server.jobs[0]}#map`,
+      category: (page) => inside(page, server, "category"), conversation: (page) => inside(page, server, "conversation"), map: `${project}/insights/${server.jobs[0]}#map`,
       compare: `${project}/insights/compare?before=${server.jobs[0]}&after=${server.part}`, "project-settings": `${project}/settings`, models: "/workspace/models",
       prices: "/workspace/prices", redaction: "/workspace/redaction", keys: "/workspace/keys", about: "/workspace/about", missing: "/p/nothing/at/all" };
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await open(server, "/", { colorScheme });
-      page.expected = /404/;
-      for (const [name, path] of Object.entries(pages)) {
-        if (path) await page.goto(server.address + path);
-        else await inside(page, server, name);
-        await page.waitForTimeout(250);
-        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
-        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
-        await page.setViewportSize({ width: 375, height: 812 });
-        await page.waitForTimeout(60);
-        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
-        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
-        await page.setViewportSize({ width: 1280, height: 800 });
-      }
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
+    await inspect(server, pages, { shots, expected: /404/ });
     const empty = await startServer();
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await open(empty, "/", { colorScheme });
-      assert.deepEqual(await faultsOf(page), [], `${colorScheme} first trace`);
-      if (shots) await page.screenshot({ path: join(shots, `first-trace-${colorScheme}.png`) });
-      await page.close();
-    }
+    await inspect(empty, { "first-trace": "/" }, { shots });
     await empty.stop();
     return null;
   },

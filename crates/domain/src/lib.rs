@@ -15,6 +15,7 @@ pub mod feedback;
 pub mod format;
 pub mod id;
 pub mod job;
+pub mod order;
 pub mod price;
 pub mod report;
 pub mod run;

@@ -57,7 +57,7 @@ pub trait Runs: Send + Sync {
     /// seen in. Feedback may arrive before its run.
     fn append(&self, batch: Batch) -> impl Future<Output = Result<Appended, Error>> + Send;
 
-    /// The run with this id, in whatever project.
+    /// The run with this id, in whatever project; else the root of the trace with this id.
     fn run(&self, id: RunId) -> impl Future<Output = Result<Option<Run>, Error>> + Send;
 
     /// All runs of a trace, in display order.
@@ -70,7 +70,7 @@ pub trait Runs: Send + Sync {
     /// The same page with payloads.
     fn stored_runs(&self, query: &RunQuery) -> impl Future<Output = Result<Page<StoredRun>, Error>> + Send;
 
-    /// One run with its payload and what its trace amounts to, in whatever project.
+    /// One run with its payload and what its trace amounts to; found like [`run`](Self::run).
     fn stored_run(&self, id: RunId) -> impl Future<Output = Result<Option<StoredRun>, Error>> + Send;
 
     /// What the selected runs add up to, under an empty name; with a

@@ -3,18 +3,16 @@
 //!
 //! New clients send `dotted_order` and `trace_id` with everything; then there
 //! is nothing to do here. Older ones, and plain `POST /runs`, leave both out.
+//! What comes before its parent is placed by the store once that is there.
 
 use std::collections::{HashMap, HashSet};
 
-use assay_domain::{RunId, RunPatch, Time, TraceId};
+use assay_domain::{RunId, RunPatch, Time, TraceId, order};
 use assay_store::Runs as _;
 use chrono::{DateTime, TimeDelta};
 
 use crate::app::App;
 use crate::error::ApiResult;
-
-/// Each level adds some 60 bytes to a dotted order; runs deeper than this do without.
-const MAX_ORDER: usize = 4096;
 
 /// The place of a run in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +25,8 @@ struct Place {
 pub(crate) async fn complete(app: &App, patches: &mut [RunPatch]) -> ApiResult<()> {
     let mut known = HashMap::new();
     for parent in parents_elsewhere(patches) {
-        if let Some(run) = app.store.run(parent).await? {
+        // By the id of a trace the store finds its root, which is no parent.
+        if let Some(run) = app.store.run(parent).await?.filter(|run| run.id == parent) {
             known.insert(parent, Place { trace: run.trace, order: run.dotted_order });
         }
     }
@@ -62,7 +61,7 @@ fn complete_with(patches: &mut [RunPatch], mut known: HashMap<RunId, Place>, now
     }
     for patch in patches {
         if let Some(order) = &patch.dotted_order {
-            let depth = order.bytes().filter(|byte| *byte == b'.').count();
+            let depth = order::depth(order);
             patch.metadata.get_or_insert_default().insert("ls_run_depth".into(), depth.into());
         }
     }
@@ -112,12 +111,19 @@ fn place(patches: &mut [RunPatch], known: &mut HashMap<RunId, Place>) {
 
 /// The place of a run: `above` is its parent's, where it has one and that is known.
 fn place_of(patch: &RunPatch, above: Option<Option<&Place>>) -> Option<Place> {
-    let own = patch.start_time.map(|start| format!("{}{}", start.format("%Y%m%dT%H%M%S%6fZ"), patch.id));
     let derived = match above {
-        None => Some(Place { trace: TraceId::from(patch.id), order: own }),
+        None => {
+            let own = patch.start_time.map(|start| order::segment(start, patch.id));
+            Some(Place { trace: TraceId::from(patch.id), order: own })
+        }
         Some(Some(above)) => {
-            let order = above.order.as_ref().zip(own).map(|(above, own)| format!("{above}.{own}"));
-            Some(Place { trace: above.trace, order: order.filter(|order| order.len() <= MAX_ORDER) })
+            let below = |parent: &String| order::below(parent, patch.start_time?, patch.id);
+            let order = above.order.as_ref().and_then(below);
+            if order.is_some() && patch.dotted_order.is_none() {
+                // Of a span, the decoder knows but the trace of its own request.
+                return Some(Place { trace: above.trace, order });
+            }
+            Some(Place { trace: above.trace, order })
         }
         // Until the parent comes, the run says itself what it can.
         Some(None) => patch.trace.map(|trace| Place { trace, order: None }),
@@ -194,7 +200,7 @@ mod tests {
         let patches = completed(patches, &[]);
         assert!(patches.iter().all(|patch| patch.trace == Some(id("0").into())));
         let longest = patches.iter().filter_map(|patch| patch.dotted_order.as_ref()).map(String::len).max();
-        assert!(longest.is_some_and(|longest| longest <= MAX_ORDER));
+        assert!(longest.is_some_and(|longest| longest <= 4096));
     }
 
     #[test]

@@ -82,6 +82,42 @@ async fn a_child_that_names_only_its_parent_joins_its_trace() {
 }
 
 #[tokio::test]
+async fn a_child_that_comes_before_its_parent_joins_its_trace() {
+    let server = Server::new();
+    let child = json!({"id": CHILD, "name": "b", "run_type": "tool", "parent_run_id": RUN, "start_time": "2026-10-13T07:05:35Z"});
+    server.post("/runs", child).await.ok();
+    let root = json!({"id": RUN, "name": "a", "run_type": "chain", "start_time": "2026-10-13T07:05:34Z",
+        "extra": {"metadata": {"thread_id": "t"}}});
+    server.post("/runs", root).await.ok();
+    let child = run(&server, CHILD).await;
+    assert_eq!(child.trace, TraceId::from(id(RUN)));
+    assert_eq!(
+        child.dotted_order,
+        Some(format!("20261013T070534000000Z{RUN}.20261013T070535000000Z{CHILD}"))
+    );
+    assert_eq!(child.metadata["ls_run_depth"], 1);
+    let found = server.post("/runs/query", json!({"trace": RUN, "select": ["id"]})).await.ok();
+    assert_eq!(found["runs"].as_array().map(Vec::len), Some(2), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_family_that_comes_all_at_once_is_one_trace() {
+    let server = Server::new();
+    for _ in 0..10 {
+        let root = uuid::Uuid::now_v7();
+        let runs = (0..6).map(|number| {
+            let id = if number == 0 { root } else { uuid::Uuid::now_v7() };
+            let parent = (number > 0).then_some(root);
+            json!({"id": id, "name": "n", "run_type": "chain", "parent_run_id": parent})
+        });
+        let sent = futures_util::future::join_all(runs.rev().map(|run| server.post("/runs", run))).await;
+        sent.iter().for_each(|answer| drop(answer.ok()));
+        let found = server.post("/runs/query", json!({"trace": root, "select": ["id"]})).await.ok();
+        assert_eq!(found["runs"].as_array().map(Vec::len), Some(6), "{found}");
+    }
+}
+
+#[tokio::test]
 async fn a_patch_may_come_before_its_post() {
     let server = Server::new();
     let patch = json!({"patch": [{"id": RUN, "name": "late", "run_type": "llm", "outputs": {"y": 2}, "end_time": "2026-10-13T07:05:36Z"}]});

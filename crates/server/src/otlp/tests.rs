@@ -252,3 +252,61 @@ async fn the_trace_id_finds_the_root() {
     let trace = server.app.store.trace(trace.into()).await.expect("an answer").expect("the trace");
     assert_eq!(trace.runs.len(), 1);
 }
+
+#[tokio::test]
+async fn the_id_of_the_trace_names_the_root_wherever_a_run_is_asked_for() {
+    let server = Server::new();
+    let feedback = |key: &str| json!({"run_id": TRACE, "key": key, "score": 1.0});
+    server.post("/feedback", feedback("early")).await.ok();
+    for spans in [[span(CHILD, ROOT, json!({}))], [span(ROOT, "", json!({}))]] {
+        send(&server, &[JSON], export_of(&spans).to_string().into_bytes()).await.ok();
+    }
+    server.post("/feedback", feedback("late")).await.ok();
+    let token = server.post("/feedback/tokens", json!({"run_id": TRACE, "feedback_key": "token"})).await.ok();
+    let url = token["url"].as_str().expect("an address").trim_start_matches("http://127.0.0.1:1984");
+    server.get(&format!("{url}?score=1")).await.ok();
+
+    let root = server.get(&format!("/runs/{TRACE}")).await.ok();
+    let id = root["id"].as_str().expect("an id").to_owned();
+    assert_eq!(id.replace('-', ""), format!("{}{ROOT}", "0".repeat(16)));
+    for key in ["early", "late", "token"] {
+        assert_eq!(root["feedback_stats"][key]["n"], 1, "{key}: {root}");
+    }
+    let found = server.post("/runs/query", json!({"id": [TRACE]})).await.ok();
+    assert_eq!(found["runs"][0]["id"], json!(id));
+    let listed = server.get(&format!("/feedback?run={TRACE}")).await.ok();
+    assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
+
+    let project = root["session_id"].as_str().expect("a project");
+    let path = format!("/api/v2/runs/{TRACE}/url?project_id={project}");
+    assert!(server.get(&path).await.ok()["url"].is_string());
+    let shared = server.put(&format!("/runs/{TRACE}/share"), json!({})).await.ok();
+    assert_eq!(server.get(&format!("/runs/{TRACE}/share")).await.ok()["share_token"], shared["share_token"]);
+    server.delete(&format!("/runs/{TRACE}/share")).await.ok();
+    assert_eq!(server.get(&format!("/runs/{id}/share")).await.ok(), Value::Null);
+
+    server.patch(&format!("/runs/{TRACE}"), json!({"outputs": {"answer": 42}, "trace_id": TRACE})).await.ok();
+    let roots = server.post("/runs/query", json!({"trace": TRACE, "is_root": true})).await.ok();
+    assert_eq!(roots["runs"].as_array().map(Vec::len), Some(1), "{roots}");
+    assert_eq!(
+        (&roots["runs"][0]["outputs"]["answer"], &roots["runs"][0]["name"]),
+        (&json!(42), &json!("step"))
+    );
+}
+
+#[tokio::test]
+async fn a_span_without_its_parent_joins_the_trace_that_the_parent_names() {
+    let server = Server::new();
+    let elsewhere = "11111111-2222-4333-8444-555555555555";
+    let child = export_of(&[span(CHILD, ROOT, json!({}))]);
+    let parent = export_of(&[span(ROOT, "", json!({"langsmith.trace.id": elsewhere}))]);
+    for body in [child, parent] {
+        send(&server, &[JSON], body.to_string().into_bytes()).await.ok();
+    }
+    let all = runs(&server, "default").await;
+    assert_eq!(all.len(), 2);
+    for run in all {
+        assert_eq!(run.trace.to_string(), elsewhere);
+        assert!(run.dotted_order.is_some(), "{run:?}");
+    }
+}

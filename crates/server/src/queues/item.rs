@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Queue;
+use super::{Queue, items};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::fields::v1_time;
@@ -182,7 +182,9 @@ pub(super) async fn count(app: &App, queue: Uuid) -> ApiResult<usize> {
         without_bodies: true,
         ..RecordQuery::default()
     };
-    Ok(app.store.records(&query).await?.len())
+    let runs = app.store.records(&query).await?.into_iter();
+    let runs: Vec<RunId> = runs.filter_map(|record| record.name?.parse().ok()).collect();
+    Ok(items::known(app, runs.into_iter()).await?.len())
 }
 
 /// The item with this id; 404 where there is none.

@@ -25,6 +25,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::{Body, Params, uuid};
 use crate::fields::Moment;
 use crate::render;
+use crate::runs;
 use crate::runs::shown::{self, Needs, Shown};
 use crate::runs::v1::{self, Select};
 
@@ -79,13 +80,14 @@ async fn add_by_key(app: State<App>, id: Path<String>, new: Body<Vec<NewItem>>) 
     add(app, id, new).await
 }
 
-async fn put(app: &App, queue: &Queue, wanted: Vec<(RunId, Option<Uuid>)>) -> ApiResult<Vec<Item>> {
+async fn put(app: &App, queue: &Queue, mut wanted: Vec<(RunId, Option<Uuid>)>) -> ApiResult<Vec<Item>> {
     if wanted.len() > MAX_RUNS {
         return Err(ApiError::invalid(&["body"], format!("at most {MAX_RUNS} runs at once")));
     }
     let known = known(app, wanted.iter().map(|(run, _)| *run)).await?;
-    if let Some((run, _)) = wanted.iter().find(|(run, _)| !known.contains(run)) {
-        return Err(ApiError::not_found(format!("run {run}")));
+    for (run, _) in wanted.iter_mut().filter(|(run, _)| !known.contains(run)) {
+        // The id of a trace means its root.
+        *run = runs::share::row(app, *run).await?.id;
     }
     let _alone = app.changing.lock().await;
     let mut present: HashMap<RunId, Item> =
@@ -111,7 +113,7 @@ async fn put(app: &App, queue: &Queue, wanted: Vec<(RunId, Option<Uuid>)>) -> Ap
 }
 
 /// Those of the runs that there are.
-async fn known(app: &App, runs: impl Iterator<Item = RunId>) -> ApiResult<HashSet<RunId>> {
+pub(super) async fn known(app: &App, runs: impl Iterator<Item = RunId>) -> ApiResult<HashSet<RunId>> {
     let runs: Vec<RunId> = runs.collect();
     let mut known = HashSet::new();
     for chunk in runs.chunks(500) {
@@ -362,8 +364,11 @@ async fn total_archived(
 
 async fn sized(app: &App, id: &str, counts: impl Fn(&Queue, &Item) -> bool) -> ApiResult<Json<Value>> {
     let queue = find(app, uuid("queue_id", id)?).await?;
-    let items = item::all(app, queue.id).await?;
-    Ok(Json(json!({ "size": items.iter().filter(|item| counts(&queue, item)).count() })))
+    let mut items = item::all(app, queue.id).await?;
+    items.retain(|item| counts(&queue, item));
+    // What was deleted leaves the queue when it is next looked at, and does not count until then.
+    let known = known(app, items.iter().map(|item| item.run)).await?;
+    Ok(Json(json!({ "size": items.iter().filter(|item| known.contains(&item.run)).count() })))
 }
 
 /// The queues that a run is in.

@@ -233,6 +233,9 @@ async fn a_deleted_run_leaves_its_queues() {
     let project = server.get("/sessions?name=p").await.ok()[0]["id"].clone();
     runs(&server, 2).await;
     server.delete(&format!("/sessions/{}", project.as_str().expect("an id"))).await.ok();
+    for size in ["size", "total_size"] {
+        assert_eq!(server.get(&format!("{path}/{size}")).await.ok(), json!({"size": 0}));
+    }
     assert_eq!(server.get(&format!("{path}/runs")).await.ok(), json!([]));
     assert_eq!(server.get(&format!("{path}/total_size")).await.ok(), json!({"size": 0}));
 }

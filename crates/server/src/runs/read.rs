@@ -1,7 +1,7 @@
 //! One run by its id.
 
-use assay_domain::{RunId, TraceId};
-use assay_store::{Order, RunQuery, Runs as _, StoredRun};
+use assay_domain::RunId;
+use assay_store::{Runs as _, StoredRun};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use http::HeaderMap;
@@ -49,18 +49,6 @@ pub(super) async fn read(
 /// In traces of OpenTelemetry the root has an id of its own, while people
 /// know the id of the trace.
 pub(crate) async fn find(app: &App, id: Uuid) -> ApiResult<StoredRun> {
-    if let Some(stored) = app.store.stored_run(RunId(id)).await? {
-        return Ok(stored);
-    }
-    let of_trace =
-        RunQuery { trace: Some(TraceId(id)), order: Order::OldestFirst, limit: 1, ..RunQuery::default() };
-    let first = app.store.runs(&of_trace).await?.items.pop();
-    let Some(first) = first else { return Err(ApiError::not_found(format!("run {id}"))) };
-    let stored = app.store.stored_run(first.id).await?;
-    let root = stored.as_ref().map(|stored| stored.trace.root).filter(|root| *root != first.id);
-    let stored = match root {
-        Some(root) => app.store.stored_run(root).await?.or(stored),
-        None => stored,
-    };
+    let stored = app.store.stored_run(RunId(id)).await?;
     stored.ok_or_else(|| ApiError::not_found(format!("run {id}")))
 }

@@ -52,7 +52,7 @@ pub(super) async fn share(
 #[utoipa::path(get, path = "/runs/{run_id}/share", tag = "sharing", params(("run_id" = Uuid, Path)),
     responses((status = 200, description = "run_id and share_token, or null")))]
 pub(super) async fn read(State(app): State<App>, Path(id): Path<String>) -> ApiResult<Json<Value>> {
-    let id = uuid("run_id", &id)?;
+    let id = of_run(&app, uuid("run_id", &id)?).await?;
     let share = app.store.record(KIND, id).await?;
     let token = share.as_ref().and_then(token);
     Ok(Json(token.map_or(Value::Null, |token| json!({ "run_id": id, "share_token": token }))))
@@ -62,9 +62,15 @@ pub(super) async fn read(State(app): State<App>, Path(id): Path<String>) -> ApiR
 #[utoipa::path(delete, path = "/runs/{run_id}/share", tag = "sharing", params(("run_id" = Uuid, Path)),
     responses((status = 200, description = "it is not shared any more")))]
 pub(super) async fn unshare(State(app): State<App>, Path(id): Path<String>) -> ApiResult<Json<Value>> {
-    let id = uuid("run_id", &id)?;
+    let id = of_run(&app, uuid("run_id", &id)?).await?;
     app.store.change(vec![Change::Delete { kind: KIND.to_owned(), id }]).await?;
     Ok(Json(json!({ "message": format!("run {id} is not shared any more") })))
+}
+
+/// Under which id a run is shared that may be named by the id of its trace.
+async fn of_run(app: &App, id: Uuid) -> ApiResult<Uuid> {
+    let query = RunQuery { ids: vec![RunId(id)], limit: 1, ..RunQuery::default() };
+    Ok(app.store.runs(&query).await?.items.pop().map_or(id, |run| run.id.0))
 }
 
 /// A run without its payload; 404 where there is none.

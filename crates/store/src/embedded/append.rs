@@ -11,8 +11,10 @@ use super::blobs;
 use super::columns::{self, Columns, INSERT_RUN, UPDATE_IN_PLACE, UPDATE_RUN};
 use super::feedback;
 use super::fold;
+use super::loose;
 use super::prepare::{Assembled, Prepared, PreparedRun, assemble};
 use super::query;
+use super::root;
 use super::traces::{Summary, Traces};
 use super::writer::Writer;
 use crate::Appended;
@@ -28,11 +30,15 @@ pub(crate) fn apply(
     blobs::put(&writer.connection, &batch.blobs)?;
     for run in &batch.runs {
         let project = writer.project(run.project.as_deref().unwrap_or(&batch.project))?;
-        if insert(writer, traces, project, run)? {
+        let id = run.columns.id;
+        let root = if run.is_created { None } else { root::meant(&writer.connection, id)? };
+        if let Some(root) = root {
+            update(writer, traces, project, run, root, &mut appended)?;
+        } else if insert(writer, traces, project, run)? {
             appended.new_runs += 1;
             appended.conflicting_runs += usize::from(run.is_conflicting);
         } else {
-            update(writer, traces, project, run, &mut appended)?;
+            update(writer, traces, project, run, id, &mut appended)?;
         }
     }
     let names_project = batch.runs.is_empty() && batch.blobs.is_empty();
@@ -68,9 +74,14 @@ fn insert(
     }
     if writer.keys.early_feedback {
         feedback::welcome(&writer.connection, columns.id, project)?;
+        if columns.parent.is_none() && columns.trace != columns.id.into() {
+            writer.keys.rootless.push(columns.trace);
+        }
     }
     traces.add(project, columns.trace, Summary::of(key, columns));
     writer.keys.next_run += 1;
+    drop(statement);
+    loose::note(writer, key, columns, run.is_created)?;
     Ok(true)
 }
 
@@ -112,14 +123,15 @@ fn known(writer: &Writer, id: RunId) -> rusqlite::Result<Known> {
         })
 }
 
+/// Folds patches into the run of this id, which is theirs or the root of the trace they name.
 fn update(
     writer: &mut Writer,
     traces: &mut Traces,
     project: i64,
     run: &PreparedRun,
+    id: RunId,
     appended: &mut Appended,
 ) -> rusqlite::Result<()> {
-    let id = run.columns.id;
     let mut known = known(writer, id)?;
     appended.runs_of_other_projects += usize::from(known.project != project);
     let is_news = |mark: &[u8]| !fold::has_seen(&known.seen, mark);
@@ -141,8 +153,9 @@ fn update(
     // What a run costs is computed when that from which it follows is said, and not again.
     let prices =
         run.pieces.iter().any(|piece| piece.sets_cost && is_news(piece.mark())).then(|| writer.prices.now());
-    appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run));
-    let Assembled { columns, body, attachments } =
+    let sets_place = run.pieces.iter().any(|piece| piece.sets_place && is_news(piece.mark()));
+    appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run, id));
+    let Assembled { columns, body, attachments, is_created } =
         assemble(record, id, prices.as_deref()).map_err(damaged)?;
     if before.as_ref() == Some(&body) {
         appended.unchanged_runs += 1;
@@ -157,6 +170,7 @@ fn update(
     let update = if known.stays_in_place(trace, &columns) { UPDATE_IN_PLACE } else { UPDATE_RUN };
     let mut statement = writer.connection.prepare_cached(update)?;
     columns.write(&mut statement, known.key, known.project, trace, &known.seen)?;
+    drop(statement);
     writer
         .connection
         .prepare_cached("INSERT OR REPLACE INTO payloads (run, body) VALUES (?, ?)")?
@@ -167,18 +181,25 @@ fn update(
     if known.key <= writer.keys.indexed_up_to {
         writer.connection.prepare_cached("INSERT OR IGNORE INTO stale VALUES (?)")?.execute([known.key])?;
     }
+    if sets_place {
+        loose::note(writer, known.key, &columns, is_created)?;
+    }
     Ok(())
 }
 
 /// Folds what has not been seen. Whether a creation differs from the one that was there.
-fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun) -> bool {
+fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun, id: RunId) -> bool {
     let mut is_conflicting = false;
     for piece in &run.pieces {
         if fold::has_seen(seen, piece.mark()) {
             continue;
         }
         fold::see(seen, piece.mark());
-        let patch = format::read_part(&piece.json).expect("what was just written can be read");
+        let mut patch = format::read_part(&piece.json).expect("what was just written can be read");
+        if run.columns.id != id {
+            // The place it speaks of is that of the id it was sent under.
+            (patch.trace, patch.parent, patch.dotted_order) = (None, None, None);
+        }
         is_conflicting |= fold::absorb(record, piece, patch);
     }
     is_conflicting

@@ -34,6 +34,8 @@ pub(crate) struct Columns {
     pub(crate) tags: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) metadata: Option<String>,
+    /// Not a column: whether the run knows its place in its trace.
+    pub(crate) has_order: bool,
 }
 
 pub(crate) const INSERT_RUN: &str = "INSERT INTO runs (id, project, trace, parent, kind, status, moment, \
@@ -96,6 +98,7 @@ impl Columns {
             tags: (!run.tags.is_empty()).then(|| json(&run.tags)),
             error: run.error.as_deref().map(|error| cut(error, MAX_ERROR).to_owned()),
             metadata: (!run.metadata.is_empty()).then(|| json(&run.metadata)),
+            has_order: run.dotted_order.is_some(),
         }
     }
 

@@ -91,6 +91,7 @@ pub(super) fn project(writer: &mut Writer, project: i64) -> rusqlite::Result<()>
         "INSERT OR IGNORE INTO undigested SELECT segment FROM zones WHERE project = ?",
         "DELETE FROM search WHERE rowid IN (SELECT key FROM runs WHERE project = ?)",
         "DELETE FROM stale WHERE run IN (SELECT key FROM runs WHERE project = ?)",
+        "DELETE FROM loose WHERE run IN (SELECT key FROM runs WHERE project = ?)",
         "DELETE FROM feedback WHERE project = ?",
         "DELETE FROM attachments WHERE run IN (SELECT key FROM runs WHERE project = ?)",
         "DELETE FROM payloads WHERE run IN (SELECT key FROM runs WHERE project = ?)",
@@ -127,6 +128,7 @@ fn traces(writer: &mut Writer, project: i64, keys: &[i64]) -> rusqlite::Result<D
             for sql in [
                 "DELETE FROM search WHERE rowid = ?",
                 "DELETE FROM stale WHERE run = ?",
+                "DELETE FROM loose WHERE run = ?",
                 "DELETE FROM attachments WHERE run = ?",
                 "DELETE FROM payloads WHERE run = ?",
                 "DELETE FROM runs WHERE key = ?",

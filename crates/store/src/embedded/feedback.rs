@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use assay_domain::{Feedback, FeedbackId, RunId};
+use assay_domain::{Feedback, FeedbackId, RunId, TraceId};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use super::columns;
 use super::prepare::PreparedFeedback;
 use super::projects;
 use super::reader::Problem;
+use super::root;
 use super::writer::Writer;
 use crate::filter::sql::Sql;
 use crate::{Appended, Error, FeedbackQuery, FeedbackStats, format};
@@ -43,6 +44,9 @@ pub(crate) fn append(
     }
     let home = home(connection, feedback, arrival)?;
     writer.keys.early_feedback |= home.is_early;
+    if let Some(target) = feedback.target.filter(|_| home.is_early) {
+        writer.keys.rootless.push(TraceId(target.0));
+    }
     let mut statement = connection.prepare_cached(
         "INSERT INTO feedback (id, project, target, is_early, name, score, label, source, comment, \
          is_failure, created, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
@@ -105,22 +109,35 @@ pub(crate) fn welcome(connection: &Connection, run: RunId, project: i64) -> rusq
     Ok(())
 }
 
-fn decoded(row: &Row<'_>) -> rusqlite::Result<Result<Feedback, Error>> {
+/// Reads columns `id, body, target`.
+pub(crate) fn decoded(row: &Row<'_>) -> rusqlite::Result<Result<Feedback, Error>> {
     let id = FeedbackId(columns::uuid(row, 0)?);
-    let read = format::decode_feedback(id, row.get_ref(1)?.as_blob()?);
+    let target = columns::parent(row, 2)?;
+    let read = format::decode_feedback(id, row.get_ref(1)?.as_blob()?).map(|feedback| {
+        // Who named the trace meant its root.
+        let run = feedback.run.and(target).or(feedback.run);
+        Feedback { run, ..feedback }
+    });
     Ok(read.map_err(|why| Error::Corrupt { what: format!("feedback {id}"), why }))
 }
 
 pub(crate) fn feedback(connection: &Connection, id: FeedbackId) -> Result<Option<Feedback>, Problem> {
-    let mut statement = connection.prepare_cached("SELECT id, body FROM feedback WHERE id = ?")?;
+    let mut statement = connection.prepare_cached("SELECT id, body, target FROM feedback WHERE id = ?")?;
     Ok(statement.query_row([id.0.as_bytes()], decoded).optional()?.transpose()?)
 }
 
 pub(crate) fn feedbacks(connection: &Connection, query: &FeedbackQuery) -> Result<Vec<Feedback>, Problem> {
-    let mut sql = Sql { text: "SELECT id, body FROM feedback WHERE 1".into(), ..Sql::default() };
+    let mut sql = Sql { text: "SELECT id, body, target FROM feedback WHERE 1".into(), ..Sql::default() };
     let blob = |id: &uuid::Uuid| id.as_bytes().to_vec();
     if !query.runs.is_empty() {
-        sql.push(" AND target IN (").list(query.runs.iter().map(|run| blob(&run.0))).push(")");
+        // Feedback that came before the root is still under the id of the trace.
+        let mut runs = query.runs.clone();
+        for run in &query.runs {
+            runs.push(root::resolve(connection, *run)?);
+        }
+        runs.sort_unstable();
+        runs.dedup();
+        sql.push(" AND target IN (").list(runs.iter().map(|run| blob(&run.0))).push(")");
     }
     if !query.projects.is_empty() {
         // With runs given, these are the way in.

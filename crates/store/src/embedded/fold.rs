@@ -27,6 +27,8 @@ pub(crate) struct Piece {
     pub(crate) has_files: bool,
     /// Whether the cost of its run may follow from it.
     pub(crate) sets_cost: bool,
+    /// Whether the place of its run in a trace may follow from it.
+    pub(crate) sets_place: bool,
 }
 
 impl Piece {
@@ -34,6 +36,10 @@ impl Piece {
         let mut piece = Self::new(patch.is_creation, format::part_json(patch));
         piece.has_files = !patch.attachments.is_empty();
         piece.sets_cost = sets_cost(patch);
+        piece.sets_place = patch.is_creation
+            || patch.trace.is_some()
+            || patch.parent.is_some()
+            || patch.dotted_order.is_some();
         piece
     }
 
@@ -41,7 +47,8 @@ impl Piece {
         let mut hasher = Sha256::new();
         hasher.update([u8::from(is_creation)]);
         hasher.update(json.as_bytes());
-        Self { is_creation, json, digest: hasher.finalize().into(), has_files: false, sets_cost: true }
+        let digest = hasher.finalize().into();
+        Self { is_creation, json, digest, has_files: false, sets_cost: true, sets_place: true }
     }
 
     pub(crate) fn mark(&self) -> &[u8] {
@@ -77,10 +84,7 @@ pub(crate) fn see(seen: &mut Vec<u8>, mark: &[u8]) {
 /// The piece must not have been folded before.
 pub(crate) fn absorb(record: &mut Record, piece: &Piece, patch: RunPatch) -> bool {
     if !piece.is_creation {
-        match &mut record.updates {
-            Some(known) => combine(known, patch),
-            None => record.updates = Some(patch),
-        }
+        amend(record, patch);
         return false;
     }
     match &record.creation {
@@ -93,6 +97,14 @@ pub(crate) fn absorb(record: &mut Record, piece: &Piece, patch: RunPatch) -> boo
         }
     }
     false
+}
+
+/// Folds an update into a record.
+pub(crate) fn amend(record: &mut Record, update: RunPatch) {
+    match &mut record.updates {
+        Some(known) => combine(known, update),
+        None => record.updates = Some(update),
+    }
 }
 
 /// How a creation compares with the one that counts so far: the one that

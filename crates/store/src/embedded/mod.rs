@@ -20,12 +20,14 @@ mod feedback;
 mod fold;
 mod functions;
 mod gate;
+mod loose;
 mod meter;
 mod prepare;
 mod projects;
 mod query;
 mod reader;
 mod records;
+mod root;
 mod schema;
 mod search;
 mod select;
@@ -229,11 +231,11 @@ impl EmbeddedStore {
         Ok(())
     }
 
-    /// Does a portion of what makes questions quick and can wait: digests of
-    /// runs that changed, then the full-text index. Whether there was any; for
+    /// Does a portion of what can wait: the rest of a large number of runs
+    /// whose parent came late, digests of runs that changed, then the full-text index. Whether there was any; for
     /// quiet moments.
     pub async fn tidy(&self) -> Result<bool, Error> {
-        if self.write(digest::tidy).await? {
+        if self.write(loose::tidy).await? || self.write(digest::tidy).await? {
             return Ok(true);
         }
         let is_behind = self.readers()?.read(|connection| Ok(search::is_behind(connection)?)).await?;

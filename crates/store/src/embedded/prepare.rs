@@ -35,6 +35,8 @@ pub(crate) struct PreparedRun {
     pub(crate) columns: Columns,
     pub(crate) seen: Vec<u8>,
     pub(crate) body: Vec<u8>,
+    /// Whether a creation is among the patches.
+    pub(crate) is_created: bool,
     /// Whether two creations among the patches differ.
     pub(crate) is_conflicting: bool,
     pub(crate) attachments: Vec<Attachment>,
@@ -103,9 +105,9 @@ fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
         is_conflicting |= fold::absorb(&mut record, &piece, patch);
         pieces.push(piece);
     }
-    let Assembled { columns, body, attachments } =
+    let Assembled { columns, body, attachments, is_created } =
         assemble(record, id, Some(prices)).expect("what was just written can be read");
-    PreparedRun { project, pieces, columns, seen, body, is_conflicting, attachments }
+    PreparedRun { project, pieces, columns, seen, body, is_created, is_conflicting, attachments }
 }
 
 /// The common case, without a detour through a record.
@@ -123,6 +125,7 @@ fn prepare_single(id: RunId, project: Option<String>, patch: RunPatch, prices: &
         columns: Columns::of(&run),
         seen,
         body,
+        is_created: piece.is_creation,
         is_conflicting: false,
         pieces: vec![piece],
         attachments: run.attachments,
@@ -134,6 +137,7 @@ pub(crate) struct Assembled {
     pub(crate) columns: Columns,
     pub(crate) body: Vec<u8>,
     pub(crate) attachments: Vec<Attachment>,
+    pub(crate) is_created: bool,
 }
 
 /// Columns and packed body of a record; without prices, its cost stays.
@@ -145,7 +149,8 @@ pub(crate) fn assemble(record: Record, id: RunId, prices: Option<&PriceTable>) -
         fold::price(&mut run, prices);
     }
     let body = format::encode(creation.as_deref(), updates.as_deref(), run.cost.as_ref());
-    Ok(Assembled { columns: Columns::of(&run), body, attachments: run.attachments })
+    let is_created = creation.is_some();
+    Ok(Assembled { columns: Columns::of(&run), body, attachments: run.attachments, is_created })
 }
 
 fn prepare_feedback(feedback: &Feedback) -> PreparedFeedback {

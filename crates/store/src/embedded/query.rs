@@ -1,12 +1,14 @@
 //! Reading runs: one, a trace of them, a page of them, whole threads.
 
-use assay_domain::{Feedback, FeedbackId, ProjectId, Run, RunId, Thread, ThreadId, Trace, TraceId};
+use assay_domain::{Feedback, ProjectId, Run, RunId, Thread, ThreadId, Trace, TraceId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::columns::{self, ROW, ROW_TABLES};
+use super::feedback;
 use super::fold;
 use super::projects;
 use super::reader::Problem;
+use super::root;
 use super::select::{self, Keys};
 use crate::format::{self, Record};
 use crate::{LightRun, Page, RunQuery, RunRow, StoredRun, TraceTotals};
@@ -16,6 +18,7 @@ pub(crate) fn run(connection: &Connection, id: RunId) -> Result<Option<Run>, Pro
         "SELECT {ROW}, payloads.body, runs.thread FROM {ROW_TABLES} \
          LEFT JOIN payloads ON payloads.run = runs.key WHERE runs.id = ?"
     );
+    let id = root::resolve(connection, id)?;
     Ok(connection.prepare_cached(&sql)?.query_row([id.0.as_bytes()], whole_run).optional()?)
 }
 
@@ -120,6 +123,7 @@ pub(crate) fn stored_run(connection: &Connection, id: RunId) -> Result<Option<St
         "SELECT {ROW}, {STORED} FROM {ROW_TABLES} LEFT JOIN payloads ON payloads.run = runs.key \
          WHERE runs.id = ?"
     );
+    let id = root::resolve(connection, id)?;
     Ok(connection.prepare_cached(&sql)?.query_row([id.0.as_bytes()], read_stored).optional()?)
 }
 
@@ -186,12 +190,10 @@ fn feedback_of_trace(
     found: &mut Vec<Feedback>,
 ) -> Result<(), Problem> {
     let mut statement = connection.prepare_cached(
-        "SELECT id, body FROM feedback WHERE target IN (SELECT id FROM runs WHERE trace = ? UNION SELECT ?)",
+        "SELECT id, body, target FROM feedback \
+         WHERE target IN (SELECT id FROM runs WHERE trace = ? UNION SELECT ?)",
     )?;
-    let rows = statement.query_map(params![key, trace.0.as_bytes()], |row| {
-        let id = FeedbackId(columns::uuid(row, 0)?);
-        Ok(format::decode_feedback(id, row.get_ref(1)?.as_blob()?))
-    })?;
+    let rows = statement.query_map(params![key, trace.0.as_bytes()], feedback::decoded)?;
     for feedback in rows {
         // Damaged feedback is left out; `doctor` finds it.
         found.extend(feedback?.ok());

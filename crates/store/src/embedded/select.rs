@@ -4,6 +4,8 @@
 //! by their index; any other walks the runs of each project by time. Pages
 //! are lists of keys: whoever wants more reads the rows of these.
 
+use std::borrow::Cow;
+
 use assay_domain::{ProjectId, RunId};
 use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
@@ -11,6 +13,7 @@ use uuid::Uuid;
 use super::digest::walk;
 use super::projects;
 use super::reader::Problem;
+use super::root;
 use crate::filter::sql::{Near, Sql};
 use crate::filter::{Column, Expression, Scalar, Test};
 use crate::{Error, Order, RunQuery};
@@ -33,6 +36,8 @@ pub(crate) struct Keys {
 
 pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Problem> {
     check(query)?;
+    let query = resolved(connection, query)?;
+    let query = query.as_ref();
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
     // One more than asked for tells whether there is a next page.
@@ -87,6 +92,8 @@ pub(super) fn page_in(
 
 pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Problem> {
     check(query)?;
+    let query = resolved(connection, query)?;
+    let query = query.as_ref();
     let mut total = 0;
     for scope in scopes(connection, query)? {
         let counted = match scope {
@@ -116,6 +123,13 @@ pub(crate) fn check(query: &RunQuery) -> Result<(), Error> {
         return Err(Error::Invalid(format!("{asked} ids in one query; ask for at most {MAX_IDS} at a time")));
     }
     Ok(())
+}
+
+/// The query with roots in the place of traces that it names like runs.
+fn resolved<'a>(connection: &Connection, query: &'a RunQuery) -> rusqlite::Result<Cow<'a, RunQuery>> {
+    let resolve = |id: &RunId| root::resolve(connection, *id);
+    let ids = query.ids.iter().map(resolve).collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(if ids == query.ids { Cow::Borrowed(query) } else { Cow::Owned(RunQuery { ids, ..query.clone() }) })
 }
 
 fn read_cursor(cursor: &str) -> Result<(i64, i64), Error> {

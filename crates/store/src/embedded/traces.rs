@@ -119,6 +119,15 @@ impl Traces {
         Ok(key)
     }
 
+    /// The id of the trace with this key.
+    pub(crate) fn id(&self, connection: &Connection, key: i64) -> rusqlite::Result<TraceId> {
+        if let Some((_, id)) = self.fresh.get(&key) {
+            return Ok(*id);
+        }
+        let mut statement = connection.prepare_cached("SELECT id FROM traces WHERE key = ?")?;
+        statement.query_row([key], |row| Ok(TraceId(columns::uuid(row, 0)?)))
+    }
+
     /// Takes note of a run that was inserted.
     pub(crate) fn add(&mut self, project: i64, id: TraceId, run: Summary) {
         let Some(touched) = self.touched.get_mut(&(project, id)) else { return };

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use assay_domain::TraceId;
 use rusqlite::{Connection, OptionalExtension};
 use tokio::sync::{mpsc, oneshot};
 
@@ -18,10 +19,12 @@ use super::append;
 use super::digest;
 use super::feedback;
 use super::gate::Room;
+use super::loose::{self, Loose};
 use super::meter::Meter;
 use super::prepare::Prepared;
 use super::projects;
 use super::reader::Problem;
+use super::root;
 use super::schema::{self, Access};
 use super::traces::Traces;
 use super::turn::Turnstile;
@@ -71,6 +74,9 @@ pub(crate) struct Keys {
     pub(crate) indexed_up_to: i64,
     /// Whether feedback may be waiting for its run.
     pub(crate) early_feedback: bool,
+    pub(crate) loose: Loose,
+    /// Traces whose feedback, or whose root, is among what the transaction at hand brings.
+    pub(crate) rootless: Vec<TraceId>,
     /// So many segments of runs have been digested.
     pub(crate) digested_up_to: i64,
     /// Segments whose digest the transaction at hand makes untrue.
@@ -90,6 +96,8 @@ impl Keys {
             next_trace: last("SELECT max(key) FROM traces")?.unwrap_or(0) + 1,
             indexed_up_to,
             early_feedback: feedback::has_early(connection)?,
+            loose: Loose::load(connection)?,
+            rootless: Vec::new(),
             digested_up_to,
             outdated: BTreeSet::new(),
         })
@@ -203,6 +211,8 @@ impl Writer {
             let batches = group.iter().map(|waiting| append::apply(writer, &mut traces, &waiting.prepared));
             let appended = batches.collect::<Result<_, _>>()?;
             writer.settle(traces)?;
+            loose::place(writer)?;
+            root::bring_feedback(writer)?;
             digest::keep_up(writer)?;
             Ok(appended)
         })?;

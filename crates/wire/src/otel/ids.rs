@@ -6,7 +6,8 @@
 //!   UUID of its trace instead. That cannot work across requests: children are
 //!   exported before their parents and know only a span id, not whether it is
 //!   the root's; and a trace with several roots would lose all but one.) The
-//!   root is the run without a parent.
+//!   root is the run without a parent. Whoever names it by the UUID of its
+//!   trace is understood all the same: the store looks it up.
 //! * Span ids that are plainly not random (counters, `aaaa…`) repeat from trace
 //!   to trace, so those become a UUID made from trace id and span id.
 //! * `langsmith.trace.id`, `.span.id`, `.span.parent_id`, `.span.dotted_order`

@@ -36,7 +36,7 @@ fn forward(connection: &mut Connection) -> rusqlite::Result<()> {
         }
         found @ 1..FORMAT => {
             let steps: [fn(&Connection) -> rusqlite::Result<()>; FORMAT as usize - 1] =
-                [from_1, from_2, from_3];
+                [from_1, from_2, from_3, from_4];
             steps.into_iter().skip(found as usize - 1).try_for_each(|step| step(&transaction))?;
         }
         _ => return Ok(()),
@@ -95,6 +95,29 @@ fn from_2(connection: &Connection) -> rusqlite::Result<()> {
 fn from_3(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(tables::DIGESTS)
 }
+
+/// Format 5: runs that came before their parents find their traces once the
+/// store is used, those that are there already too; feedback on traces of
+/// OpenTelemetry is about their roots.
+fn from_4(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(tables::LOOSE)?;
+    connection.execute_batch(LOOSE_FROM_4)?;
+    connection.execute_batch(FEEDBACK_FROM_4)
+}
+
+/// Feedback under the id of a trace is about its root.
+const FEEDBACK_FROM_4: &str = "UPDATE feedback SET is_early = 0, target = (SELECT root.id FROM traces \
+     JOIN runs AS root ON root.key = traces.root WHERE traces.id = feedback.target AND root.parent IS NULL \
+     AND root.id != traces.id ORDER BY traces.key LIMIT 1) WHERE is_early = 1 AND EXISTS (SELECT 1 FROM traces \
+     JOIN runs AS root ON root.key = traces.root WHERE traces.id = feedback.target AND root.parent IS NULL \
+     AND root.id != traces.id);";
+
+/// First those without their parent or in another trace than it, then what may hang on these.
+const LOOSE_FROM_4: &str = "INSERT INTO loose SELECT below.key, below.parent, above.key IS NOT NULL \
+     FROM runs AS below LEFT JOIN runs AS above ON above.id = below.parent \
+     WHERE below.parent IS NOT NULL AND (above.key IS NULL OR above.trace != below.trace);
+ INSERT OR IGNORE INTO loose SELECT key, parent, 0 FROM runs WHERE parent IS NOT NULL \
+     AND trace IN (SELECT runs.trace FROM loose JOIN runs ON runs.key = loose.run);";
 
 const RUNS_FROM_2: &str = "INSERT INTO runs SELECT key, id, project, trace, parent, kind, status, moment, \
      start, end, first_token, latency, input_tokens, output_tokens, total_tokens, \

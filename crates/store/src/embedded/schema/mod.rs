@@ -15,7 +15,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use crate::Error;
 
 /// Version of the tables, kept in the file's `user_version`.
-pub(crate) const FORMAT: u32 = 4;
+pub(crate) const FORMAT: u32 = 5;
 /// "assy": marks the file as ours.
 const APPLICATION: i32 = 0x6173_7379;
 pub(crate) const FILE: &str = "assay.db";

@@ -194,6 +194,17 @@ CREATE INDEX zones_by_segment ON zones (segment);
 CREATE TABLE undigested (segment INTEGER PRIMARY KEY);
 ";
 
+/// Runs whose place in a trace is not known for good; see `loose`.
+pub(super) const LOOSE: &str = "
+CREATE TABLE loose (
+    run INTEGER PRIMARY KEY,
+    parent BLOB,                     -- NULL where not even that is known
+    is_due INTEGER NOT NULL          -- whether there is news of the parent
+);
+CREATE INDEX loose_by_parent ON loose (parent) WHERE parent IS NOT NULL;
+CREATE INDEX loose_due ON loose (run) WHERE is_due = 1;
+";
+
 /// Everything, for a new store.
-pub(super) const ALL: [&str; 11] =
-    [SETTINGS, PROJECTS, TRACES, RUNS, PAYLOADS, FEEDBACK, REPORTS, MEMO, SEARCH, RECORDS, DIGESTS];
+pub(super) const ALL: [&str; 12] =
+    [SETTINGS, PROJECTS, TRACES, RUNS, PAYLOADS, FEEDBACK, REPORTS, MEMO, SEARCH, RECORDS, DIGESTS, LOOSE];

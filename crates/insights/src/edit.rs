@@ -261,7 +261,7 @@ fn order(edited: &mut Report) {
 }
 
 /// The names on the way to each thread.
-fn paths(edited: &mut Report) {
+pub(crate) fn paths(edited: &mut Report) {
     let nodes: HashMap<&str, &Category> =
         edited.taxonomy.nodes.iter().map(|node| (node.id.as_str(), node)).collect();
     for one in &mut edited.assignments {
@@ -274,17 +274,21 @@ fn paths(edited: &mut Report) {
 
 /// Sentences with the new names; those that do not hold any more are left out.
 fn sentences(edited: &mut Report, report: &Report, edits: &BTreeMap<&str, &CategoryEdit>) {
-    let is_local = report.made.model.is_none();
-    if is_local {
-        executive::write(edited);
-        return;
-    }
     let renamed = edits
         .iter()
         .filter_map(|(id, edit)| Some((report.category(id)?.name.as_str(), edit.name.as_deref()?)));
     // A name that stays may have one in it that does not.
     let others = report.taxonomy.nodes.iter().map(|node| (node.name.as_str(), node.name.as_str()));
-    let mut names: Vec<(&str, &str)> = renamed.chain(others).collect();
+    tell_again(edited, renamed.chain(others).collect());
+}
+
+/// The same for a report whose categories have their new names: what each was called, and is now.
+pub(crate) fn tell_again(edited: &mut Report, mut names: Vec<(&str, &str)>) {
+    let is_local = edited.made.model.is_none();
+    if is_local {
+        executive::write(edited);
+        return;
+    }
     names.sort_by_key(|(old, _)| std::cmp::Reverse(old.len()));
     let mut summary = std::mem::take(&mut edited.executive_summary);
     summary.title = with_names(&summary.title, &names);

@@ -36,7 +36,7 @@ pub fn write(report: &mut Report) {
 }
 
 /// Names the largest categories; numbers belong into claims.
-fn title(report: &Report) -> String {
+pub(crate) fn title(report: &Report) -> String {
     let is_failing = |node: &&Category| node.statistics.failures > 0 || report.config.focus == Focus::Usage;
     let tops = leading(report).into_iter().filter(is_failing);
     let largest: Vec<String> = tops.take(3).map(|node| node.name.clone()).collect();

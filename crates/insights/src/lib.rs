@@ -18,6 +18,7 @@ pub mod errors_lens;
 pub mod estimate;
 pub mod executive;
 pub mod failures;
+pub mod forget;
 pub mod group;
 pub mod grouping;
 pub mod map;

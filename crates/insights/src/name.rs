@@ -30,6 +30,7 @@ use assay_llm::Embed;
 use crate::Error;
 use crate::grouping::{Grouping, ReadThread};
 use distinct::{Proposal, Proposals};
+pub(crate) use examples::describe;
 use phrases::{PhraseId, Phrases};
 use rank::{Candidate, Ranking};
 use surface::Surfaces;
@@ -305,8 +306,13 @@ fn similarity(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum()
 }
 
+/// Whether a word, in small letters, says something by itself in the languages that are known.
+pub(crate) fn is_telling(word: &str) -> bool {
+    matches!(Language::English.class(word), Class::Content)
+}
+
 /// First letter in upper case, cut at a word.
-fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let text = clip(text, LONGEST_NAME);
     let mut letters = text.chars();
     match letters.next() {

@@ -1,34 +1,62 @@
-//! What was made from traces that are gone: reports lose what they quote.
+//! What was made from traces that are gone: reports, and what was made of them.
 //!
-//! A report keeps its numbers, which say nothing of single threads. What it
-//! quotes of a thread (request, summary, failure, examples, highlights) is
-//! replaced as soon as one of the traces of that thread was deleted. What was
-//! remembered about texts is the store's to forget.
+//! A thread counts as deleted as soon as one of its traces is. Its words leave
+//! the reports ([`assay_insights::forget`]), what lists show of these, and the
+//! configs and jobs that had learned their categories. What was remembered
+//! about texts is the store's to forget.
 
 use std::collections::HashSet;
 
-use assay_domain::report::{AttributeKind, AttributeSchema, Report};
-use assay_domain::{ProjectId, RunId, ThreadId, TraceId};
+use assay_domain::report::Report;
+use assay_domain::{ProjectId, ReportId, RunId, ThreadId, TraceId};
+use assay_insights::forget::{self, GONE, Renamed};
 use assay_store::{Catalog as _, Error, RunQuery, Runs as _};
 
 use crate::app::App;
+use crate::insights;
 
-/// Stands where a report quoted a thread.
-const GONE: &str = "(deleted)";
 /// So many traces are looked for at once.
 const PORTION: usize = 500;
 
-/// Takes out of the reports of a project what they quote of traces that are gone.
+/// Takes out of all that was made in a project what it has from traces that are gone.
 pub(crate) async fn forget(app: &App, project: ProjectId) -> Result<(), Error> {
-    for row in app.store.reports(Some(project)).await? {
-        let Some(mut report) = app.store.report(row.id).await? else { continue };
-        let gone = gone(app, &report).await?;
-        let threads: HashSet<&ThreadId> = gone.iter().collect();
-        if blank(&mut report, &threads) {
+    let mut changed: HashSet<ReportId> = HashSet::new();
+    let mut renamed: Vec<Renamed> = Vec::new();
+    let rows = app.store.reports(Some(project)).await?;
+    for row in &rows {
+        let Some(report) = app.store.report(row.id).await? else { continue };
+        let gone: HashSet<ThreadId> = gone(app, &report).await?.into_iter().collect();
+        if gone.is_empty() {
+            continue;
+        }
+        let work = move |mut report: Report| (forget::threads(&mut report, &gone), report);
+        if let (Some(of_report), report) = apart(report, work).await? {
             app.store.put_report(&report).await?;
+            changed.insert(report.id);
+            renamed.extend(of_report);
         }
     }
-    Ok(())
+    // Other reports may have been given what was discovered in these.
+    for row in rows.iter().filter(|_| !renamed.is_empty()) {
+        let Some(report) = app.store.report(row.id).await? else { continue };
+        let names = renamed.clone();
+        let work = move |mut report: Report| (forget::learned(&mut report, &names), report);
+        if let (true, report) = apart(report, work).await? {
+            app.store.put_report(&report).await?;
+            changed.insert(report.id);
+        }
+    }
+    insights::renew(app, project, &changed, &renamed).await
+}
+
+/// Does work on a report where it does not hold up other requests.
+async fn apart<T: Send + 'static>(
+    report: Report,
+    work: impl FnOnce(Report) -> (T, Report) + Send + 'static,
+) -> Result<(T, Report), Error> {
+    let id = report.id;
+    let done = tokio::task::spawn_blocking(move || work(report)).await;
+    done.map_err(|error| Error::Corrupt { what: format!("report {id}"), why: error.to_string() })
 }
 
 /// The threads of a report of which a trace is no longer there.
@@ -50,37 +78,6 @@ async fn gone(app: &App, report: &Report) -> Result<Vec<ThreadId>, Error> {
         }
     }
     Ok(gone)
-}
-
-/// Whether anything was quoted.
-fn blank(report: &mut Report, gone: &HashSet<&ThreadId>) -> bool {
-    let mut is_changed = false;
-    let is_free =
-        |schema: &AttributeSchema| schema.kind == AttributeKind::String && schema.options.is_empty();
-    let schemas = report.config.attributes.iter();
-    let free: HashSet<String> =
-        schemas.filter(|(_, schema)| is_free(schema)).map(|(name, _)| name.clone()).collect();
-    for one in report.assignments.iter_mut().filter(|one| gone.contains(&one.thread)) {
-        is_changed = true;
-        one.request = GONE.into();
-        one.summary = GONE.into();
-        // That something failed is counted; with which words is not.
-        one.failure = one.failure.take().map(|_| GONE.into());
-        one.reason = one.reason.take().map(|_| GONE.into());
-        one.evidence.clear();
-        // What a model answered freely may be words of the thread.
-        one.attributes.retain(|name, _| !free.contains(name));
-    }
-    for node in &mut report.taxonomy.nodes {
-        node.examples.retain(|example| !gone.contains(&example.thread));
-    }
-    for highlight in &mut report.executive_summary.highlights {
-        if gone.contains(&highlight.thread) {
-            highlight.summary = GONE.into();
-            highlight.reason = GONE.into();
-        }
-    }
-    is_changed
 }
 
 #[cfg(test)]
@@ -142,7 +139,7 @@ mod tests {
             parent: None,
             level: 0,
             name: "Parcels".into(),
-            description: String::new(),
+            description: format!("Requests such as “words of {KEPT}” and “words of {LOST}”."),
             kind: CategoryKind::Discovered,
             examples: vec![example(KEPT), example(LOST)],
             keywords: vec![],
@@ -178,8 +175,17 @@ mod tests {
         let text = serde_json::to_string(&after).expect("JSON");
         for word in ["summary", "request", "failure", "words", "reason", "highlight", "quote"] {
             assert!(!text.contains(&format!("{word} of {LOST}")), "{word}: {text}");
+        }
+        for word in ["summary", "request", "failure", "words", "quote"] {
             assert!(text.contains(&format!("{word} of {KEPT}")), "{word}: {text}");
         }
+        // None of those that are left says "Parcels".
+        let node = &after.taxonomy.nodes[0];
+        assert_eq!(
+            (node.name.as_str(), &after.assignments[0].path),
+            ("Category 1", &vec![node.name.clone()])
+        );
+        assert_eq!(node.description, format!("Requests such as “words of {KEPT}”."));
         assert_eq!(after.statistics, before.statistics);
         assert_eq!(after.assignments.len(), 2);
         assert!(after.assignments.iter().all(|one| one.failure.is_some()), "what failed still counts");

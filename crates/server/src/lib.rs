@@ -33,7 +33,7 @@ mod otlp;
 mod pages;
 mod path;
 mod prices;
-mod projects;
+pub mod projects;
 mod queues;
 mod render;
 pub mod retention;

@@ -5,9 +5,9 @@ use std::io::{BufRead, BufReader, IsTerminal, Write};
 use anyhow::Context as _;
 use assay_server::access::audit::{self, Actor, Entry};
 use assay_server::config::{self, show_span};
-use assay_server::retention;
+use assay_server::{projects, retention};
 use assay_store::{Catalog, EmbeddedStore, Project, Records as _, block_on};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args;
 use crate::{Outcome, cancel, data, output, stdin};
@@ -40,8 +40,7 @@ pub(crate) fn run(command: args::Project) -> anyhow::Result<Outcome> {
                 output::note("nothing was deleted");
                 return Ok(Outcome::Done);
             }
-            let deleted = block_on(store.delete_project(&name))?;
-            block_on(assay_server::insights::forget(&store, project.id))?;
+            let deleted = delete(&store, &project)?;
             output::note(&format!("deleted {}", describe(&deleted)));
         }
     }
@@ -56,17 +55,29 @@ fn keep_for(store: &EmbeddedStore, project: &Project, keep: &str) -> anyhow::Res
         text => Some(config::span(text).map_err(|why| anyhow::anyhow!("cannot keep for {text:?}: {why}"))?),
     };
     let changed = block_on(store.change_project(project.id, retention::change(wanted)))?;
-    let object = json!({ "session_id": project.id, "retention": keep });
+    write_down(store, "project retention", &json!({ "session_id": project.id, "retention": keep }))?;
+    Ok(changed)
+}
+
+/// Deletes a project with all that speaks of it, and writes down that it was done.
+fn delete(store: &EmbeddedStore, project: &Project) -> anyhow::Result<Project> {
+    let deleted = block_on(store.delete_project(&project.name))?;
+    block_on(projects::forget(store, project.id))?;
+    let object = json!({ "session_id": project.id, "traces": deleted.traces, "runs": deleted.runs });
+    write_down(store, "project delete", &object)?;
+    Ok(deleted)
+}
+
+fn write_down(store: &EmbeddedStore, action: &str, object: &Value) -> anyhow::Result<()> {
     let entry = Entry {
         at: chrono::Utc::now(),
         actor: Actor::cli(),
-        action: "project retention".into(),
+        action: action.into(),
         permission: None,
         object: object.as_object().cloned().unwrap_or_default(),
         request_id: None,
     };
-    block_on(store.change(vec![audit::change(&entry)?]))?;
-    Ok(changed)
+    Ok(block_on(store.change(vec![audit::change(&entry)?]))?)
 }
 
 fn list(projects: &[Project], json: bool) -> anyhow::Result<()> {

@@ -285,3 +285,31 @@ fn files_pass_the_policies_of_the_store_and_of_the_configuration_file() {
     let refused = place.assay("import chats.jsonl --project chats --config wrong.toml");
     refused.fails_with(&["sample_rat", "sample_rate"]);
 }
+
+#[test]
+fn a_project_deleted_from_the_command_line_leaves_nothing_that_speaks_of_it_but_the_audit_entry() {
+    let place = Place::new();
+    let server = Server::start(&place);
+    let (_, project) = server.post("/sessions", &json!({"name": "shop"})).expect("an answer");
+    let project = project["id"].as_str().expect("an id").to_owned();
+    let (_, run) = server
+        .post("/runs", &json!({"id": id(1), "name": "agent", "run_type": "chain", "session_name": "shop"}))
+        .expect("an answer");
+    assert_eq!(run["runs"], 1, "{run}");
+    let view = json!({"display_name": "Zebulon", "filter_string": "eq(name, \"x\")"});
+    let (status, made) = server.post(&format!("/sessions/{project}/views"), &view).expect("an answer");
+    assert!(status < 300, "{made}");
+    let shared = server.agent.put(format!("{}/runs/{}/share", server.url, id(1))).send_empty();
+    assert_eq!(shared.expect("an answer").status().as_u16(), 200);
+    assert_eq!(server.stop(), 0);
+    let says =
+        |word: &str| place.read("store/assay.db").windows(word.len()).any(|part| part == word.as_bytes());
+    assert!(says("Zebulon") && says("share"), "the test tests nothing");
+
+    place.assay("project delete shop --yes").ok();
+    assert!(!says("Zebulon"), "the view is still there");
+    let audit = place.assay("audit --json").ok().json();
+    let entry = &audit[0]["entry"];
+    assert_eq!((&entry["action"], &entry["actor"]["type"]), (&json!("project delete"), &json!("cli")));
+    assert_eq!((&entry["object"]["session_id"], &entry["object"]["runs"]), (&json!(project), &json!(1)));
+}

@@ -58,7 +58,7 @@ fn alike(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
 }
 
 /// One or two sentences: typical requests and words.
-pub(super) fn describe(kind: CategoryKind, examples: &[Example], keywords: &[String]) -> String {
+pub(crate) fn describe(kind: CategoryKind, examples: &[Example], keywords: &[String]) -> String {
     let quotes: Vec<String> =
         examples.iter().take(3).map(|example| format!("“{}”", clip(&example.text, 90))).collect();
     let lead = match kind {

@@ -5,7 +5,7 @@
 //! written into the config, so that later reports can be compared.
 
 use assay_domain::report::{CategoryKind, Focus, Report};
-use assay_domain::{Job, ProjectId, Time};
+use assay_domain::{Job, ProjectId, ReportId, Time};
 use assay_store::{Change, Error, Record, RecordQuery, Records};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -48,6 +48,9 @@ pub struct ConfigBody {
     pub config: Map<String, Value>,
     pub schedule: Option<Schedule>,
     pub alert: Option<Alert>,
+    /// The report whose categories are the partitions; absent where they were given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned_from: Option<ReportId>,
 }
 
 /// The configs everybody has: slug, focus, description.
@@ -148,6 +151,7 @@ pub fn prebuilt(project: ProjectId) -> Vec<SavedConfig> {
             config,
             schedule: None,
             alert: None,
+            learned_from: None,
         };
         SavedConfig {
             id: prebuilt_id(slug),
@@ -216,6 +220,7 @@ pub(super) async fn learn(
         return Ok(Vec::new());
     }
     config.body.config.insert("partitions".to_owned(), Value::Object(partitions));
+    config.body.learned_from = Some(report.id);
     Ok(vec![Change::Replace(config.record(now))])
 }
 
@@ -257,6 +262,9 @@ impl ConfigRequest {
         }
         if let Some(config) = self.config {
             request::check(&config, saved.project, now)?;
+            if config.get("partitions") != body.config.get("partitions") {
+                body.learned_from = None;
+            }
             body.config = config;
         }
         if let Some(alert) = self.alert {

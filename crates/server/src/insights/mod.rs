@@ -26,6 +26,7 @@ mod members;
 mod models;
 mod preview;
 pub mod queue;
+mod renew;
 mod request;
 pub mod schedule;
 mod schemas;
@@ -47,6 +48,7 @@ use utoipa_axum::routes;
 use analyst::Analyst;
 use ask::Endpoints;
 pub(crate) use jobs::report_of;
+pub(crate) use renew::renew;
 pub(crate) use shape::cluster_id;
 pub(crate) use share::KIND as SHARE_KIND;
 pub(crate) use share::open as shared;
@@ -114,6 +116,8 @@ pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), Erro
 mod edit_tests;
 #[cfg(test)]
 mod estimate_tests;
+#[cfg(test)]
+mod forget_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

@@ -330,6 +330,11 @@ pub(super) fn state_change(job: &Job, state: &JobState, now: Time) -> Change {
     Change::Replace(record(STATE, job, state, now))
 }
 
+/// The change that writes what was asked.
+pub(super) fn job_change(job: &Job, now: Time) -> Change {
+    Change::Replace(record(JOB, job, job, now))
+}
+
 fn record(kind: &str, job: &Job, body: &impl Serialize, now: Time) -> Record {
     Record {
         kind: kind.to_owned(),

@@ -65,7 +65,7 @@ fn question(number: usize, end: &str) -> String {
     format!("{} {end}", phrases[number / TOPICS.len() % phrases.len()])
 }
 
-async fn project_saying(server: &Server, texts: impl Iterator<Item = String>) -> Uuid {
+pub(super) async fn project_saying(server: &Server, texts: impl Iterator<Item = String>) -> Uuid {
     let id = Uuid::now_v7();
     server.post("/sessions", json!({"id": id, "name": format!("p {id}")})).await.ok();
     let runs: Vec<Value> = texts

@@ -16,7 +16,7 @@ mod tests;
 
 use assay_domain::{ProjectId, TraceId};
 use assay_store::{
-    Catalog as _, Change, Error as StoreError, NewProject, Project, ProjectChange, RecordQuery, Records as _,
+    Catalog as _, Change, Error as StoreError, NewProject, Project, ProjectChange, RecordQuery, Records,
 };
 use axum::Json;
 use axum::extract::{Path, State};
@@ -239,21 +239,24 @@ async fn remove(app: &App, project: &Project) -> ApiResult<()> {
         Ok(_) | Err(StoreError::NotFound(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    forget(app, project.id).await?;
+    forget(&app.store, project.id).await?;
     Ok(ensure_default(app).await?)
 }
 
-/// Deletes the documents that speak of a project that is gone: its views and shares.
-async fn forget(app: &App, project: ProjectId) -> ApiResult<()> {
-    crate::insights::forget(&app.store, project).await?;
+/// Deletes the documents that speak of a project that is gone: its jobs, configs, views and shares.
+///
+/// # Errors
+/// What the store says.
+pub async fn forget(store: &impl Records, project: ProjectId) -> Result<(), StoreError> {
+    crate::insights::forget(store, project).await?;
     let mut changes = vec![Change::DeleteChildren { kind: crate::views::KIND.to_owned(), parent: project.0 }];
     for kind in [crate::runs::share::KIND, crate::threads::SHARE_KIND] {
-        let all = app.store.records(&RecordQuery { kind: kind.to_owned(), ..RecordQuery::default() }).await?;
+        let all = store.records(&RecordQuery { kind: kind.to_owned(), ..RecordQuery::default() }).await?;
         let id = json!(project);
         let of_project = all.into_iter().filter(|record| record.body.get("project") == Some(&id));
         changes.extend(of_project.map(|record| Change::Delete { kind: kind.to_owned(), id: record.id }));
     }
-    Ok(app.store.change(changes).await?)
+    store.change(changes).await
 }
 
 /// Deletes the shares of traces that are gone.

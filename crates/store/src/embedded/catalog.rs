@@ -19,7 +19,13 @@ pub(crate) fn put_report(writer: &mut Writer, report: &Report) -> Result<(), Err
         .map_err(|error| Error::Invalid(format!("report {} cannot be stored: {error}", report.id)))?;
     let body = format::pack(&json);
     let now = projects::now().map(|time| time.timestamp_micros());
-    writer.transact(|writer| {
+    // An older one may quote what was deleted since.
+    let is_there = |writer: &Writer| {
+        let mut statement = writer.connection.prepare_cached("SELECT 1 FROM reports WHERE id = ?")?;
+        statement.exists([report.id.0.as_bytes()])
+    };
+    let replaces = is_there(writer).map_err(|source| Error::of_database(&writer.dir, source))?;
+    delete::overwriting(writer, |writer| {
         let project = writer.project(&report.project)?;
         writer.connection.execute("DELETE FROM reports WHERE id = ?", [report.id.0.as_bytes()])?;
         writer.connection.execute(
@@ -37,7 +43,8 @@ pub(crate) fn put_report(writer: &mut Writer, report: &Report) -> Result<(), Err
             ],
         )?;
         Ok(())
-    })
+    })?;
+    if replaces { delete::scrub(writer) } else { Ok(()) }
 }
 
 pub(crate) fn reports(

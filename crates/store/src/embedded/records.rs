@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::blobs;
 use super::columns;
+use super::delete;
 use super::reader::Problem;
 use super::writer::Writer;
 use crate::filter::sql::Sql;
@@ -93,7 +94,8 @@ fn moment(micros: i64) -> Time {
 
 /// Makes the changes in order, or none of them.
 pub(crate) fn change(writer: &mut Writer, changes: &[Change]) -> Result<(), Error> {
-    writer.transact(|writer| {
+    // What is replaced or deleted may hold words that somebody wants gone.
+    delete::overwriting(writer, |writer| {
         let connection = &writer.connection;
         for change in changes {
             match change {

@@ -14,7 +14,7 @@ mod corpus;
 mod growth;
 mod import;
 mod labelled;
-mod models;
+pub(crate) mod models;
 mod server;
 mod table;
 

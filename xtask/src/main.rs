@@ -40,7 +40,7 @@ fn main() -> anyhow::Result<()> {
              \x20      cargo xtask browser    the pages in a real Chromium [SUITE…] [--assay FILE]\n\
              \x20      cargo xtask schemathesis  requests made from the OpenAPI document [--examples COUNT] [--assay FILE]\n\
              \x20      cargo xtask model      derive the bundled embedder\n\
-             \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability] [--assay FILE]\n\
+             \x20      cargo xtask quality    measure categories against labels [SET…] [--check] [--stability] [--partly] [--assay FILE]\n\
              \x20      cargo xtask bench      measure speed and memory [NAME…] [--quick] [--store] [--assay FILE]\n\
              \x20      cargo xtask load       send traces to any server: --url URL [--kind pairs|multipart|batch|otlp] …"
         ),

@@ -3,9 +3,11 @@
 //! Runs the release binary on each set as a user would (labels are stripped
 //! before), compares categories with labels, prints one table and stores it
 //! under `docs/quality/`. One set of defaults for all sets; nothing is tuned
-//! per set. Floors are checked with `--check`.
+//! per set. Floors are checked with `--check`. `--partly` measures another thing:
+//! tier `deep` where a model reads only some of the threads (`partly`).
 
 mod measures;
+mod partly;
 mod sets;
 
 use std::collections::BTreeMap;
@@ -56,6 +58,9 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         Some(flag) => PathBuf::from(args.get(flag + 1).context("--assay needs the path of a binary")?),
         None => process::build_assay()?,
     };
+    if args.iter().any(|arg| arg == "--partly") {
+        return partly(&data, &binary, &wanted, store);
+    }
     let mut rows = Vec::new();
     for set in sets::all() {
         if !wanted.is_empty() && !wanted.iter().any(|name| *name == set.name) {
@@ -83,6 +88,20 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         eprintln!("below its floor: {} {} = {:.3}", row.set, row.measure, row.value);
     }
     ensure!(!check || below.is_empty(), "{} measures are below their floors", below.len());
+    Ok(())
+}
+
+/// The mode that reads only some threads by model.
+fn partly(data: &Path, binary: &Path, wanted: &[&String], store: bool) -> Result<()> {
+    let beside = binary.with_file_name("assay-standin");
+    let standin = if beside.is_file() { beside } else { process::build("assay-standin", "assay-standin")? };
+    let rows = partly::rows(data, binary, &standin, wanted)?;
+    ensure!(!rows.is_empty(), "no such set; there are: {}", sets::names().join(", "));
+    let table = table(&rows);
+    println!("{table}");
+    if store && wanted.is_empty() {
+        std::fs::write(crate::root().join("docs/quality/partly.md"), partly::page(&table))?;
+    }
     Ok(())
 }
 

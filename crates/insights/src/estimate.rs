@@ -5,9 +5,11 @@
 //! and counted, what is remembered is used and costs nothing, and for the rest
 //! somebody stands in who answers with as many tokens as models usually write
 //! ([`rehearsal`]). So whatever the stages do, the estimate does as well, and
-//! it cannot forget one. What was remembered also teaches: where a model counts
-//! tokens differently or writes more than usual, the rest is corrected by that.
+//! it cannot forget one. Earlier reports of the project and what is remembered also
+//! teach: where a model counts tokens differently or writes more than usual, the
+//! rest is corrected by that ([`lengths`]).
 
+pub(crate) mod lengths;
 mod play;
 mod rehearsal;
 #[cfg(test)]
@@ -85,6 +87,12 @@ pub async fn estimate<S: Runs + Memo>(
     let scale = Scale::of(config, threads, counted);
     let rehearsed = ReportConfig { read_by_model: scale.read_here, ..config.clone() };
     let ledger = Ledger::default();
+    if let Some(models) = &config.models {
+        for (chat, model) in [(analyst.thinking, &models.thinking), (analyst.summary, &models.summary)] {
+            let seen = lengths::known(ctx, project.id, chat.name(), model).await?;
+            ledger.begin(chat.name(), model, &seen);
+        }
+    }
     let drawing = Drawing { population, sample: looked_at, size, skipped: Vec::new() };
     rehearse(ctx, analyst, &ledger, project, &rehearsed, drawing).await?;
 

@@ -35,6 +35,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::estimate::lengths::Lengths;
 
 /// How often somebody looks whether the analysis is to stop while a model thinks.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -101,6 +102,7 @@ struct Books {
     costs: BTreeMap<&'static str, Decimal>,
     unpriced: BTreeSet<&'static str>,
     work: ModelWork,
+    lengths: Lengths,
 }
 
 impl<'a> Work<'a> {
@@ -201,6 +203,7 @@ impl<'a> Work<'a> {
         };
         match answered {
             Ok(answer) => {
+                self.books().lengths.note(chat.name(), &request, &answer);
                 self.book(question.stage, chat.name(), &answer, analyst.prices);
                 Ok(answer.value.map_or_else(|| Asked::Skipped("an empty answer".into()), Asked::Answer))
             }
@@ -252,6 +255,11 @@ impl<'a> Work<'a> {
 
     pub(crate) fn unread(&self, skipped: Vec<Skipped>) {
         self.note(|work| work.unread.extend(skipped));
+    }
+
+    /// What the answers taught about their lengths; only once.
+    pub(crate) fn lengths(&self) -> Lengths {
+        std::mem::take(&mut self.books().lengths)
     }
 
     /// The books, closed; `None` where no model was to be asked.

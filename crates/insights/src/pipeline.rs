@@ -120,6 +120,7 @@ pub(crate) async fn over<S: Runs + Memo>(
     executive::write(&mut report);
 
     model::claims::write(&work, ctx.progress, &mut report).await?;
+    work.lengths().keep(ctx, project.id).await?;
     report.made.model = work.finish();
     verify::report(&report).map_err(Error::Unverified)?;
     Ok(report)

@@ -20,13 +20,13 @@ use crate::process;
 const AT_ONCE: u32 = 20;
 
 /// A running stand-in; ended when dropped.
-struct Standin {
+pub(crate) struct Standin {
     process: Child,
-    base_url: String,
+    pub(crate) base_url: String,
 }
 
 impl Standin {
-    fn start(program: &Path, latency_ms: u64) -> Result<Self> {
+    pub(crate) fn start(program: &Path, latency_ms: u64) -> Result<Self> {
         let mut process = Command::new(program)
             .args(["--latency-ms", &latency_ms.to_string()])
             .stdin(Stdio::null())
@@ -70,11 +70,13 @@ pub(super) fn models(bench: &Bench) -> Result<Vec<Row>> {
     let import = "import {demo/traces.jsonl} {demo/feedback.jsonl} --project demo --data {store}";
     bench.assay(import)?;
     let run = "insights run --project demo --data {store}";
-    // Vectors are made once, so that what follows differs by the models alone.
+    // Vectors are made once, of the threads' words and of the model's, so that what follows
+    // differs by the calls alone.
     bench.assay(run)?;
+    read(bench, &program, Pass { name: "first", latency_ms: 0, threads })?;
     let (_, local) = bench.assay(run)?;
-    let half = read(bench, &program, latency_ms, threads / 2)?;
-    let all = read(bench, &program, latency_ms, threads)?;
+    let half = read(bench, &program, Pass { name: "half", latency_ms, threads: threads / 2 })?;
+    let all = read(bench, &program, Pass { name: "all", latency_ms, threads })?;
 
     let command = format!("{run} --tier deep --concurrency {AT_ONCE}");
     let limit = f64::from(all.calls) / f64::from(AT_ONCE) * latency_ms as f64 / 1_000.0;
@@ -98,12 +100,20 @@ pub(super) fn models(bench: &Bench) -> Result<Vec<Row>> {
     ])
 }
 
-/// Has models read so many threads, nothing remembered.
-fn read(bench: &Bench, program: &Path, latency_ms: u64, threads: u64) -> Result<Reading> {
+/// One report by a model of its own name: what one answered is not remembered of another.
+#[derive(Clone, Copy)]
+struct Pass {
+    name: &'static str,
+    latency_ms: u64,
+    threads: u64,
+}
+
+/// Has a model read threads, no answer remembered.
+fn read(bench: &Bench, program: &Path, pass: Pass) -> Result<Reading> {
+    let Pass { name, latency_ms, threads } = pass;
     let standin = Standin::start(program, latency_ms)?;
-    // Another model each time: what one answered is not remembered of the other.
     let command = format!(
-        "insights run --project demo --data {{store}} --sample {threads} --tier deep --model standin-{threads} \
+        "insights run --project demo --data {{store}} --sample {threads} --tier deep --model standin-{name} \
          --base-url {} --concurrency {AT_ONCE}",
         standin.base_url
     );

@@ -15,6 +15,10 @@ const THREADS: usize = 300;
 /// Calls in flight at once; so many can be answered and not yet kept when the server is killed.
 const CONCURRENCY: u64 = 8;
 
+/// Dollars per token of the model where there is a budget.
+const INPUT: f64 = 0.000_002;
+const OUTPUT: f64 = 0.000_008;
+
 /// So often the server is killed: `ASSAY_KILLS`, or a few times.
 fn kills() -> u64 {
     std::env::var("ASSAY_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
@@ -50,9 +54,10 @@ impl Scene {
         Server::launch(command.stderr(std::process::Stdio::null()))
     }
 
-    fn begin(&self, server: &Server) -> String {
+    fn begin(&self, server: &Server, budget: Option<f64>) -> String {
         let path = format!("/sessions/{}/insights", self.project);
-        let (status, job) = server.post(&path, &json!({"name": "n", "seed": 5})).expect("an answer");
+        let body = json!({"name": "n", "seed": 5, "budget": budget});
+        let (status, job) = server.post(&path, &body).expect("an answer");
         assert_eq!(status, 200, "{job}");
         format!("{path}/{}", job["id"].as_str().expect("an id"))
     }
@@ -85,7 +90,7 @@ fn different(lines: Vec<String>) -> Vec<String> {
 fn unbroken(runtime: &tokio::runtime::Runtime) -> (Vec<u8>, BTreeMap<String, u64>) {
     let scene = Scene::new(runtime, true);
     let server = scene.serve();
-    let path = scene.begin(&server);
+    let path = scene.begin(&server, None);
     assert_eq!(server.ended(&path)["status"], "success");
     let report = server.bytes(&format!("{path}/files/report.json"));
     assert_eq!(server.stop(), 0);
@@ -98,15 +103,22 @@ fn unbroken(runtime: &tokio::runtime::Runtime) -> (Vec<u8>, BTreeMap<String, u64
 /// What became of a job whose server was killed.
 struct Broken {
     scene: Scene,
+    job: Value,
     report: Vec<u8>,
     /// Kills while the job was at it.
     kills: u64,
 }
 
-fn broken(runtime: &tokio::runtime::Runtime, idempotent: bool, kills: u64) -> Broken {
+fn broken(runtime: &tokio::runtime::Runtime, idempotent: bool, kills: u64, budget: Option<f64>) -> Broken {
     let scene = Scene::new(runtime, idempotent);
     let mut server = scene.serve();
-    let path = scene.begin(&server);
+    if budget.is_some() {
+        let price =
+            json!({"name": "m", "match_pattern": "^m$", "prompt_cost": INPUT, "completion_cost": OUTPUT});
+        let (status, told) = server.post("/model-price-map", &price).expect("an answer");
+        assert_eq!(status, 200, "{told}");
+    }
+    let path = scene.begin(&server, budget);
     let mut done = 0;
     for round in 0..kills {
         done += u64::from(is_at_it(&server, &path, round));
@@ -118,7 +130,7 @@ fn broken(runtime: &tokio::runtime::Runtime, idempotent: bool, kills: u64) -> Br
     let report = server.bytes(&format!("{path}/files/report.json"));
     assert_eq!(server.stop(), 0);
     scene.place.assay("doctor").ok();
-    Broken { scene, report, kills: done }
+    Broken { scene, job, report, kills: done }
 }
 
 /// Waits until the job has been worked on for a while, another one in each round; whether it still is.
@@ -146,7 +158,7 @@ fn is_at_it(server: &Server, path: &str, round: u64) -> bool {
 fn a_deep_job_killed_at_any_moment_gives_the_same_bytes_and_no_call_is_paid_twice() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let (report, once) = unbroken(&runtime);
-    let broken = broken(&runtime, true, kills());
+    let broken = broken(&runtime, true, kills(), None);
     assert!(broken.report == report, "the report is another one");
     let replayed = broken.scene.standin.replayed();
     println!("{} kills while at it, {} questions, {replayed} answers given again", broken.kills, once.len());
@@ -157,10 +169,25 @@ fn a_deep_job_killed_at_any_moment_gives_the_same_bytes_and_no_call_is_paid_twic
 #[test]
 fn a_provider_without_idempotency_keys_is_asked_again_at_most_what_was_under_way() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let broken = broken(&runtime, false, 3);
+    let broken = broken(&runtime, false, 3, None);
     let asked = broken.scene.answered();
     let again: u64 = asked.values().map(|times| times - 1).sum();
     println!("{} kills while at it, {} questions, {again} asked again", broken.kills, asked.len());
     // Answered when the server was killed, and not yet on disk: nobody can know of those.
     assert!(again <= broken.kills * CONCURRENCY, "{again} questions were asked again");
+}
+
+#[test]
+fn a_budget_holds_against_what_was_paid_however_often_the_server_is_killed() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for budget in [0.2, 0.4] {
+        let broken = broken(&runtime, false, 4, Some(budget));
+        let bill = broken.scene.standin.bill("m");
+        let paid = bill.input as f64 * INPUT + bill.output as f64 * OUTPUT;
+        let told = &broken.job["metadata"];
+        let booked = told["spend"]["cost"].as_f64().expect("money");
+        println!("${budget}: {} kills while at it, ${paid:.3} paid, ${booked:.3} booked", broken.kills);
+        assert!(paid > 0.0 && paid <= budget, "${paid} of ${budget} were paid");
+        assert!(told["partial"].as_str().is_some_and(|text| text.contains("budget")), "{told}");
+    }
 }

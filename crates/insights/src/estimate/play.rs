@@ -19,9 +19,33 @@ const SUMMARY: (usize, usize) = (160, 300);
 /// Quotes of a thread, and tokens of the longest.
 const QUOTES: usize = 2;
 const LONGEST_QUOTE: u64 = 30;
-/// Key points and highlights of an executive summary, and tokens of each.
-const POINTS: (u64, u64) = (6, 19);
-const HIGHLIGHTS: (u64, u64) = (5, 20);
+/// Key points and highlights of an executive summary; what a point says beside its fact, and a
+/// highlight beside its reason.
+const POINTS: u64 = 6;
+const POINT: u64 = 8;
+const HIGHLIGHTS: u64 = 5;
+const HIGHLIGHT: u64 = 9;
+/// Tokens of a reason: at least and at most.
+const REASON: (u64, u64) = (6, 25);
+/// Words that speak of something that went wrong.
+const TROUBLE: [&str; 16] = [
+    "error",
+    "fail",
+    "wrong",
+    "sorry",
+    "unable",
+    "cannot",
+    "can't",
+    "could not",
+    "broken",
+    "timed out",
+    "timeout",
+    "missing",
+    "never",
+    "crash",
+    "locked",
+    "not work",
+];
 /// Tokens of an answer nobody here knows.
 const UNKNOWN: u64 = 100;
 
@@ -37,10 +61,9 @@ pub(super) fn answer(request: &Request, filters: &[String]) -> (Value, u64) {
         "top_categories" => tops(text),
         "arrangement" => arrangement(text, form),
         "choice" => (json!({"choice": "A"}), FIELD + 1),
-        "executive_summary" => (
-            json!({"title": "", "key_points": [], "highlights": []}),
-            3 * FIELD + 10 + POINTS.0 * POINTS.1 + HIGHLIGHTS.0 * HIGHLIGHTS.1,
-        ),
+        "executive_summary" => {
+            (json!({"title": "", "key_points": [], "highlights": []}), 3 * FIELD + 10 + concluding(text))
+        }
         _ => (json!({}), UNKNOWN),
     };
     (value, output.min(u64::from(request.max_tokens)))
@@ -85,14 +108,34 @@ fn thread(text: &str, form: &Value, filters: &[String]) -> (Value, u64) {
     }
     let mut value =
         json!({"request": request, "summary": summary.trim(), "evidence": [], "attributes": attributes});
-    // Asked of failures only; most threads have none.
-    for name in ["problem", "problem_quote"] {
-        if form["properties"].get(name).is_some() {
-            value[name] = Value::Null;
-            output += FIELD + tokens::count(name) + 4;
+    // Asked of failures only. Whether something went wrong shows in the words, more or less.
+    if form["properties"].get("problem").is_some() {
+        let lower = said.to_lowercase();
+        let trouble = TROUBLE.iter().any(|word| lower.contains(word)).then(|| request.clone());
+        let quote = trouble.as_ref().and(sentences().next());
+        for (name, told) in [("problem", json!(trouble)), ("problem_quote", json!(quote))] {
+            output += FIELD + tokens::count(name) + tokens::count(&told.to_string());
+            value[name] = told;
         }
     }
     (value, output)
+}
+
+/// Tokens of the sentences of an executive summary, which repeat facts and speak of conversations.
+fn concluding(text: &str) -> u64 {
+    let labelled = |label: &str| -> Vec<&str> {
+        text.lines().filter_map(|line| Some(line.strip_prefix(label)?.split_once("] ")?.1)).collect()
+    };
+    let mean = |lines: &[&str], part: &dyn Fn(&str) -> u64| {
+        lines.iter().map(|line| part(line)).sum::<u64>() / (lines.len() as u64).max(1)
+    };
+    let (facts, threads) = (labelled("[F"), labelled("[T"));
+    let sentence = |line: &str| {
+        let (_, said) = line.split_once(") ").unwrap_or(("", line));
+        tokens::count(said.split_inclusive(['.', '!', '?']).next().unwrap_or(said)).clamp(REASON.0, REASON.1)
+    };
+    POINTS.min(facts.len() as u64) * (POINT + mean(&facts, &tokens::count))
+        + HIGHLIGHTS.min(threads.len() as u64) * (HIGHLIGHT + mean(&threads, &sentence))
 }
 
 /// A value an attribute may well have.

@@ -9,8 +9,9 @@ use std::sync::{Mutex, PoisonError};
 
 use assay_domain::Usage;
 use assay_llm::chat::Answering;
-use assay_llm::{Answer, Chat, Error, Request, memo};
+use assay_llm::{Answer, Chat, Error, Request, memo, tokens};
 
+use super::lengths::{Pair, Seen};
 use super::play;
 use crate::model::STAGES;
 
@@ -25,10 +26,12 @@ pub(super) struct Ledger(Mutex<Books>);
 struct Books {
     asked: BTreeSet<memo::Key>,
     stages: BTreeMap<(String, String), Tally>,
-    /// By model: tokens of remembered prompts as we count them and as the provider did.
-    prompts: BTreeMap<String, (f64, f64)>,
-    /// By stage: tokens of remembered answers as they are played and as they were.
-    answers: BTreeMap<String, (f64, f64)>,
+    /// By provider and model: tokens of prompts as we count them and as the provider did.
+    prompts: BTreeMap<(String, String), (f64, f64)>,
+    /// Models of which earlier reports tell.
+    known: BTreeSet<(String, String)>,
+    /// By stage and model: tokens of answers as they are played and as they were.
+    answers: BTreeMap<(String, String), (f64, f64)>,
 }
 
 /// What one stage asks of one model.
@@ -53,12 +56,32 @@ impl Ledger {
         for stage in STAGES {
             for ((_, model), tally) in books.stages.iter().filter(|((of, _), _)| of == stage) {
                 let mut tally = tally.clone();
-                tally.input_ratio = ratio(books.prompts.get(model));
-                tally.output_ratio = ratio(books.answers.get(stage));
+                tally.input_ratio = ratio(books.prompts.get(&(tally.provider.clone(), model.clone())));
+                tally.output_ratio = ratio(books.answers.get(&(stage.to_owned(), model.clone())));
                 found.push((stage, model.clone(), tally));
             }
         }
         found
+    }
+
+    /// Begins with what is known of a model; the same twice counts once.
+    pub(super) fn begin(&self, provider: &str, model: &str, seen: &Seen) {
+        let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pair = |(ours, theirs): Pair| (ours as f64, theirs as f64);
+        let whose = (provider.to_owned(), model.to_owned());
+        if seen.prompts.0 > 0 {
+            books.known.insert(whose.clone());
+        }
+        books.prompts.insert(whose, pair(seen.prompts));
+        for (stage, answers) in &seen.answers {
+            books.answers.insert((stage.clone(), model.to_owned()), pair(*answers));
+        }
+    }
+
+    /// Whether what was seen of a model corrects our count of its prompts.
+    fn knows(&self, provider: &str, model: &str) -> bool {
+        let books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        books.known.contains(&(provider.to_owned(), model.to_owned()))
     }
 
     fn note(&self, provider: &str, request: &Request, note: impl FnOnce(&mut Tally)) {
@@ -75,10 +98,11 @@ impl Ledger {
         books.asked.insert(memo::key(provider, request))
     }
 
-    fn learn(&self, request: &Request, prompt: (u64, u64), answer: (u64, u64)) {
+    fn learn(&self, provider: &str, request: &Request, prompt: Pair, answer: Pair) {
         let mut books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        add(books.prompts.entry(request.model.clone()).or_default(), prompt);
-        add(books.answers.entry(request.stage.to_string()).or_default(), answer);
+        let model = request.model.clone();
+        add(books.prompts.entry((provider.to_owned(), model.clone())).or_default(), prompt);
+        add(books.answers.entry((request.stage.to_string(), model)).or_default(), answer);
     }
 }
 
@@ -107,14 +131,23 @@ impl<'a> Rehearsal<'a> {
 
     async fn rehearse(&self, request: &Request) -> Result<Answer, Error> {
         let provider = self.chat.name();
-        let input = self.chat.prompt_tokens(request);
+        // What the process saw of the model would correct it a second time.
+        let input = match self.ledger.knows(provider, &request.model) {
+            true => tokens::of_prompt(request),
+            false => self.chat.prompt_tokens(request),
+        };
         let (value, output) = play::answer(request, self.filters);
         let is_new = self.ledger.is_new(provider, request);
         if let Some(answer) = self.chat.recall(request).await? {
             let usage = &answer.usage;
             // Repaired and estimated answers say nothing of one prompt.
             if is_new && !answer.usage_is_estimated && usage.input_tokens < input.saturating_mul(2) {
-                self.ledger.learn(request, (input, usage.input_tokens), (output, usage.output_tokens));
+                self.ledger.learn(
+                    provider,
+                    request,
+                    (input, usage.input_tokens),
+                    (output, usage.output_tokens),
+                );
             }
             self.ledger.note(provider, request, |tally| tally.remembered += 1);
             return Ok(answer);
@@ -134,7 +167,8 @@ impl<'a> Rehearsal<'a> {
             total_tokens: input + output,
             ..Usage::default()
         };
-        Ok(Answer { value: Some(value), ..Answer::of_text(&request.model, "", usage) })
+        let answer = Answer::of_text(&request.model, "", usage);
+        Ok(Answer { value: Some(value), usage_is_estimated: true, ..answer })
     }
 }
 

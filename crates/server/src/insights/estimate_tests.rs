@@ -4,18 +4,13 @@ use assay_standin::Behavior;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::model_tests::{MODEL, server, standin};
+use super::model_tests::{MODEL, server, set_price, standin};
 use super::tests::{finished, project_of_different, stop};
 use super::worker::Workers;
 use crate::testing::Server;
 
 async fn estimated(server: &Server, project: Uuid, body: Value) -> Value {
     server.post(&format!("/sessions/{project}/insights/estimate"), body).await.ok()
-}
-
-async fn set_price(server: &Server) {
-    let price = json!({"name": MODEL, "match_pattern": MODEL, "prompt_cost": "0.000002", "completion_cost": "0.000008"});
-    server.post("/model-price-map", price).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,11 @@ fn with_key(standin: &Standin) -> Server {
     server(standin, |models| models.provider = Some(Api::OpenAi))
 }
 
+pub(super) async fn set_price(server: &Server) {
+    let price = json!({"name": MODEL, "match_pattern": MODEL, "prompt_cost": "0.000002", "completion_cost": "0.000008"});
+    server.post("/model-price-map", price).await.ok();
+}
+
 async fn set_secret(server: &Server, name: &str, value: &str) {
     server.post("/workspaces/current/secrets", json!([{ "key": name, "value": value }])).await.ok();
 }
@@ -159,13 +164,14 @@ async fn a_key_from_the_environment_serves_where_no_secret_is_set() {
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelling_ends_a_job_within_a_second_while_calls_are_in_flight() {
     let standin = standin(Behavior { latency_ms: 60_000, ..Behavior::default() }).await;
-    let server = server(&standin, |_| {});
+    let server = server(&standin, |models| models.limits.concurrency = 4);
     let project = project_of_different(&server, 30).await;
+    set_price(&server).await;
     let workers = Workers::start(&server.app);
-    let job = begun(&server, project, json!({})).await;
+    let job = begun(&server, project, json!({"budget": 50})).await;
     let path = path_of(project, &job);
     let waiting = Instant::now();
-    while server.get(&path).await.ok()["metadata"]["progress"]["stage"] != "summarizing" {
+    while standin.most_at_once() < 4 {
         assert!(waiting.elapsed() < Duration::from_secs(60));
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -174,6 +180,17 @@ async fn cancelling_ends_a_job_within_a_second_while_calls_are_in_flight() {
     let done = ended(&server, project, &job).await;
     assert_eq!(done["error"], "cancelled");
     assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    // What was under way may be billed: it is booked at its worst, a moment later.
+    let waiting = Instant::now();
+    loop {
+        let spend = server.get(&path).await.ok()["metadata"]["spend"].clone();
+        if spend["lost"] == 4 {
+            assert!(spend["cost"].as_f64() > Some(0.0), "{spend}");
+            break;
+        }
+        assert!(waiting.elapsed() < Duration::from_secs(20), "{spend}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     // The worker is free, too.
     let local = finished(&server, project, json!({"tier": "local"})).await;
     assert_eq!(local["status"], "success", "{local}");
@@ -226,8 +243,7 @@ async fn a_budget_is_kept_and_the_report_says_that_it_is_partial() {
     let refused = server.post(&path, json!({"budget": 1.0})).await.refused(400);
     assert!(refused.contains("price"), "{refused}");
     server.post(&path, json!({"budget": -1})).await.refused(422);
-    let price = json!({"name": MODEL, "match_pattern": MODEL, "prompt_cost": "0.000002", "completion_cost": "0.000008"});
-    server.post("/model-price-map", price).await.ok();
+    set_price(&server).await;
     let workers = Workers::start(&server.app);
     let done = finished(&server, project, json!({"budget": 0.05})).await;
     assert_eq!(done["status"], "success", "{done}");

@@ -43,6 +43,8 @@ struct View {
     start_time: Option<Moment>,
     end_time: Option<Moment>,
     duration: Option<String>,
+    /// All that was chosen for a list of our own pages, as the query of its address.
+    list_state: Option<String>,
 }
 
 impl View {
@@ -72,6 +74,7 @@ impl View {
             ("start_time", json!(self.start_time.map(|moment| v1_time(moment.0)))),
             ("end_time", json!(self.end_time.map(|moment| v1_time(moment.0)))),
             ("duration", json!(self.duration)),
+            ("list_state", json!(self.list_state)),
         ];
         let said = entries.into_iter().filter(|(_, value)| !value.is_null());
         Ok(said.map(|(key, value)| (key.to_owned(), value)).collect())

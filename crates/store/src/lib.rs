@@ -123,6 +123,17 @@ pub trait Runs: Send + Sync {
         threads: &[ThreadId],
     ) -> impl Future<Output = Result<Vec<Thread>, Error>> + Send;
 
+    /// Some traces of a thread, in order of time, with payloads and feedback: so
+    /// many from a place on. `None` where there is no such thread; of a place
+    /// beyond its end, a thread without traces.
+    fn thread_window(
+        &self,
+        project: ProjectId,
+        thread: &ThreadId,
+        offset: usize,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Thread>, Error>> + Send;
+
     /// Deletes traces of a project with all that hangs on them: runs,
     /// payloads, attachments nobody else has, feedback, index, answers
     /// remembered about their texts. Unknown ones are no error.

@@ -177,7 +177,13 @@ impl Asked<'_> {
             intervals: self.count,
             grouping,
             max_groups: TOLD,
+            without_usage: false,
         }
+    }
+
+    /// The same of roots, whose tokens and costs nobody asks for: that is quicker.
+    fn query_of_roots(&self, grouping: Option<Grouping>) -> TimelineQuery {
+        TimelineQuery { without_usage: true, ..self.query(self.roots(), grouping) }
     }
 
     /// Roots that match.
@@ -190,17 +196,16 @@ impl Asked<'_> {
         RunQuery { trace_filter: self.filter.clone(), ..RunQuery::new(self.project.id) }
     }
 
-    async fn one(&self, runs: RunQuery) -> ApiResult<Vec<Interval>> {
-        let lines = self.app.store.timeline(&self.query(runs, None)).await?;
-        Ok(lines.into_iter().next().map(|line| line.intervals).unwrap_or_default())
+    async fn one(&self, query: &TimelineQuery) -> ApiResult<Timeline> {
+        Ok(self.app.store.timeline(query).await?.into_iter().next().unwrap_or_default())
     }
 
     async fn whole(&self, document: &mut ChartsDocument) -> ApiResult<()> {
-        let roots = self.one(self.roots()).await?;
-        let all = self.one(self.runs()).await?;
+        let Timeline { intervals: roots, whole, .. } = self.one(&self.query_of_roots(None)).await?;
+        let all = self.one(&self.query(self.runs(), None)).await?.intervals;
         let tools = RunQuery { kind: Some(RunKind::Tool), ..self.runs() };
         let tools = self.app.store.timeline(&self.query(tools, Some(Grouping::Name))).await?;
-        document.tiles = tiles(&roots, &all);
+        document.tiles = tiles(&whole, &roots, &all);
         document.charts = vec![
             traces(&roots),
             errors(&roots),
@@ -217,7 +222,7 @@ impl Asked<'_> {
     }
 
     async fn split(&self, grouping: Grouping, document: &mut ChartsDocument) -> ApiResult<()> {
-        let roots = self.app.store.timeline(&self.query(self.roots(), Some(grouping.clone()))).await?;
+        let roots = self.app.store.timeline(&self.query_of_roots(Some(grouping.clone()))).await?;
         let all = self.app.store.timeline(&self.query(self.runs(), Some(grouping))).await?;
         let own = "of the runs that carry it";
         document.charts = vec![
@@ -278,22 +283,7 @@ fn total_cost(of: &[Interval]) -> Option<f64> {
     of.iter().filter_map(|one| one.total_cost).reduce(|sum, cost| sum + cost)
 }
 
-/// The middle of what the intervals say, each as often as it has runs.
-fn typical(of: &[Interval], value: impl Fn(&Interval) -> Option<f64>) -> Option<f64> {
-    let mut values: Vec<(f64, u64)> = of.iter().filter_map(|one| Some((value(one)?, one.runs))).collect();
-    values.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let half = values.iter().map(|(_, runs)| runs).sum::<u64>() / 2;
-    let mut passed = 0;
-    values
-        .iter()
-        .find(|(_, runs)| {
-            passed += runs;
-            passed > half
-        })
-        .map(|(value, _)| *value)
-}
-
-fn tiles(roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
+fn tiles(whole: &Interval, roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
     let stat = |name: &str, value: String, note: &str, class: &'static str| Stat {
         name: name.to_owned(),
         value,
@@ -302,11 +292,6 @@ fn tiles(roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
     };
     let rate = over_all(roots);
     let or_none = |value: Option<String>| value.unwrap_or_else(|| format::NONE.to_owned());
-    let latency = typical(roots, |one| one.latency_p50);
-    let slowest = roots
-        .iter()
-        .filter_map(|one| one.latency_p99)
-        .fold(None, |most: Option<f64>, one| Some(most.map_or(one, |most| most.max(one))));
     vec![
         stat(
             "Traces",
@@ -322,8 +307,8 @@ fn tiles(roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
         ),
         stat(
             "Latency",
-            or_none(latency.map(format::seconds)),
-            &or_none(slowest.map(|slow| format!("p99 up to {}", format::seconds(slow)))),
+            or_none(whole.latency_p50.map(format::seconds)),
+            &or_none(whole.latency_p99.map(|slow| format!("p99 {}", format::seconds(slow)))),
             "",
         ),
         stat(
@@ -412,9 +397,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typical_counts_runs_and_not_intervals() {
-        let one = |runs, latency| Interval { runs, latency_p50: Some(latency), ..Interval::default() };
-        assert_eq!(typical(&[one(1, 9.0), one(98, 2.0), one(1, 1.0)], |one| one.latency_p50), Some(2.0));
-        assert_eq!(typical(&[], |one| one.latency_p50), None);
+    fn the_latency_of_all_is_that_of_the_whole_time() {
+        let of = |runs, p50| Interval { runs, latency_p50: Some(p50), ..Interval::default() };
+        let whole = Interval { latency_p99: Some(8.0), ..of(3, 2.5) };
+        let latency = &tiles(&whole, &[of(1, 9.0), of(2, 1.0)], &[])[2];
+        assert_eq!((latency.value.as_str(), latency.note.as_str()), ("2.5 s", "p99 8.0 s"));
     }
 }

@@ -62,7 +62,8 @@ pub(super) fn columns(possible: &[Possible], on: &[&str]) -> Vec<Column> {
 /// The filter and the words that are looked for, as one.
 pub(super) fn filter(state: &State) -> Result<Option<Filter>, FilterError> {
     let own = conditions::read(state)?;
-    let words = state.get("q").and_then(|text| filters::search(text).ok().flatten());
+    let words = state.get("q").filter(|text| !text.trim().is_empty());
+    let words = words.map(|text| Filter::parse(&format!("search({})", filters::quoted(text)))).transpose()?;
     match (own, words) {
         (Some(own), Some(words)) => Filter::parse(&format!("and(and({own}), {words})")).map(Some),
         (own, words) => Ok(own.or(words)),
@@ -157,6 +158,7 @@ pub(super) async fn bar(
 ) -> ApiResult<Bar> {
     let known = known(&visit.app, project.id).await?;
     let read = conditions::read(state);
+    let asked = filter(state);
     let (from, until) = window.fields();
     let is_narrowed = ["filter", "q"].iter().any(|name| state.get(name).is_some());
     // What is asked while one types stands for itself.
@@ -175,15 +177,15 @@ pub(super) async fn bar(
             _ => Vec::new(),
         },
         filter: state.get("filter").unwrap_or_default().to_owned(),
-        problem: read.as_ref().err().map(conditions::problem),
+        problem: asked.as_ref().err().map(conditions::problem),
         fields: conditions::fields(&known),
         views: saved(&visit.app, project, state, view_kind).await?,
         view_kind,
         project: project.id.to_string(),
-        count: if read.is_ok() { state.with(&[]).below("count") } else { String::new() },
+        count: if asked.is_ok() { state.with(&[]).below("count") } else { String::new() },
         check: unfiltered.below("count"),
         // Where the time ends nothing new arrives.
-        news: if window.until.is_none() && read.is_ok() {
+        news: if window.until.is_none() && asked.is_ok() {
             state.with(&[]).below("news")
         } else {
             String::new()
@@ -202,11 +204,10 @@ async fn saved(app: &App, project: &Project, state: &State, kind: &str) -> ApiRe
     let view = |record: &Record| {
         let said = |name: &str| record.body[name].as_str().unwrap_or_default().to_owned();
         // Saved here, it holds the whole state of the list; saved by a client, a filter.
-        let whole = said("description");
-        let is_state = !whole.is_empty() && whole.split('&').all(|pair| pair.contains('='));
-        let query = match is_state {
-            true => whole,
-            false => State { pairs: Vec::new(), ..state.clone() }
+        let whole = said("list_state");
+        let query = match whole.is_empty() {
+            false => whole,
+            true => State { pairs: Vec::new(), ..state.clone() }
                 .with(&[("filter", &said("filter_string"))])
                 .query(),
         };

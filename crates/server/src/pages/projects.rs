@@ -1,9 +1,10 @@
 //! `/`: every project with what its traces add up to.
 
 use std::cmp::Reverse;
+use std::time::Duration;
 
 use assay_domain::{Time, format};
-use assay_store::{Catalog as _, Project, RunQuery, RunStats, Runs as _};
+use assay_store::{Catalog as _, Project, RunQuery, RunStats, Runs as _, TimelineQuery};
 use assay_ui::text;
 use assay_ui::web::parts::{Head, Pager, Spark};
 use assay_ui::web::projects::{Choice, Onboarding, ProjectRow, ProjectsPage};
@@ -189,20 +190,27 @@ async fn pulse(app: &App, project: &Project, window: Window) -> ApiResult<Spark>
     if project.last_activity.is_none_or(|last| last < from) {
         return Ok(Spark::default());
     }
-    let edge = |bar: usize| from + (until - from) * bar as i32 / window.bars as i32;
-    let count = async |bar: usize| -> ApiResult<(String, u64, u64)> {
-        let (start, end) = (edge(bar), edge(bar + 1));
-        let query =
-            RunQuery { start: Some(start), end: Some(end), is_root: Some(true), ..RunQuery::new(project.id) };
-        let traces = app.store.count(&query).await?;
-        let failed = RunQuery { has_error: Some(true), ..query };
-        let errors = if traces == 0 { 0 } else { app.store.count(&failed).await? };
-        Ok((title(start, traces, errors), traces, errors))
+    let length = (until - from).num_microseconds().unwrap_or(i64::MAX).max(1);
+    // Rounded up, so that the end is in the last bar.
+    let step = length.unsigned_abs().div_ceil(window.bars as u64);
+    let query = TimelineQuery {
+        runs: RunQuery { is_root: Some(true), ..RunQuery::new(project.id) },
+        start: from,
+        step: Duration::from_micros(step),
+        intervals: window.bars,
+        without_usage: true,
+        ..TimelineQuery::default()
     };
-    let mut counts = Vec::with_capacity(window.bars);
-    for bar in 0..window.bars {
-        counts.push(count(bar).await?);
-    }
+    let lines = app.store.timeline(&query).await?;
+    let bars = lines.first().map(|line| line.intervals.as_slice()).unwrap_or_default();
+    let counts: Vec<(String, u64, u64)> = bars
+        .iter()
+        .zip(0..)
+        .map(|(bar, at)| {
+            let start = from + Duration::from_micros(step.saturating_mul(at));
+            (title(start, bar.runs, bar.failed), bar.runs, bar.failed)
+        })
+        .collect();
     Ok(Spark::new("Traces over time, errors below", &counts))
 }
 

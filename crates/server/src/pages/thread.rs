@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use assay_domain::{ProjectId, Run, RunId, RunStatus, Thread, ThreadId, Trace, TraceId, Transcript};
-use assay_store::{FeedbackStats, Project, Runs as _, ThreadPage as Asked, ThreadRow};
+use assay_store::{FeedbackStats, LightRun, Project, Runs as _, ThreadPage as Asked, ThreadRow};
 use assay_ui::web::listing::{Choice, kind_icon};
 use assay_ui::web::talk::{Places, Talk};
 use assay_ui::web::thread::{Step, ThreadPage, Turn};
@@ -44,14 +44,20 @@ pub(super) async fn show(
     let not_there = || ApiError::not_found(format!("thread {}", text::line(&id.0)));
     let mut found = visit.app.store.thread_page(&asked).await?;
     let row = found.items.pop().ok_or_else(not_there)?;
-    let thread = visit.app.store.read_threads(project.id, std::slice::from_ref(&id)).await?;
-    let thread = thread.into_iter().next().ok_or_else(not_there)?;
+    let asked: usize = visit.params.parse("turn")?.unwrap_or(1);
+    let total = usize::try_from(row.traces).unwrap_or(usize::MAX);
+    let from = asked.clamp(1, total.max(1));
+    // The turn before says what the first one repeats.
+    let before = usize::from(from > 1);
+    let window = visit.app.store.thread_window(project.id, &id, from - 1 - before, TURNS + before);
+    let thread = window.await?.ok_or_else(not_there)?;
+    let ends = visit.app.store.light_runs(&[row.first_root, row.last_root], listing::LIGHT).await?;
     // Without a list, the list of all threads.
     let list = visit.params.get("in").and_then(|list| list.strip_prefix("threads?")).unwrap_or_default();
     let beside = threads::neighbours(&visit, &project, found.first, list).await?;
     let feedback = feedback(&visit.app, &thread).await?;
     let links = attachments::links(&visit.app).await?;
-    let here = Here { project, row, beside, feedback, links };
+    let here = Here { project, row, beside, feedback, links, ends, total };
     let shell = visit
         .within(&here.project, Tab::Threads, "Thread")
         .crumb("Threads", tab_href(here.project.id, Tab::Threads))
@@ -59,7 +65,6 @@ pub(super) async fn show(
         .style("web/traces.css")
         .wide();
     let is_chat = visit.params.get("view") != Some("traces");
-    let from: usize = visit.params.parse("turn")?.unwrap_or(1);
     let list = visit.params.get("in").unwrap_or_default().to_owned();
     let made =
         tokio::task::spawn_blocking(move || page(&here.page(shell, &thread, is_chat, from, &list))).await;
@@ -81,6 +86,10 @@ struct Here {
     beside: Neighbours,
     feedback: HashMap<RunId, BTreeMap<String, FeedbackStats>>,
     links: Links,
+    /// The roots of the first and of the last turn.
+    ends: Vec<LightRun>,
+    /// Turns in all; on the page there are some.
+    total: usize,
 }
 
 impl Here {
@@ -94,12 +103,14 @@ impl Here {
     ) -> ThreadPage {
         let beside = std::mem::take(&mut self.beside);
         let id = &self.row.id;
-        let first = thread.traces.first().and_then(Trace::root);
-        let said = first.map(|run| listing::preview(&run.inputs)).filter(|said| !said.is_empty());
+        let end = |root: RunId| {
+            self.ends.iter().find(|light| light.id == root).and_then(|light| light.run.as_ref())
+        };
+        let said =
+            end(self.row.first_root).map(|run| listing::preview(&run.inputs)).filter(|said| !said.is_empty());
         let title = said.unwrap_or_else(|| text::name(&id.0));
         shell.title.clone_from(&title);
-        let total = thread.traces.len();
-        let from = from.clamp(1, total.max(1));
+        let total = self.total;
         let until = (from + TURNS - 1).min(total);
         let href = |turn: Option<usize>, chat: bool| {
             let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -119,7 +130,7 @@ impl Here {
             href: href(Some(from), chat),
             is_current: chat == is_chat,
         };
-        let state = match (self.row.errors > 0, thread.traces.last().map(Trace::status)) {
+        let state = match (self.row.errors > 0, end(self.row.last_root).map(Run::status)) {
             (true, _) => "error",
             (_, Some(RunStatus::Pending)) => "pending",
             _ => "success",
@@ -132,7 +143,7 @@ impl Here {
             start: self.row.first_start.into(),
             views: vec![choice("Conversation", true), choice("Traces", false)],
             is_chat,
-            turns: self.turns(thread, is_chat, from, until),
+            turns: self.turns(thread, is_chat, from),
             shown: match total > TURNS {
                 true => format!("Turns {from} to {until} of {}", format::count(total as u64)),
                 false => String::new(),
@@ -166,10 +177,11 @@ impl Here {
         facts
     }
 
-    fn turns(&self, thread: &Thread, is_chat: bool, from: usize, until: usize) -> Vec<Turn> {
+    /// The turns from one on; before it stands the one whose words they repeat.
+    fn turns(&self, thread: &Thread, is_chat: bool, from: usize) -> Vec<Turn> {
         let mut messages: HashMap<TraceId, Vec<assay_domain::Message>> = HashMap::new();
         if is_chat {
-            // Over the whole thread: what a turn repeats of earlier ones is not said again.
+            // Over all of them: what a turn repeats of earlier ones is not said again.
             let Transcript { messages: all } = assay_transcript::of_thread(thread);
             let mut current = thread.traces.first().map(|trace| trace.id);
             for message in all {
@@ -179,13 +191,12 @@ impl Here {
                 }
             }
         }
-        let moments = thread.runs().flat_map(|run| [run.start_time, run.end_time]).flatten();
-        let scale = Scale::of(moments);
-        let shown = thread.traces.iter().enumerate().skip(from - 1).take(until + 1 - from);
+        let scale = Scale::of([self.row.first_start, self.row.last_end].into_iter().flatten());
+        let shown = thread.traces.iter().skip(usize::from(from > 1)).enumerate();
         shown
             .map(|(at, trace)| {
                 let said = messages.remove(&trace.id).unwrap_or_default();
-                self.turn(at + 1, trace, said, is_chat, scale)
+                self.turn(from + at, trace, said, is_chat, scale)
             })
             .collect()
     }

@@ -162,6 +162,76 @@ async fn neighbours_are_those_of_the_list_across_its_portions() {
 }
 
 #[tokio::test]
+async fn neighbours_of_threads_go_on_through_the_whole_list() {
+    let server = filled(230).await;
+    let mut all = Vec::new();
+    let mut page = shown(&open(&server, &format!("{}/threads", base()), &[]).await);
+    loop {
+        all.extend(links(&page));
+        let next = unescaped(between(&page, "data-next=\"", "\"")[0]);
+        if next.is_empty() {
+            break;
+        }
+        page = shown(&open(&server, &next, &[]).await);
+    }
+    assert_eq!(all.len(), 230);
+    let (mut here, mut way) = (all[229].clone(), Vec::new());
+    while !here.is_empty() {
+        let page = shown(&open(&server, &here, &[]).await);
+        way.push(here.split('?').next().expect("a path").to_owned());
+        let tag = between(&page, "id=\"newer\"", ">")[0].to_owned();
+        here = between(&tag, "href=\"", "\"").first().map(|href| unescaped(href)).unwrap_or_default();
+    }
+    way.reverse();
+    let paths: Vec<&str> = all.iter().filter_map(|href| href.split('?').next()).collect();
+    assert_eq!(way, paths);
+}
+
+#[tokio::test]
+async fn words_that_cannot_be_searched_are_refused_instead_of_showing_everything() {
+    let server = filled(3).await;
+    for list in ["traces", "threads"] {
+        let page = shown(&open(&server, &format!("{}/{list}?q=%21%21", base()), &[]).await);
+        assert!(page.contains("Column ") && links(&page).is_empty(), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_trace_of_very_many_runs_opens_each_and_counts_them_all() {
+    let server = Server::new();
+    let root = id(1_000_000);
+    let child = |number: u128| {
+        let own = id(1_000_000 + number);
+        let (parent, order) = match number {
+            0 => (None, format!("20260202T000000000000Z{root}")),
+            _ => (Some(root), format!("20260202T000000000000Z{root}.20260202T000001000000Z{own}")),
+        };
+        json!({ "id": own, "trace_id": root, "parent_run_id": parent, "dotted_order": order,
+            "name": format!("step {number}"), "run_type": "tool", "session_name": PROJECT, "error": (number % 100 == 7).then_some("no"),
+            "start_time": format!("2026-02-02T00:{:02}:{:02}Z", number / 60, number % 60), "end_time": "2026-02-02T01:00:00Z" })
+    };
+    for first in (0..3_100).step_by(500) {
+        send(&server, (first..(first + 500).min(3_100)).map(child).collect()).await;
+    }
+    let path = format!("{}/traces/{root}", base());
+    let page = shown(&open(&server, &path, &[]).await);
+    assert!(page.contains("<span>3,100 runs</span>") && page.contains("<span>31 failed</span>"));
+    assert_eq!(between(&page, "class=\"node-name\">", "<").len(), 3_000);
+    let last = shown(&open(&server, &format!("{path}?run={}", id(1_003_099)), &[]).await);
+    assert!(last.contains("step 3099"));
+    open(&server, &format!("{path}?run={}", id(1_003_100)), &[]).await.refused(404);
+}
+
+#[tokio::test]
+async fn a_view_of_a_client_is_a_filter_whatever_its_description_says() {
+    let server = filled(3).await;
+    let view = json!({ "display_name": "mine", "description": "env=prod", "filter_string": "eq(status, \"error\")" });
+    server.post(&format!("/sessions/{}/views", ProjectId::from_name(PROJECT)), view).await.ok();
+    let page = shown(&open(&server, &format!("{}/traces", base()), &[]).await);
+    assert!(page.contains("filter=eq%28status") && !page.contains("?env=prod"), "{page}");
+}
+
+#[tokio::test]
 async fn a_trace_shows_one_run_and_pieces_of_its_payload() {
     let server = Server::new();
     let child = json!({

@@ -35,6 +35,7 @@ mod sketch;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod thread_match;
 mod thread_page;
 mod threads;
 mod timeline;
@@ -505,6 +506,18 @@ impl Runs for EmbeddedStore {
     async fn read_threads(&self, project: ProjectId, threads: &[ThreadId]) -> Result<Vec<Thread>, Error> {
         let threads = threads.to_vec();
         self.readers()?.read(move |connection| query::read_threads(connection, project, &threads)).await
+    }
+
+    async fn thread_window(
+        &self,
+        project: ProjectId,
+        thread: &ThreadId,
+        offset: usize,
+        limit: usize,
+    ) -> Result<Option<Thread>, Error> {
+        let thread = thread.clone();
+        let read = move |connection: &_| query::thread_window(connection, project, &thread, offset, limit);
+        self.readers()?.read(read).await
     }
 }
 

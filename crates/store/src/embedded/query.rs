@@ -158,20 +158,48 @@ pub(crate) fn read_threads(
     let Some(project) = projects::key_of(connection, project)? else { return Ok(Vec::new()) };
     let mut found = Vec::with_capacity(threads.len());
     for thread in threads {
-        if let Some(thread) = read_thread(connection, project, thread)? {
-            found.push(thread);
-        }
+        let thread = read_thread(connection, project, thread, 0, None)?;
+        found.extend(Some(thread).filter(|thread| !thread.traces.is_empty()));
     }
     Ok(found)
 }
 
-fn read_thread(connection: &Connection, project: i64, id: &ThreadId) -> Result<Option<Thread>, Problem> {
-    // In order of time, as overviews have it.
+/// Some traces of a thread.
+pub(crate) fn thread_window(
+    connection: &Connection,
+    project: ProjectId,
+    id: &ThreadId,
+    offset: usize,
+    limit: usize,
+) -> Result<Option<Thread>, Problem> {
+    let Some(project) = projects::key_of(connection, project)? else { return Ok(None) };
+    let is_there = connection
+        .prepare_cached("SELECT 1 FROM traces WHERE project = ? AND thread = ? LIMIT 1")?
+        .exists(params![project, id.0])?;
+    if !is_there {
+        return Ok(None);
+    }
+    read_thread(connection, project, id, offset, Some(limit)).map(Some)
+}
+
+fn read_thread(
+    connection: &Connection,
+    project: i64,
+    id: &ThreadId,
+    offset: usize,
+    limit: Option<usize>,
+) -> Result<Thread, Problem> {
+    // In order of time, as overviews have it; a negative limit is none.
     let mut statement = connection.prepare_cached(
-        "SELECT key, id FROM traces WHERE project = ? AND thread = ? ORDER BY start IS NULL, start, id",
+        "SELECT key, id FROM traces WHERE project = ? AND thread = ? \
+         ORDER BY start IS NULL, start, id LIMIT ? OFFSET ?",
     )?;
+    let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
     let keys: Vec<(i64, TraceId)> = statement
-        .query_map(params![project, id.0], |row| Ok((row.get(0)?, TraceId(columns::uuid(row, 1)?))))?
+        .query_map(params![project, id.0, limit, offset], |row| {
+            Ok((row.get(0)?, TraceId(columns::uuid(row, 1)?)))
+        })?
         .collect::<Result<_, _>>()?;
     let mut thread = Thread { id: id.clone(), traces: Vec::with_capacity(keys.len()), feedback: Vec::new() };
     for (key, trace) in keys {
@@ -180,7 +208,7 @@ fn read_thread(connection: &Connection, project: i64, id: &ThreadId) -> Result<O
     }
     // Not by arrival: the same data reads the same, in whatever order it came.
     thread.feedback.sort_by_key(|feedback| (feedback.created_at, feedback.id));
-    Ok((!thread.traces.is_empty()).then_some(thread))
+    Ok(thread)
 }
 
 fn feedback_of_trace(

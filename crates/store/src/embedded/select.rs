@@ -27,6 +27,9 @@ const MAX_IDS: usize = 10_000;
 /// So many runs are asked at once.
 pub(super) const KEYS: usize = 64;
 
+/// Where a project has no more feedback than this, feedback leads to runs instead of runs to feedback.
+const FEW_FEEDBACK: i64 = 50_000;
+
 /// Keys of runs in order, and where the next page begins.
 pub(crate) struct Keys {
     pub(crate) keys: Vec<i64>,
@@ -117,6 +120,39 @@ pub(super) fn count_in(connection: &Connection, query: &RunQuery, scope: &Scope)
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+/// Hands over the traces of all runs that match, some more than once.
+pub(crate) fn each_trace(
+    connection: &Connection,
+    query: &RunQuery,
+    found: &mut impl FnMut(i64),
+) -> Result<(), Problem> {
+    check(query)?;
+    for scope in scopes(connection, query)? {
+        match scope {
+            Scope::Project(project) => walk::traces(connection, query, project, found)?,
+            scope => traces_in(connection, query, &scope, found)?,
+        }
+    }
+    Ok(())
+}
+
+/// The traces of the runs of one scope that match.
+pub(super) fn traces_in(
+    connection: &Connection,
+    query: &RunQuery,
+    scope: &Scope,
+    found: &mut impl FnMut(i64),
+) -> Result<(), Problem> {
+    let mut sql = Sql { text: "SELECT runs.trace FROM runs".into(), ..Sql::default() };
+    conditions(&mut sql, query, scope);
+    let mut statement = connection.prepare_cached(&sql.text)?;
+    let mut rows = statement.query(params_from_iter(sql.parameters))?;
+    while let Some(row) = rows.next()? {
+        found(row.get(0)?);
+    }
+    Ok(())
+}
+
 pub(crate) fn check(query: &RunQuery) -> Result<(), Error> {
     let asked = query.ids.len().max(query.reference_examples.len());
     if asked > MAX_IDS {
@@ -149,6 +185,8 @@ pub(crate) enum Scope {
     Keys { project: i64, keys: Vec<i64> },
     /// Few runs, by an index on what the query names; of these projects, or of all where `None`.
     Named(Option<Vec<i64>>),
+    /// Runs of a project that have feedback the filter asks for.
+    Judged(i64),
 }
 
 /// The statements a query takes.
@@ -169,7 +207,31 @@ pub(crate) fn scopes(connection: &Connection, query: &RunQuery) -> Result<Vec<Sc
     let mut keys = known_projects(connection, &query.projects)?;
     keys.sort_unstable();
     keys.dedup();
-    Ok(if is_named { vec![Scope::Named(Some(keys))] } else { keys.into_iter().map(Scope::Project).collect() })
+    if is_named {
+        return Ok(vec![Scope::Named(Some(keys))]);
+    }
+    let asks_feedback = query.filter.as_ref().is_some_and(|filter| judged(&filter.expression).is_some());
+    let scope = |key| match asks_feedback && has_little_feedback(connection, key)? {
+        true => Ok(Scope::Judged(key)),
+        false => Ok(Scope::Project(key)),
+    };
+    Ok(keys.into_iter().map(scope).collect::<rusqlite::Result<_>>()?)
+}
+
+/// What the filter asks of feedback, where no run without any can match.
+fn judged(expression: &Expression) -> Option<&Expression> {
+    match expression {
+        Expression::And(parts) => parts.iter().find_map(judged),
+        Expression::Feedback(_) => Some(expression),
+        _ => None,
+    }
+}
+
+fn has_little_feedback(connection: &Connection, project: i64) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(
+        "SELECT count(*) <= ?2 FROM (SELECT 1 FROM feedback WHERE project = ?1 LIMIT ?2 + 1)",
+    )?;
+    statement.query_row([project, FEW_FEEDBACK], |row| row.get(0))
 }
 
 fn known_projects(connection: &Connection, ids: &[ProjectId]) -> rusqlite::Result<Vec<i64>> {
@@ -208,6 +270,17 @@ pub(crate) fn conditions(sql: &mut Sql, query: &RunQuery, scope: &Scope) {
             let last = keys.last().copied().unwrap_or_default();
             let keys = keys.iter().copied().chain(std::iter::repeat(last)).take(KEYS);
             sql.push(" WHERE runs.key IN (").list(keys).push(") AND +runs.project = ").bind(*project);
+            ["+runs.moment >= ", "+runs.moment < ", "+runs.moment > "]
+        }
+        Scope::Judged(project) => {
+            sql.push(" WHERE runs.id IN (SELECT feedback.target FROM feedback WHERE feedback.project = ");
+            sql.bind(*project);
+            if let Some(filter) = &query.filter
+                && let Some(Expression::Feedback(tests)) = judged(&filter.expression)
+            {
+                sql.feedback(tests);
+            }
+            sql.push(") AND +runs.project = ").bind(*project);
             ["+runs.moment >= ", "+runs.moment < ", "+runs.moment > "]
         }
         Scope::Named(keys) => {

@@ -66,16 +66,16 @@ pub(super) fn facts(row: &Row<'_>, first: usize) -> rusqlite::Result<Facts> {
 /// A sum on its way. Digests keep some, without feedback.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Sum {
-    runs: u64,
-    ended: u64,
-    failed: u64,
+    pub(super) runs: u64,
+    pub(super) ended: u64,
+    pub(super) failed: u64,
     streamed: u64,
     last_start: Option<i64>,
-    latency: Sketch,
-    first_token: Sketch,
-    tokens: [u64; 3],
+    pub(super) latency: Sketch,
+    pub(super) first_token: Sketch,
+    pub(super) tokens: [u64; 3],
     token_sketches: [Sketch; 3],
-    costs: [Option<Decimal>; 3],
+    pub(super) costs: [Option<Decimal>; 3],
     cost: Sketch,
     #[serde(skip)]
     feedback: Sums,

@@ -1,37 +1,37 @@
 //! Pages of threads, by when they were active last.
 //!
 //! A thread stands in the order of its latest trace: walking traces back in
-//! time and keeping those after which their thread has none yields threads in
-//! order, and only as many as a page needs. Then the traces of these few
-//! threads are added up. Where few runs match a filter (`select` knows soon),
-//! it is the other way round: their threads are put in order.
+//! time, the first of a thread is its latest, so only as many are looked at as
+//! a page needs. Then the traces of these few threads are added up. What a
+//! filter matches is known beforehand (`thread_match`); where that is little,
+//! it is the other way round: the threads of these traces are put in order.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use assay_domain::{RunId, RunStatus, ThreadId};
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::types::Value;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::columns;
 use super::feedback::{SUMMED, sums};
 use super::projects;
 use super::reader::Problem;
-use super::select;
 use super::sketch::Sketch;
+use super::thread_match::{self, Matched};
 use crate::filter::sql::Sql;
-use crate::{Error, Order, Page, RunQuery, ThreadPage, ThreadRow};
+use crate::{Error, Order, Page, ThreadPage, ThreadRow};
 
 const DEFAULT_PAGE: usize = 20;
 const MAX_PAGE: usize = 1_000;
-/// Of so many matching runs, the threads are looked up one by one.
-const FEW: u64 = 10_000;
-/// The same for counting, where the alternative is to look at every trace.
-const MANY: u64 = 200_000;
+/// So many threads are looked at for a page before it is tried the other way round.
+const PATIENCE: usize = if cfg!(test) { 2 } else { 20_000 };
 
 /// A thread, by its latest trace.
-struct Found {
-    activity: i64,
-    key: i64,
-    thread: String,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Found {
+    pub(super) activity: i64,
+    pub(super) key: i64,
+    pub(super) thread: String,
 }
 
 pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<ThreadRow>, Problem> {
@@ -40,21 +40,11 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     };
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
-    let mut found = match matching(connection, query, FEW)? {
-        Some(threads) => {
-            let mut found = Vec::new();
-            for thread in threads {
-                let one = ThreadPage { thread: Some(ThreadId(thread)), filter: None, ..query.clone() };
-                found.extend(walk_all(connection, project, &one, cursor, 1)?);
-            }
-            found
-        }
+    let mut found = match thread_match::of(connection, query)? {
+        Some(matched) => filtered(connection, project, query, &matched, cursor, limit + 1)?,
         None => walk_all(connection, project, query, cursor, limit + 1)?,
     };
-    found.sort_by_key(|found| (found.activity, found.key));
-    if query.order == Order::NewestFirst {
-        found.reverse();
-    }
+    put_in_order(&mut found, query.order);
     let has_more = found.len() > limit;
     found.truncate(limit);
     let place = |found: &Found| format!("{}.{}", found.activity, found.key);
@@ -69,60 +59,93 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     Ok(Page { items, first, next })
 }
 
-/// The threads of the runs that match the filter, if these are not more than so many.
-fn matching(
+fn put_in_order(found: &mut [Found], order: Order) {
+    found.sort_unstable();
+    if order == Order::NewestFirst {
+        found.reverse();
+    }
+}
+
+/// The first threads that have a matching trace.
+fn filtered(
     connection: &Connection,
+    project: i64,
     query: &ThreadPage,
-    most: u64,
-) -> Result<Option<BTreeSet<String>>, Problem> {
-    let Some(filter) = query.filter.as_ref().filter(|_| query.thread.is_none()) else { return Ok(None) };
-    let runs = RunQuery { filter: Some(filter.clone()), ..RunQuery::new(query.project) };
-    let count = select::count(connection, &runs)?;
-    if count > most {
-        return Ok(None);
+    matched: &Matched,
+    cursor: Option<(i64, i64)>,
+    limit: usize,
+) -> Result<Vec<Found>, Problem> {
+    // What is left to ask of a thread.
+    let query = ThreadPage { filter: None, ..query.clone() };
+    if matched.are_many(connection, project)? {
+        let mut found = Vec::new();
+        let mut passes = |key: i64, thread: &str| matched.has_some(connection, project, key, thread);
+        let mut is_whole = true;
+        for is_threaded in [true, false] {
+            if is_threaded || query.with_single_traces {
+                let mut walk =
+                    Walk { connection, project, query: &query, is_threaded, cursor, passes: &mut passes };
+                is_whole &= walk.go(limit, PATIENCE, &mut found)?;
+            }
+        }
+        if is_whole {
+            return Ok(found);
+        }
     }
-    let keys = select::page(connection, &RunQuery { limit: MANY as usize, ..runs })?.keys;
-    let mut statement = connection.prepare_cached(
-        "SELECT traces.thread FROM runs CROSS JOIN traces ON traces.key = runs.trace WHERE runs.key = ?",
-    )?;
-    let mut threads = BTreeSet::new();
-    for key in keys {
-        threads.insert(statement.query_row([key], |row| row.get(0))?);
+    let mut all = matched.threads(connection, project, query.with_single_traces)?;
+    all.retain(|found| is_after(found, cursor, query.order));
+    put_in_order(&mut all, query.order);
+    let mut asked = Asked::new(connection, project, &query)?;
+    let mut found = Vec::new();
+    for one in all {
+        if found.len() == limit {
+            break;
+        }
+        if asked.holds(&one.thread)? {
+            found.push(one);
+        }
     }
-    Ok(Some(threads))
+    Ok(found)
+}
+
+fn is_after(found: &Found, cursor: Option<(i64, i64)>, order: Order) -> bool {
+    cursor.is_none_or(|cursor| match order {
+        Order::NewestFirst => (found.activity, found.key) < cursor,
+        Order::OldestFirst => (found.activity, found.key) > cursor,
+    })
 }
 
 /// How many threads there are on all pages.
 pub(crate) fn count(connection: &Connection, query: &ThreadPage) -> Result<u64, Problem> {
     let Some(project) = projects::key_of(connection, query.project)? else { return Ok(0) };
-    if let Some(threads) = matching(connection, query, MANY)? {
-        let is_open = query.start.is_none() && query.end.is_none() && query.trace_filter.is_none();
+    if query.thread.is_some() {
+        return Ok(u64::from(!walk_all(connection, project, query, None, 1)?.is_empty()));
+    }
+    let is_open = query.start.is_none() && query.end.is_none() && query.trace_filter.is_none();
+    if let Some(matched) = thread_match::of(connection, query)? {
         if is_open && query.with_single_traces {
-            return Ok(threads.len() as u64);
+            return matched.count_threads(connection, project);
         }
+        let query = ThreadPage { filter: None, ..query.clone() };
+        let mut asked = Asked::new(connection, project, &query)?;
         let mut count = 0;
-        for thread in threads {
-            let one = ThreadPage { thread: Some(ThreadId(thread)), filter: None, ..query.clone() };
-            count += u64::from(!walk_all(connection, project, &one, None, 1)?.is_empty());
+        for found in matched.threads(connection, project, query.with_single_traces)? {
+            count += u64::from(asked.holds(&found.thread)?);
         }
         return Ok(count);
     }
-    let is_open = query.filter.is_none() && query.trace_filter.is_none() && query.thread.is_none();
-    if is_open && query.with_single_traces && covers_everything(connection, project, query)? {
-        let known: i64 = connection
-            .prepare_cached("SELECT threads FROM projects WHERE key = ?")?
-            .query_row([project], |row| row.get(0))?;
-        return Ok(u64::try_from(known).unwrap_or(0));
-    }
-    if is_open {
+    if query.trace_filter.is_none() {
+        if query.with_single_traces && covers_everything(connection, project, query)? {
+            let known: i64 = connection
+                .prepare_cached("SELECT threads FROM projects WHERE key = ?")?
+                .query_row([project], |row| row.get(0))?;
+            return Ok(u64::try_from(known).unwrap_or(0));
+        }
         return count_by_time(connection, project, query);
     }
     let mut sql = Sql::default();
     sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
     sql.push(if query.with_single_traces { "" } else { " AND traces.is_threaded = 1" });
-    if let Some(thread) = &query.thread {
-        sql.push(" AND traces.thread = ").bind(thread.0.clone());
-    }
     conditions(&mut sql, query);
     let mut statement = connection.prepare_cached(&sql.text)?;
     let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
@@ -183,66 +206,149 @@ fn walk_all(
     cursor: Option<(i64, i64)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<Found>> {
-    let mut found = walk(connection, project, query, true, cursor, limit)?;
-    if query.with_single_traces {
-        found.extend(walk(connection, project, query, false, cursor, limit)?);
+    let mut found = Vec::new();
+    let mut passes = |_: i64, _: &str| Ok(true);
+    for is_threaded in [true, false] {
+        if is_threaded || query.with_single_traces {
+            let mut walk = Walk { connection, project, query, is_threaded, cursor, passes: &mut passes };
+            walk.go(limit, usize::MAX, &mut found)?;
+        }
     }
     Ok(found)
 }
 
-/// Threads that have a key, or traces that have none, from the cursor on.
-fn walk(
-    connection: &Connection,
+/// A way through the traces of a project in order of their activity.
+struct Walk<'a, 'c> {
+    connection: &'c Connection,
     project: i64,
-    query: &ThreadPage,
+    query: &'a ThreadPage,
+    /// Threads that have a key, or traces that have none.
     is_threaded: bool,
     cursor: Option<(i64, i64)>,
-    limit: usize,
-) -> rusqlite::Result<Vec<Found>> {
-    let mut sql = Sql::default();
-    sql.push("SELECT traces.activity, traces.key, traces.thread FROM traces WHERE traces.project = ");
-    sql.bind(project);
-    match &query.thread {
-        // The thread says which traces; the order of time would mean looking at all of them.
-        Some(thread) => {
-            sql.push(" AND traces.thread = ").bind(thread.0.clone()).push(" AND +traces.is_threaded = ")
+    /// What is asked of a thread beside the query, by its latest trace.
+    passes: &'a mut dyn FnMut(i64, &str) -> rusqlite::Result<bool>,
+}
+
+impl Walk<'_, '_> {
+    /// Adds so many threads, unless it takes more looks at threads than one has
+    /// patience for. Whether it did not.
+    fn go(&mut self, limit: usize, patience: usize, found: &mut Vec<Found>) -> rusqlite::Result<bool> {
+        let Sql { text, parameters, .. } = self.sql();
+        let mut statement = self.connection.prepare_cached(&text)?;
+        let mut asked = Asked::new(self.connection, self.project, self.query)?;
+        let mut rows = statement.query(params_from_iter(parameters))?;
+        let (mut seen, mut added, mut looks) = (HashSet::new(), 0, 0);
+        while added < limit
+            && let Some(row) = rows.next()?
+        {
+            let thread = row.get_ref(2)?.as_str().unwrap_or_default();
+            if seen.contains(thread) {
+                continue;
+            }
+            let one = Found { activity: row.get(0)?, key: row.get(1)?, thread: thread.to_owned() };
+            if !self.is_latest(&one)? {
+                // Forwards in time, the latest is still to come.
+                if self.query.order == Order::NewestFirst {
+                    seen.insert(one.thread);
+                }
+                continue;
+            }
+            looks += 1;
+            if looks > patience {
+                return Ok(false);
+            }
+            if self.is_threaded {
+                seen.insert(one.thread.clone());
+            }
+            if (self.passes)(one.key, &one.thread)? && asked.holds(&one.thread)? {
+                found.push(one);
+                added += 1;
+            }
         }
-        None => sql.push(" AND traces.is_threaded = "),
-    };
-    sql.bind(i64::from(is_threaded));
-    sql.push(
-        " AND NOT EXISTS (SELECT 1 FROM traces AS later WHERE later.project = traces.project \
-         AND later.thread = traces.thread AND later.activity >= traces.activity AND ",
-    );
-    // A trace without a key whose id is the key of a thread belongs to that thread.
-    sql.push(if is_threaded {
-        "later.is_threaded = 1 AND (later.activity, later.key) > (traces.activity, traces.key))"
-    } else {
-        "0) AND NOT EXISTS (SELECT 1 FROM traces AS namesake WHERE namesake.project = traces.project \
-         AND namesake.thread = traces.thread AND namesake.is_threaded = 1)"
-    });
-    if let Some((activity, key)) = cursor {
-        sql.push(match query.order {
-            Order::NewestFirst => " AND (traces.activity, traces.key) < (",
-            Order::OldestFirst => " AND (traces.activity, traces.key) > (",
+        Ok(true)
+    }
+
+    fn sql(&self) -> Sql {
+        let mut sql = Sql::default();
+        sql.push("SELECT traces.activity, traces.key, traces.thread FROM traces WHERE traces.project = ");
+        sql.bind(self.project);
+        match &self.query.thread {
+            // The thread says which traces; the order of time would mean looking at all of them.
+            Some(thread) => {
+                sql.push(" AND traces.thread = ").bind(thread.0.clone()).push(" AND +traces.is_threaded = ")
+            }
+            None => sql.push(" AND traces.is_threaded = "),
+        };
+        sql.bind(i64::from(self.is_threaded));
+        if let Some((activity, key)) = self.cursor {
+            sql.push(match self.query.order {
+                Order::NewestFirst => " AND (traces.activity, traces.key) < (",
+                Order::OldestFirst => " AND (traces.activity, traces.key) > (",
+            });
+            sql.bind(activity).push(", ").bind(key).push(")");
+        }
+        if let Some(start) = self.query.start {
+            // Of the latest trace of a thread this says the same as the window, and an index answers it.
+            sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
+        }
+        sql.push(match self.query.order {
+            Order::NewestFirst => " ORDER BY traces.activity DESC, traces.key DESC",
+            Order::OldestFirst => " ORDER BY traces.activity, traces.key",
         });
-        sql.bind(activity).push(", ").bind(key).push(")");
+        sql
     }
-    if let Some(start) = query.start {
-        // Of the latest trace of a thread this says the same as below, and an index answers it.
-        sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
+
+    /// Whether a trace is the latest of its thread; of a trace without a key,
+    /// whether it is alone: one whose id is the key of a thread belongs to that.
+    fn is_latest(&self, one: &Found) -> rusqlite::Result<bool> {
+        if !self.is_threaded {
+            return Ok(!has_threaded(self.connection, self.project, &one.thread)?);
+        }
+        // Back in time from the end, the first one seen is the latest.
+        if self.query.order == Order::NewestFirst && self.cursor.is_none() {
+            return Ok(true);
+        }
+        let mut later = self.connection.prepare_cached(
+            "SELECT 1 FROM traces WHERE project = ?1 AND thread = ?2 AND activity >= ?3 AND +is_threaded = 1 \
+             AND (activity, key) > (?3, ?4) LIMIT 1",
+        )?;
+        Ok(!later.exists(params![self.project, one.thread, one.activity, one.key])?)
     }
-    conditions(&mut sql, query);
-    sql.push(match query.order {
-        Order::NewestFirst => " ORDER BY traces.activity DESC, traces.key DESC LIMIT ",
-        Order::OldestFirst => " ORDER BY traces.activity, traces.key LIMIT ",
-    });
-    sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
-    let mut statement = connection.prepare_cached(&sql.text)?;
-    let rows = statement.query_map(params_from_iter(sql.parameters), |row| {
-        Ok(Found { activity: row.get(0)?, key: row.get(1)?, thread: row.get(2)? })
-    })?;
-    rows.collect()
+}
+
+/// Whether a thread of this name has traces that carry its key.
+pub(super) fn has_threaded(connection: &Connection, project: i64, thread: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM traces WHERE project = ? AND thread = ? AND +is_threaded = 1 LIMIT 1")?
+        .exists(params![project, thread])
+}
+
+/// What a query asks of a thread beside its place.
+struct Asked<'c> {
+    /// `None` where nothing is asked.
+    statement: Option<(CachedStatement<'c>, Vec<Value>)>,
+}
+
+impl<'c> Asked<'c> {
+    fn new(connection: &'c Connection, project: i64, query: &ThreadPage) -> rusqlite::Result<Self> {
+        let mut own = Sql::default();
+        conditions(&mut own, query);
+        if own.text.is_empty() {
+            return Ok(Self { statement: None });
+        }
+        let mut sql = Sql::default();
+        sql.push("SELECT 1 FROM (SELECT ").bind(project).push(" AS project, ").bind(String::new());
+        sql.push(" AS thread) AS traces WHERE 1");
+        sql.text.push_str(&own.text);
+        sql.parameters.extend(own.parameters);
+        Ok(Self { statement: Some((connection.prepare_cached(&sql.text)?, sql.parameters)) })
+    }
+
+    fn holds(&mut self, thread: &str) -> rusqlite::Result<bool> {
+        let Some((statement, parameters)) = &mut self.statement else { return Ok(true) };
+        parameters[1] = Value::Text(thread.to_owned());
+        statement.exists(params_from_iter(parameters.iter()))
+    }
 }
 
 /// What must hold of some trace of the thread, and of some run of it.
@@ -271,6 +377,12 @@ fn conditions(sql: &mut Sql, query: &ThreadPage) {
     }
 }
 
+fn id_of(connection: &Connection, run: i64) -> rusqlite::Result<RunId> {
+    let mut statement = connection.prepare_cached("SELECT id FROM runs WHERE key = ?")?;
+    let id = statement.query_row([run], |row| columns::uuid(row, 0)).optional()?;
+    Ok(id.map(RunId).unwrap_or_default())
+}
+
 /// Adds up the traces of a thread.
 fn row(
     connection: &Connection,
@@ -280,21 +392,21 @@ fn row(
 ) -> Result<ThreadRow, Problem> {
     // In order of time, as overviews have it.
     let mut statement = connection.prepare_cached(
-        "SELECT runs.id, traces.runs, traces.start, traces.end, traces.latency, traces.status, \
+        "SELECT traces.root, traces.runs, traces.start, traces.end, traces.latency, traces.status, \
          traces.input_tokens, traces.output_tokens, traces.total_tokens, traces.input_cost, \
-         traces.output_cost, traces.total_cost FROM traces JOIN runs ON runs.key = traces.root \
+         traces.output_cost, traces.total_cost FROM traces \
          WHERE traces.project = ? AND traces.thread = ? ORDER BY traces.start IS NULL, traces.start, traces.id",
     )?;
     let mut rows = statement.query(params![project, thread])?;
     let mut sum = ThreadRow::default();
     let mut latencies = Sketch::default();
+    let (mut first_root, mut last_root) = (0, 0);
     while let Some(row) = rows.next()? {
-        let root = RunId(columns::uuid(row, 0)?);
+        last_root = row.get(0)?;
         let (start, end) = (columns::time(row, 2)?, columns::time(row, 3)?);
         if sum.traces == 0 {
-            (sum.first_root, sum.first_start) = (root, start);
+            (first_root, sum.first_start) = (last_root, start);
         }
-        sum.last_root = root;
         sum.last_start = sum.last_start.max(start);
         sum.last_end = sum.last_end.max(end);
         sum.traces += 1;
@@ -314,6 +426,8 @@ fn row(
             }
         }
     }
+    sum.first_root = id_of(connection, first_root)?;
+    sum.last_root = id_of(connection, last_root)?;
     sum.latency_p50 = latencies.percentile(0.5);
     sum.latency_p99 = latencies.percentile(0.99);
     if has_feedback {

@@ -1,6 +1,6 @@
 //! What runs add up to over time.
 //!
-//! Lines come from digests where there are any, else from the runs. With a
+//! Sums and lines come from digests where there are any, else from the runs. With a
 //! grouping they are gone through twice, so that only the groups that are
 //! shown are added up.
 
@@ -11,11 +11,12 @@ use rusqlite::{Connection, params, params_from_iter};
 use rust_decimal::prelude::ToPrimitive as _;
 
 use super::digest::lines::{self, Line, Sink};
+use super::digest::walk::Side;
 use super::projects;
 use super::reader::Problem;
 use super::select::{self, Scope};
 use super::sketch::Sketch;
-use super::stats::{DEFAULT_GROUPS, FACTS, FACTS_WIDTH, facts, group_column, groups};
+use super::stats::{DEFAULT_GROUPS, FACTS, FACTS_WIDTH, Sum, facts, group_column, groups};
 use crate::filter::sql::Sql;
 use crate::{
     Error, FeedbackInterval, FeedbackTimeline, FeedbackTimelineQuery, Interval, RunQuery, Timeline,
@@ -53,7 +54,7 @@ impl Intervals {
     }
 }
 
-/// An interval on its way.
+/// An interval on its way. Times in microseconds.
 #[derive(Clone, Default)]
 struct Slot {
     runs: u64,
@@ -71,28 +72,52 @@ impl Slot {
         self.ended += u64::from(line.has_ended);
         self.failed += u64::from(line.has_failed);
         if let Some(micros) = line.latency {
-            self.latency.add(micros as f64 / 1e6);
+            self.latency.add(micros as f64);
         }
         if let Some(micros) = line.first_token {
-            self.first_token.add(micros as f64 / 1e6);
+            self.first_token.add(micros as f64);
         }
-        for (sum, tokens) in self.tokens.iter_mut().zip(line.tokens) {
+        self.add_usage(line.tokens, line.cost);
+    }
+
+    /// Adds what other runs add up to, without their tokens and costs.
+    fn add_sum(&mut self, sum: Sum) {
+        self.runs += sum.runs;
+        self.ended += sum.ended;
+        self.failed += sum.failed;
+        self.latency.add_sketch(sum.latency);
+        self.first_token.add_sketch(sum.first_token);
+    }
+
+    fn add_usage(&mut self, tokens: [u64; 3], cost: Option<f64>) {
+        for (sum, tokens) in self.tokens.iter_mut().zip(tokens) {
             *sum = sum.saturating_add(tokens);
         }
-        if let Some(cost) = line.cost {
+        if let Some(cost) = cost {
             *self.cost.get_or_insert(0.0) += cost;
         }
     }
 
+    /// Adds another interval.
+    fn add_slot(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.ended += other.ended;
+        self.failed += other.failed;
+        self.latency.add_sketch(other.latency);
+        self.first_token.add_sketch(other.first_token);
+        self.add_usage(other.tokens, other.cost);
+    }
+
     fn finish(self) -> Interval {
+        let seconds = |sketch: &Sketch, share| sketch.percentile(share).map(|micros| micros / 1e6);
         Interval {
             runs: self.runs,
             ended: self.ended,
             failed: self.failed,
-            latency_p50: self.latency.percentile(0.5),
-            latency_p99: self.latency.percentile(0.99),
-            first_token_p50: self.first_token.percentile(0.5),
-            first_token_p99: self.first_token.percentile(0.99),
+            latency_p50: seconds(&self.latency, 0.5),
+            latency_p99: seconds(&self.latency, 0.99),
+            first_token_p50: seconds(&self.first_token, 0.5),
+            first_token_p99: seconds(&self.first_token, 0.99),
             input_tokens: self.tokens[0],
             output_tokens: self.tokens[1],
             total_tokens: self.tokens[2],
@@ -104,6 +129,7 @@ impl Slot {
 /// Adds up the groups it knows.
 struct Adding {
     intervals: Intervals,
+    without_usage: bool,
     places: HashMap<String, usize>,
     slots: Vec<Vec<Slot>>,
 }
@@ -121,6 +147,21 @@ impl Sink for Adding {
         let slot = self.intervals.of(line.moment).and_then(|place| self.slots.get_mut(group)?.get_mut(place));
         if let Some(slot) = slot {
             slot.add(line);
+        }
+    }
+
+    fn takes_sum(&self, side: Side, first: i64, last: i64) -> bool {
+        // The sums of roots have what their traces used, not what they used themselves.
+        let has_usage = side == Side::Runs || self.without_usage;
+        has_usage && self.intervals.of(first).is_some_and(|place| self.intervals.of(last) == Some(place))
+    }
+
+    fn add_sum(&mut self, moment: i64, sum: Sum) {
+        let slots = self.slots.first_mut();
+        let slot = self.intervals.of(moment).and_then(|place| slots?.get_mut(place));
+        if let Some(slot) = slot {
+            slot.add_usage(sum.tokens, sum.costs[2].and_then(|cost| cost.to_f64()));
+            slot.add_sum(sum);
         }
     }
 }
@@ -151,6 +192,12 @@ impl Sink for Counting {
             *count += 1;
         }
     }
+
+    fn takes_sum(&self, _: Side, _: i64, _: i64) -> bool {
+        false
+    }
+
+    fn add_sum(&mut self, _: i64, _: Sum) {}
 }
 
 pub(crate) fn timeline(connection: &Connection, query: &TimelineQuery) -> Result<Vec<Timeline>, Problem> {
@@ -166,10 +213,20 @@ pub(crate) fn timeline(connection: &Connection, query: &TimelineQuery) -> Result
     };
     let places = names.iter().enumerate().map(|(place, name)| (name.clone(), place)).collect();
     let slots = names.iter().map(|_| vec![Slot::default(); intervals.count]).collect();
-    let mut sum = Adding { intervals, places, slots };
+    let mut sum = Adding { intervals, without_usage: query.without_usage, places, slots };
     each(connection, query, &runs, &mut sum)?;
-    let finished = sum.slots.into_iter().map(|slots| slots.into_iter().map(Slot::finish).collect());
-    Ok(names.into_iter().zip(finished).map(|(name, intervals)| Timeline { name, intervals }).collect())
+    Ok(names.into_iter().zip(sum.slots).map(|(name, slots)| line(name, slots, query.without_usage)).collect())
+}
+
+fn line(name: String, mut slots: Vec<Slot>, without_usage: bool) -> Timeline {
+    let mut whole = Slot::default();
+    for slot in &mut slots {
+        if without_usage {
+            (slot.tokens, slot.cost) = ([0; 3], None);
+        }
+        whole.add_slot(slot.clone());
+    }
+    Timeline { name, intervals: slots.into_iter().map(Slot::finish).collect(), whole: whole.finish() }
 }
 
 /// The groups with the most runs, the largest first, then by name.

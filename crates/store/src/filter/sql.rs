@@ -84,9 +84,7 @@ impl Sql {
             }
             Expression::Feedback(tests) => {
                 self.push("EXISTS (SELECT 1 FROM feedback WHERE feedback.target = runs.id");
-                for (column, test) in tests {
-                    self.push(" AND ").compare(feedback_operand(*column), test);
-                }
+                self.feedback(tests);
                 self.push(")");
             }
             Expression::Search(column, words) => {
@@ -106,6 +104,13 @@ impl Sql {
                     }
                 }
             }
+        }
+    }
+
+    /// Appends what is asked of the row of `feedback` at hand.
+    pub(crate) fn feedback(&mut self, tests: &[(FeedbackColumn, Test)]) {
+        for (column, test) in tests {
+            self.push(" AND ").compare(feedback_operand(*column), test);
         }
     }
 

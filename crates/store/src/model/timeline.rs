@@ -22,6 +22,8 @@ pub struct TimelineQuery {
     pub grouping: Option<Grouping>,
     /// So many groups, those with the most runs; five where 0.
     pub max_groups: usize,
+    /// Leaves tokens and costs out: of roots that is quicker.
+    pub without_usage: bool,
 }
 
 /// One group over time; its name is empty where nothing is grouped.
@@ -29,6 +31,8 @@ pub struct TimelineQuery {
 pub struct Timeline {
     pub name: String,
     pub intervals: Vec<Interval>,
+    /// All intervals together.
+    pub whole: Interval,
 }
 
 /// Runs that began in an interval. Latencies in seconds, costs in US dollars.

@@ -51,6 +51,7 @@ macro_rules! store_suite {
             runs_add_up_by_group
             threads_come_by_their_last_activity
             thread_rows_add_up
+            a_thread_is_read_some_traces_at_a_time
             projects_are_made_as_asked
             projects_change_and_keep_their_id
             records_are_kept_by_kind_and_id

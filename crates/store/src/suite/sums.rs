@@ -184,6 +184,21 @@ pub fn threads_come_by_their_last_activity(store: &impl Runs) {
     assert!(matches!(block_on(store.thread_page(&lost)), Err(Error::Invalid(_))));
 }
 
+pub fn a_thread_is_read_some_traces_at_a_time(store: &impl Runs) {
+    let patches = (0..7).rev().map(|at| in_thread("t", run(&format!("r{at}"), &format!("r{at}"), at)));
+    append(store, patches.collect());
+    let window = |offset, limit| {
+        let found = block_on(store.thread_window(project(), &"t".into(), offset, limit)).expect("readable");
+        let names = |trace: &assay_domain::Trace| trace.root().map(|run| run.name.clone());
+        let thread = found.expect("a thread");
+        thread.traces.iter().filter_map(names).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((window(0, 3), window(3, 3)), ("r0 r1 r2".into(), "r3 r4 r5".into()));
+    assert_eq!((window(6, 3), window(7, 3), window(2, 0)), ("r6".into(), String::new(), String::new()));
+    let nobody = block_on(store.thread_window(project(), &"nobody".into(), 0, 3)).expect("readable");
+    assert_eq!(nobody, None);
+}
+
 pub fn thread_rows_add_up(store: &impl Runs) {
     let mut whole = batch(vec![
         in_thread("t", RunPatch { end_time: second(14), ..run("two", "two", 10) }),

@@ -272,7 +272,7 @@ function setUpViews() {
       const name = form.elements.name.value.trim();
       await ask(`/api/v1/sessions/${form.dataset.project}/views`, {
         method: "POST",
-        body: { display_name: name, type: form.dataset.kind, filter_string: state.get("filter"), description: state.toString() },
+        body: { display_name: name, type: form.dataset.kind, filter_string: state.get("filter"), list_state: state.toString() },
       });
       location.reload();
     });

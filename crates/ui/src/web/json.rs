@@ -242,6 +242,26 @@ pub fn occurrences(value: &Value, needle: &str, limit: usize) -> Vec<(String, St
     found
 }
 
+/// How often a text occurs in the texts and numbers of a value.
+#[must_use]
+pub fn count_of(value: &Value, needle: &str) -> usize {
+    let needle = needle.to_lowercase();
+    if needle.is_empty() {
+        return 0;
+    }
+    let (mut count, mut stack) = (0, vec![value]);
+    while let Some(value) = stack.pop() {
+        match value {
+            Value::Array(items) => stack.extend(items),
+            Value::Object(fields) => stack.extend(fields.values()),
+            Value::String(words) => count += words.to_lowercase().matches(&needle).count(),
+            Value::Number(number) => count += number.to_string().matches(&needle).count(),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+    count
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

@@ -3,7 +3,7 @@
 use std::io;
 
 use assay_domain::job::JobStatus;
-use assay_domain::{Report, ThreadId, format};
+use assay_domain::{Message, Report, Role, ThreadId, format};
 use assay_store::Runs as _;
 use assay_ui::text;
 use assay_ui::web::Tab;
@@ -23,6 +23,8 @@ use crate::insights::{cluster_id, files, queue};
 
 /// Other reports offered to compare with.
 const OTHERS: usize = 12;
+/// Turns of a conversation.
+const TURNS: usize = 200;
 
 pub(super) async fn show(
     visit: Visit,
@@ -217,10 +219,21 @@ pub(super) async fn conversation(
 ) -> ApiResult<Response> {
     let thread = visit.params.get("thread").unwrap_or_default();
     let project = Found::of(&visit, &project, &report).await?.project;
-    let ids = [ThreadId(thread.to_owned())];
-    let found = visit.app.store.read_threads(project.id, &ids).await?.pop();
-    let found = found.ok_or_else(|| ApiError::not_found("conversation"))?;
-    let bytes = off_thread(move || report::conversation(&assay_transcript::of_thread(&found))).await?;
+    let id = ThreadId(thread.to_owned());
+    let found = visit.app.store.thread_window(project.id, &id, 0, TURNS + 1).await?;
+    let mut found = found.ok_or_else(|| ApiError::not_found("conversation"))?;
+    let is_cut = found.traces.len() > TURNS;
+    found.traces.truncate(TURNS);
+    let made = move || {
+        let mut transcript = assay_transcript::of_thread(&found);
+        if is_cut {
+            let words =
+                format!("The thread goes on after its first {TURNS} turns; its own page has all of them.");
+            transcript.messages.push(Message::text_of(Role::System, words));
+        }
+        report::conversation(&transcript)
+    };
+    let bytes = off_thread(made).await?;
     let mut response = json(bytes);
     squeeze(&mut response, &headers).await?;
     Ok(response)

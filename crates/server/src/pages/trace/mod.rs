@@ -8,8 +8,8 @@ mod view;
 
 use std::collections::{BTreeSet, HashMap};
 
-use assay_domain::{RunId, ThreadId, TraceId};
-use assay_store::{FeedbackQuery, Order, Project, RunQuery, RunRow, Runs as _, blob_of};
+use assay_domain::{ProjectId, RunId, ThreadId, TraceId};
+use assay_store::{FeedbackQuery, Filter, Order, Project, RunQuery, RunRow, Runs as _, TraceTotals, blob_of};
 use assay_ui::web::{Shell, Tab, tab_href};
 use axum::extract::Path;
 use axum::response::Response;
@@ -20,6 +20,7 @@ use super::listing::{self, Neighbours};
 use super::state::State;
 use super::{Visit, page, threads, traces};
 use crate::access::permission::{Action, Area, Permission};
+use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::{Params, uuid};
 use crate::ingest::attachments::{self, Links};
@@ -53,7 +54,19 @@ pub(super) async fn show(
     let path = format!("/p/{}/traces/{trace}", project.id);
     let may = |area, action| visit.may(Permission(area, action));
     let can_change = may(Area::Feedback, Action::Create) && may(Area::Feedback, Action::Update);
-    answer(visit, Subject { rows, root, path, project: Some(project), can_change }).await
+    let totals = totals(&visit.app, project.id, trace, root).await?;
+    let subject =
+        Subject { rows, root, path, project: Some(project), can_change, trace: Some(trace), totals };
+    answer(visit, subject).await
+}
+
+/// What a whole trace amounts to, however many runs of it are on the page.
+async fn totals(app: &App, project: ProjectId, trace: TraceId, root: RunId) -> ApiResult<Option<Totals>> {
+    let failed = Filter::parse("eq(status, \"error\")").ok();
+    let failed = RunQuery { trace: Some(trace), filter: failed, ..RunQuery::new(project) };
+    let failed = app.store.count(&failed).await?;
+    let whole = app.store.light_runs(&[root], 0).await?.pop();
+    Ok(whole.map(|light| Totals { whole: light.trace, failed }))
 }
 
 /// `/public/{token}/r`: what is shared under a token.
@@ -79,7 +92,8 @@ pub(super) async fn shared(visit: Visit, Path(token): Path<String>) -> ApiResult
         return Err(ApiError::not_found("a run of what is shared"));
     };
     let path = format!("/public/{token}/r");
-    answer(visit, Subject { rows, root, path, project: None, can_change: false }).await
+    let subject = Subject { rows, root, path, project: None, can_change: false, trace: None, totals: None };
+    answer(visit, subject).await
 }
 
 /// A run and all that hangs on it.
@@ -107,14 +121,31 @@ struct Subject {
     /// None where it is shared with anybody.
     project: Option<Project>,
     can_change: bool,
+    /// All of whose runs may be opened, where it is not part of one that is shared.
+    trace: Option<TraceId>,
+    /// Absent where only some of a trace is shown on purpose.
+    totals: Option<Totals>,
 }
 
-async fn answer(visit: Visit, subject: Subject) -> ApiResult<Response> {
+/// What a whole trace amounts to.
+struct Totals {
+    whole: TraceTotals,
+    failed: u64,
+}
+
+async fn answer(visit: Visit, mut subject: Subject) -> ApiResult<Response> {
     let state = State::read(subject.path.clone(), &visit.params, &STATE);
     let chosen = match state.get("run") {
         Some(run) => RunId(uuid_of(run)?),
         None => subject.root,
     };
+    if let (Some(trace), Some(project)) = (subject.trace, &subject.project)
+        && subject.rows.iter().all(|row| row.id != chosen)
+    {
+        // Of very many runs, one that is not in the tree.
+        let own = RunQuery { ids: vec![chosen], trace: Some(trace), limit: 1, ..RunQuery::new(project.id) };
+        subject.rows.extend(visit.app.store.runs(&own).await?.items);
+    }
     // Only what the page is about: a share opens nothing beside it.
     let Some(row) = subject.rows.iter().find(|row| row.id == chosen) else {
         return Err(ApiError::not_found(format!("run {chosen} of this trace")));

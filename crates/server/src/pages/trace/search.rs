@@ -9,11 +9,15 @@ use assay_ui::{format, text};
 use http::StatusCode;
 
 use super::Subject;
+use super::pieces::weight;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 
-/// Runs whose payloads are searched.
-const SEARCHED: usize = 1_000;
+/// Runs that are read at once.
+const PORTION: usize = 4;
+/// So many bytes of payloads are searched in a project, and so many in what is shared.
+const OWN: usize = 64 << 20;
+const SHARED: usize = 8 << 20;
 /// Places shown of what was found in a run.
 const HITS: usize = 20;
 
@@ -25,33 +29,56 @@ pub(super) struct Found {
     pub(super) summary: String,
 }
 
+/// Searches run by run, in small portions, until there is no more or it is enough.
 pub(super) async fn search(app: &App, subject: &Subject, words: String) -> ApiResult<Found> {
-    let ids: Vec<RunId> = subject.rows.iter().take(SEARCHED).map(|row| row.id).collect();
-    let query = RunQuery { ids, limit: SEARCHED, ..RunQuery::default() };
-    let runs = app.store.stored_runs(&query).await?.items;
-    let is_cut = subject.rows.len() > SEARCHED;
-    let searched = tokio::task::spawn_blocking(move || {
-        let counts: BTreeMap<RunId, usize> = runs
-            .iter()
-            .map(|stored| (stored.run.id, hits(&stored.run, &words).len()))
-            .filter(|(_, count)| *count > 0)
-            .collect();
-        let total: usize = counts.values().sum();
-        let shown = text::cut(&text::line(&words), 60).into_owned();
-        let mut summary = match counts.len() {
-            0 => format!("“{shown}” does not occur in this trace"),
-            1 => format!("“{shown}” occurs in 1 run, {total} ×"),
-            runs => format!("“{shown}” occurs in {runs} runs, {total} ×"),
-        };
-        if is_cut {
-            summary.push_str(&format!("; the first {} runs were searched", format::count(SEARCHED as u64)));
+    // What anybody can ask is to cost little.
+    let mut left = if subject.project.is_some() { OWN } else { SHARED };
+    let ids: Vec<RunId> = subject.rows.iter().map(|row| row.id).collect();
+    let (mut counts, mut searched) = (BTreeMap::new(), 0);
+    for portion in ids.chunks(PORTION) {
+        if left == 0 {
+            break;
         }
-        Found { counts, summary }
-    });
-    searched.await.map_err(|error| {
-        tracing::error!(%error, "a search failed");
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the search failed")
-    })
+        let query = RunQuery { ids: portion.to_vec(), limit: PORTION, ..RunQuery::default() };
+        let runs = app.store.stored_runs(&query).await?.items;
+        let needle = words.clone();
+        let found = tokio::task::spawn_blocking(move || {
+            let size = |run: &Run| weight(&run.inputs, OWN).saturating_add(weight(&run.outputs, OWN));
+            let read: usize = runs.iter().map(|stored| size(&stored.run)).sum();
+            let counts = runs.iter().map(|stored| (stored.run.id, count(&stored.run, &needle)));
+            (counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>(), read)
+        });
+        let (found, read) = found.await.map_err(|error| {
+            tracing::error!(%error, "a search failed");
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the search failed")
+        })?;
+        counts.extend(found);
+        searched += portion.len();
+        left = left.saturating_sub(read);
+    }
+    let total: usize = counts.values().sum();
+    let shown = text::cut(&text::line(&words), 60).into_owned();
+    let mut summary = match counts.len() {
+        0 => format!("“{shown}” does not occur in this trace"),
+        1 => format!("“{shown}” occurs in 1 run, {total} ×"),
+        runs => format!("“{shown}” occurs in {runs} runs, {total} ×"),
+    };
+    if searched < ids.len() {
+        summary.push_str(&format!("; the first {} runs were searched", format::count(searched as u64)));
+    }
+    Ok(Found { counts, summary })
+}
+
+/// How often words occur in a run.
+fn count(run: &Run, words: &str) -> usize {
+    let lower = words.trim().to_lowercase();
+    if lower.is_empty() {
+        return 0;
+    }
+    let texts = [Some(run.name.as_str()), run.error.as_deref()];
+    let outside: usize =
+        texts.into_iter().flatten().map(|text| text.to_lowercase().matches(&lower).count()).sum();
+    outside + json::count_of(&run.inputs, &lower) + json::count_of(&run.outputs, &lower)
 }
 
 /// Where words occur in a run: its name, its error, its payload.
@@ -93,5 +120,7 @@ mod tests {
         let places: Vec<String> = hits(&run, "REFUND").into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, ["name", "error", "inputs /q/0"]);
         assert!(hits(&run, " ").is_empty());
+        run.outputs = json!({ "answers": vec!["refund, refund"; 30] });
+        assert_eq!((count(&run, "Refund"), hits(&run, "refund").len()), (63, HITS));
     }
 }

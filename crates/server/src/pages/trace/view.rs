@@ -13,7 +13,7 @@ use super::super::listing::{Neighbours, dollars, tokens};
 use super::super::state::State;
 use super::super::threads;
 use super::search::Found;
-use super::{NODES, Subject};
+use super::{NODES, Subject, Totals};
 use crate::ingest::attachments::Links;
 
 /// All that a page is made of.
@@ -69,22 +69,29 @@ impl View {
 
     fn facts(&self, root: Option<&RunRow>) -> Vec<String> {
         let rows = &self.subject.rows;
+        let (runs, failed, used, cost) = match &self.subject.totals {
+            Some(Totals { whole, failed }) => (whole.runs, *failed, whole.total_tokens, whole.total_cost),
+            None => (
+                rows.len() as u64,
+                rows.iter().filter(|row| row.status == RunStatus::Error).count() as u64,
+                rows.iter().map(|row| row.total_tokens).sum(),
+                rows.iter().filter_map(|row| row.total_cost).reduce(|sum, cost| sum.saturating_add(cost)),
+            ),
+        };
         let mut facts = Vec::new();
         facts.extend(root.and_then(|row| row.latency).map(format::seconds));
-        facts.push(match rows.len() {
+        facts.push(match runs {
             1 => "1 run".to_owned(),
-            count if count > NODES => format!("more than {} runs", format::count(NODES as u64)),
-            count => format!("{} runs", format::count(count as u64)),
+            runs if self.subject.totals.is_none() && rows.len() > NODES => {
+                format!("more than {} runs", format::count(runs - 1))
+            }
+            runs => format!("{} runs", format::count(runs)),
         });
-        let failed = rows.iter().filter(|row| row.status == RunStatus::Error).count();
         if failed > 0 {
-            facts.push(format!("{failed} failed"));
+            facts.push(format!("{} failed", format::count(failed)));
         }
-        facts.extend(
-            tokens(rows.iter().map(|row| row.total_tokens).sum()).map(|tokens| format!("{tokens} tokens")),
-        );
-        let costs = rows.iter().filter_map(|row| row.total_cost);
-        facts.extend(dollars(costs.reduce(|sum, cost| sum.saturating_add(cost))));
+        facts.extend(tokens(used).map(|tokens| format!("{tokens} tokens")));
+        facts.extend(dollars(cost));
         facts
     }
 

@@ -18,12 +18,12 @@ const NUMBERS: [Part; 6] =
     [Part::End, Part::FirstToken, Part::Latency, Part::InputTokens, Part::OutputTokens, Part::TotalTokens];
 const TEXTS: [Part; 4] = [Part::Status, Part::Kind, Part::Name, Part::Model];
 
-/// Key, project, moment; then flags, [`NUMBERS`], cost, [`TEXTS`], tags, metadata.
+/// Key, project, moment; then flags, [`NUMBERS`], cost, [`TEXTS`], tags, metadata, trace.
 const SELECT: &str = "runs.key, runs.project, runs.moment, runs.parent IS NOT NULL, runs.start, \
      runs.error IS NOT NULL, runs.end, runs.first_token, runs.latency, runs.input_tokens, runs.output_tokens, \
      runs.total_tokens, amount(runs.total_cost), runs.status, runs.kind, runs.name, runs.model, runs.tags, \
-     runs.metadata";
-const SELECT_WIDTH: usize = 19;
+     runs.metadata, runs.trace";
+const SELECT_WIDTH: usize = 20;
 
 /// Texts of one column, each distinct one once.
 struct Texts {
@@ -44,7 +44,7 @@ pub(super) fn build(connection: &Connection, segment: i64) -> rusqlite::Result<(
     let (first, last) = keys_of(segment);
     let size = SIZE as usize;
     let mut numbers: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    let parts = [Part::Project, Part::Flags, Part::Moment, Part::TotalCost];
+    let parts = [Part::Project, Part::Flags, Part::Moment, Part::TotalCost, Part::Trace];
     for part in parts.into_iter().chain(NUMBERS) {
         numbers.insert(part.number(), vec![NOTHING; size]);
     }
@@ -72,6 +72,7 @@ pub(super) fn build(connection: &Connection, segment: i64) -> rusqlite::Result<(
             put(part, number(row, column)?);
         }
         put(Part::TotalCost, cost(row)?);
+        put(Part::Trace, number(row, 19)?);
         for (texts, column) in texts.iter_mut().zip(13..) {
             texts.put(at, row.get_ref(column)?);
         }

@@ -1,7 +1,9 @@
 //! Runs line by line, out of digests: for adding up over time and by group.
 //!
-//! Of runs of which a digest tells everything, lines are made from its
-//! columns; where the others are is handed back, and the caller asks them.
+//! Where all runs of a segment go into one sum, the sum that is kept with its
+//! digest is handed over. Else, of runs of which the digest tells everything,
+//! lines are made from its columns; where the others are is handed back, and
+//! the caller asks them.
 
 use std::rc::Rc;
 
@@ -10,9 +12,11 @@ use rusqlite::Connection;
 use super::bits::Bits;
 use super::pack::Reader;
 use super::segment::{HAS_START, NO_TEXT, NOTHING, Numbers, Segment, Texts};
+use super::walk::Side;
 use super::{Part, SIZE, keys_of, walk};
 use crate::embedded::reader::Problem;
 use crate::embedded::select::Scope;
+use crate::embedded::stats::Sum;
 use crate::{Grouping, RunQuery};
 
 /// What is added up of one run. Times in microseconds.
@@ -35,6 +39,10 @@ pub(crate) trait Sink {
     /// Whether only the moment of a line is looked at.
     fn only_counts(&self) -> bool;
     fn add(&mut self, group: usize, line: &Line);
+    /// Whether all runs, or all roots, between two moments can be added at once.
+    fn takes_sum(&self, side: Side, first: i64, last: i64) -> bool;
+    /// Adds the runs of such a time.
+    fn add_sum(&mut self, moment: i64, sum: Sum);
 }
 
 /// Hands over the lines of a project that digests know, and returns where the
@@ -50,8 +58,18 @@ pub(crate) fn each(
         return Ok(vec![Scope::Project(project)]);
     }
     let window = walk::window(query);
+    let side = if grouping.is_none() { walk::summed(query) } else { None };
     let mut rest = walk::undigested(connection, project)?;
     for zone in walk::zones(connection, project, window)? {
+        if let Some(side) = side
+            && window.0 <= zone.first
+            && zone.last <= window.1
+            && sink.takes_sum(side, zone.first, zone.last)
+            && let Some(totals) = walk::totals_of(connection, project, zone.segment)?
+        {
+            sink.add_sum(zone.first, if side == Side::Runs { totals.runs } else { totals.roots });
+            continue;
+        }
         let mut segment = Segment::new(connection, zone.segment);
         let known = walk::known(&mut segment, query, project, &zone, window)?;
         if known.may.is_empty() {

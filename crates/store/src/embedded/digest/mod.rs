@@ -64,6 +64,8 @@ pub(crate) enum Part {
     Model,
     Tags,
     Metadata,
+    /// Keys of traces. Digests that older programs made have none.
+    Trace,
 }
 
 impl Part {

@@ -202,13 +202,20 @@ fn compare_one(store: &EmbeddedStore, connection: &Connection, query: &RunQuery,
         Some(Grouping::Metadata("deep.er".into())),
         Some(Grouping::Thread),
     ] {
-        let line = |runs: &RunQuery| timeline(store, runs, grouping.clone());
-        assert_eq!(line(query), line(&one_by_one), "{grouping:?} {query:?}");
+        for without_usage in [false, true] {
+            let line = |runs: &RunQuery| timeline(store, runs, grouping.clone(), without_usage);
+            assert_eq!(line(query), line(&one_by_one), "{grouping:?} {query:?}");
+        }
     }
 }
 
 /// From the fifth second on, in intervals of seven seconds.
-fn timeline(store: &EmbeddedStore, runs: &RunQuery, grouping: Option<Grouping>) -> Vec<Timeline> {
+fn timeline(
+    store: &EmbeddedStore,
+    runs: &RunQuery,
+    grouping: Option<Grouping>,
+    without_usage: bool,
+) -> Vec<Timeline> {
     let query = TimelineQuery {
         runs: runs.clone(),
         start: chrono::DateTime::from_timestamp(5, 0).expect("a moment"),
@@ -216,11 +223,14 @@ fn timeline(store: &EmbeddedStore, runs: &RunQuery, grouping: Option<Grouping>) 
         intervals: 12,
         grouping,
         max_groups: 4,
+        without_usage,
     };
     let mut lines = block_on(store.timeline(&query)).expect("a timeline");
     // Sums of floats depend on the order in their last digit.
-    for interval in lines.iter_mut().flat_map(|line| &mut line.intervals) {
-        interval.total_cost = interval.total_cost.map(|cost| (cost * 1e6).round());
+    for line in &mut lines {
+        for interval in line.intervals.iter_mut().chain([&mut line.whole]) {
+            interval.total_cost = interval.total_cost.map(|cost| (cost * 1e6).round());
+        }
     }
     lines
 }
@@ -229,7 +239,7 @@ fn timeline(store: &EmbeddedStore, runs: &RunQuery, grouping: Option<Grouping>) 
 fn a_timeline_counts_every_run_of_its_time_once() {
     let store = filled();
     let project = ProjectId::from_name("p");
-    let lines = timeline(&store, &RunQuery::new(project), None);
+    let lines = timeline(&store, &RunQuery::new(project), None, false);
     let second = |second| chrono::DateTime::from_timestamp(second, 0);
     let within = RunQuery { start: second(5), end: second(5 + 12 * 7), ..RunQuery::new(project) };
     let stats = block_on(store.stats(&StatsQuery { runs: within.clone(), ..StatsQuery::default() }));
@@ -241,6 +251,99 @@ fn a_timeline_counts_every_run_of_its_time_once() {
     let failed = RunQuery { has_error: Some(true), ..within };
     assert_eq!(of(|interval| interval.failed), block_on(store.count(&failed)).expect("a count"));
     assert!(lines[0].intervals.iter().any(|interval| interval.latency_p99.is_some()));
+    let whole = &lines[0].whole;
+    assert_eq!((whole.runs, whole.total_tokens), (stats.runs, stats.total_tokens));
+    assert_eq!((whole.latency_p50, whole.latency_p99), (stats.latency_p50, stats.latency_p99));
+}
+
+#[test]
+fn sums_that_are_kept_go_into_the_interval_they_belong_to() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    // In order of time, four to a second: so many make a segment here.
+    let at = |number: i64| chrono::DateTime::from_timestamp_micros(number * 250_000);
+    let patches = (0..80).map(|number| RunPatch { start_time: at(number as i64), ..run(number) });
+    append(&store, patches.collect());
+    while block_on(store.tidy()).expect("tidied") {}
+    let query = |is_root, step| TimelineQuery {
+        runs: RunQuery { is_root, ..RunQuery::new(ProjectId::from_name("p")) },
+        start: at(0).expect("a moment"),
+        step: std::time::Duration::from_millis(step),
+        intervals: 30,
+        without_usage: true,
+        ..TimelineQuery::default()
+    };
+    for is_root in [None, Some(true)] {
+        for step in [500, 1_000, 1_250, 4_000] {
+            let query = query(is_root, step);
+            let sums = block_on(store.timeline(&query)).expect("a timeline");
+            // Of filtered runs there are no sums.
+            let runs = RunQuery { filter: filter("neq(name, \"nothing\")"), ..query.runs.clone() };
+            let lines = block_on(store.timeline(&TimelineQuery { runs, ..query.clone() }));
+            assert_eq!(sums, lines.expect("a timeline"), "{query:?}");
+        }
+    }
+}
+
+#[test]
+fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    let patches = (0..90).map(|number| {
+        let trace = number / 3;
+        // Some traces have no key; one of these is called like a thread.
+        let thread = match trace % 4 {
+            3 => None,
+            2 => Some(TraceId::from(RunId::from_name("9")).to_string().as_str().into()),
+            _ => Some(format!("t{}", trace % 7).as_str().into()),
+        };
+        RunPatch { thread, ..run(number) }
+    });
+    append(&store, patches.collect());
+    block_on(store.catch_up()).expect("indexed");
+    while block_on(store.tidy()).expect("tidied") {}
+    let project = ProjectId::from_name("p");
+    let second = |second| chrono::DateTime::from_timestamp(second, 0);
+    for text in FILTERS {
+        for (start, end) in [(None, None), (second(30), None), (None, second(40)), (second(20), second(60))] {
+            let asked = crate::ThreadQuery {
+                filter: filter(text),
+                start_time: start,
+                end_time: end,
+                ..crate::ThreadQuery::new(project)
+            };
+            let listed = block_on(store.threads(&asked)).expect("threads").into_iter().map(|one| one.id.0);
+            let listed: BTreeSet<String> = listed.collect();
+            let page = crate::ThreadPage {
+                project,
+                filter: filter(text),
+                start,
+                end,
+                with_single_traces: true,
+                limit: 2,
+                ..crate::ThreadPage::default()
+            };
+            let count = block_on(store.thread_count(&page)).expect("a count");
+            assert_eq!(count, listed.len() as u64, "{page:?}");
+            let forwards = paged(&store, page.clone());
+            let mut backwards =
+                paged(&store, crate::ThreadPage { order: Order::OldestFirst, ..page.clone() });
+            backwards.reverse();
+            assert_eq!(forwards, backwards, "{page:?}");
+            assert_eq!(forwards.into_iter().collect::<BTreeSet<_>>(), listed, "{page:?}");
+        }
+    }
+}
+
+/// The threads of all pages.
+fn paged(store: &EmbeddedStore, mut query: crate::ThreadPage) -> Vec<String> {
+    let mut found = Vec::new();
+    loop {
+        let page = block_on(store.thread_page(&query)).expect("a page");
+        found.extend(page.items.into_iter().map(|row| row.id.0));
+        match page.next {
+            Some(next) => query.cursor = Some(next),
+            None => return found,
+        }
+    }
 }
 
 #[test]

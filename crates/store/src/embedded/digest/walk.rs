@@ -6,7 +6,7 @@
 
 use std::collections::BinaryHeap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::bits::{Bits, Known};
 use super::segment::Segment;
@@ -20,8 +20,8 @@ use crate::{Order, RunQuery};
 pub(super) struct Zone {
     pub(super) segment: i64,
     runs: u64,
-    first: i64,
-    last: i64,
+    pub(super) first: i64,
+    pub(super) last: i64,
 }
 
 /// Which of the kept sums answers a query.
@@ -182,6 +182,43 @@ pub(super) fn keyed(places: &Bits, project: i64, segment: i64) -> Vec<Scope> {
     keys.chunks(KEYS).map(|keys| Scope::Keys { project, keys: keys.to_vec() }).collect()
 }
 
+/// Hands over the traces of all runs of a project that match, some more than once.
+pub(crate) fn traces(
+    connection: &Connection,
+    query: &RunQuery,
+    project: i64,
+    found: &mut impl FnMut(i64),
+) -> Result<(), Problem> {
+    if !is_large(connection, project)? {
+        return select::traces_in(connection, query, &Scope::Project(project), found);
+    }
+    let window = window(query);
+    for zone in zones(connection, project, window)? {
+        let mut segment = Segment::new(connection, zone.segment);
+        let known = known(&mut segment, query, project, &zone, window)?;
+        if known.may.is_empty() {
+            continue;
+        }
+        let mut asked = known.may;
+        if let Some(traces) = segment.numbers(Part::Trace)? {
+            known.must.places().for_each(|at| found(traces[at]));
+            asked = asked.without(&known.must);
+        }
+        if asked.count() * 4 > SIZE.unsigned_abs() && known.must.is_empty() {
+            let (first, last) = keys_of(zone.segment);
+            select::traces_in(connection, query, &Scope::Range { project, first, last }, found)?;
+            continue;
+        }
+        for scope in keyed(&asked, project, zone.segment) {
+            select::traces_in(connection, query, &scope, found)?;
+        }
+    }
+    for scope in undigested(connection, project)? {
+        select::traces_in(connection, query, &scope, found)?;
+    }
+    Ok(())
+}
+
 // ------------------------------------------------------------------ adding up
 
 /// Hands over the sums of all segments that lie within the window, and
@@ -214,6 +251,18 @@ pub(crate) fn totals(
         }
     }
     Ok(rest)
+}
+
+/// The sums of a project in one segment; `None` where they cannot be read.
+pub(super) fn totals_of(
+    connection: &Connection,
+    project: i64,
+    segment: i64,
+) -> rusqlite::Result<Option<Totals>> {
+    let mut statement =
+        connection.prepare_cached("SELECT totals FROM zones WHERE project = ? AND segment = ?")?;
+    let packed: Option<Vec<u8>> = statement.query_row([project, segment], |row| row.get(0)).optional()?;
+    Ok(packed.and_then(|packed| totals::unpack(&packed)))
 }
 
 /// The parts of a project in which runs can match; other scopes stay as they are.

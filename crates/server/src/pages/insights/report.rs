@@ -31,12 +31,13 @@ pub(super) async fn show(
     Path((project, report)): Path<(String, String)>,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let found = Found::of(&visit, &project, &report).await?;
+    let mut found = Found::of(&visit, &project, &report).await?;
     let here = format!("{}/{}", place(&found.project), found.id());
-    let Found { project, entry, report } = &found;
-    let Some(report) = report else { return Ok(unfinished(&visit, &found)) };
+    let name = found.name().to_owned();
+    let Some(report) = found.report.take() else { return Ok(unfinished(&visit, &found)) };
+    let Found { project, entry, .. } = &found;
     let shell = visit
-        .within(project, Tab::Insights, found.name())
+        .within(project, Tab::Insights, &name)
         .crumb("Insights", place(project))
         .script("web/report.js")
         .style("report.css");
@@ -54,10 +55,10 @@ pub(super) async fn show(
         project_place: format!("/p/{}", project.id),
         api: entry.as_ref().map(|entry| format!("{}/{}", api(project), entry.job.id)).unwrap_or_default(),
         made: entry.as_ref().map(|entry| entry.state.finished_at.into()).unwrap_or_default(),
-        partial: partial(report),
+        partial: partial(&report),
         others: others(&visit, &found).await?,
         edits: edits.iter().flat_map(edit_rows).collect(),
-        cluster_ids: entry.as_ref().map(|entry| cluster_ids(entry.job.id, report)).unwrap_or_default(),
+        cluster_ids: entry.as_ref().map(|entry| cluster_ids(entry.job.id, &report)).unwrap_or_default(),
         may_change: may(Area::Projects, Action::Update),
         may_share: may(Area::Runs, Action::Share),
         may_make_datasets: may(Area::Datasets, Action::Create),
@@ -74,9 +75,9 @@ const FILES: [(&str, &str); 5] = [
     ("Threads (JSONL)", "assignments.jsonl"),
 ];
 
-pub(super) async fn written(report: &Report, frame: ReportFrame, headers: &HeaderMap) -> ApiResult<Response> {
-    let made = ReportPage::new(report, frame).map_err(unwritten)?;
-    let mut response = page(&made);
+/// The page. Writing a large one takes a while, and others are answered meanwhile.
+pub(super) async fn written(report: Report, frame: ReportFrame, headers: &HeaderMap) -> ApiResult<Response> {
+    let mut response = off_thread(move || Ok(page(&ReportPage::new(&report, frame)?))).await?;
     squeeze(&mut response, headers).await?;
     Ok(response)
 }

@@ -32,7 +32,7 @@ pub(super) async fn show(visit: Visit, Path(token): Path<String>, headers: Heade
         files: FILES.map(|(name, file)| (name, format!("/public/{token}/insights/files/{file}"))).into(),
         ..ReportFrame::default()
     };
-    written(&report, frame, &headers).await
+    written(report, frame, &headers).await
 }
 
 pub(super) async fn threads(

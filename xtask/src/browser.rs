@@ -16,7 +16,8 @@ use crate::install::{copy, finish, installed, link};
 use crate::process;
 
 /// Name, module.
-const SUITES: [(&str, &str); 3] = [("report", "report.mjs"), ("web", "web.mjs"), ("traces", "traces.mjs")];
+const SUITES: [(&str, &str); 4] =
+    [("report", "report.mjs"), ("web", "web.mjs"), ("reports", "reports.mjs"), ("traces", "traces.mjs")];
 
 /// What browsers of this kind are called.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -172,7 +173,7 @@ mod tests {
     fn suites_are_chosen_by_name() {
         assert_eq!(parse(&owned(&["web", "report"])).expect("known suites").0, ["web", "report"]);
         let unknown = parse(&owned(&["wbe"])).expect_err("no such suite").to_string();
-        assert!(unknown.contains("report, web, traces"), "{unknown}");
+        assert!(unknown.contains("report, web, reports, traces"), "{unknown}");
         assert!(parse(&owned(&["--assay"])).is_err());
     }
 

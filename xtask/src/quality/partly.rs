@@ -28,7 +28,9 @@ pub(super) fn rows(data: &Path, binary: &Path, standin: &Path, wanted: &[&String
     let mut rows = Vec::new();
     for set in sets::all() {
         let is_named = wanted.iter().any(|name| *name == set.name);
-        if !is_named && !(wanted.is_empty() && SETS.contains(&set.name)) {
+        let is_usual = wanted.is_empty() && SETS.contains(&set.name);
+        let is_wanted = is_named || is_usual;
+        if !is_wanted {
             continue;
         }
         let labelled = first(sets::load(data, &set)?, THREADS);

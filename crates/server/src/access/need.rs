@@ -71,6 +71,8 @@ const OPEN: &[&str] = &[
     "/attachments/",
     "/assets/",
     "/login",
+    // Whoever has the address of a shared report may read it.
+    "/s/",
 ];
 
 /// Routes where neither method nor last word says what is done. `{}` is any one segment.

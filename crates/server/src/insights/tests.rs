@@ -49,7 +49,7 @@ const TOPICS: [(&str, [&str; 4]); 4] = [
 ];
 
 /// A project and so many runs in it, as the SDK uploads chat histories.
-pub(super) async fn project_with(server: &Server, count: usize) -> Uuid {
+pub(crate) async fn project_with(server: &Server, count: usize) -> Uuid {
     project_saying(server, (0..count).map(|number| question(number, &number.to_string()))).await
 }
 
@@ -102,13 +102,13 @@ pub(super) async fn ended(server: &Server, project: Uuid, job: &Value) -> Value 
     }
 }
 
-pub(super) async fn finished(server: &Server, project: Uuid, body: Value) -> Value {
+pub(crate) async fn finished(server: &Server, project: Uuid, body: Value) -> Value {
     let job = server.post(&format!("/sessions/{project}/insights"), body).await.ok();
     ended(server, project, &job).await
 }
 
 /// Stops the workers; their jobs go back to the queue.
-pub(super) async fn stop(server: &Server, workers: Workers) {
+pub(crate) async fn stop(server: &Server, workers: Workers) {
     server.app.insights.stop.cancel();
     workers.end().await;
 }

@@ -99,3 +99,52 @@ pub(crate) async fn usual(app: &App) -> ApiResult<Result<Usual, String>> {
         lack,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use assay_llm::Api;
+    use assay_standin::{Behavior, Standin};
+
+    use super::*;
+    use crate::app::Config;
+    use crate::config::ModelSettings;
+    use crate::testing::Server;
+
+    const PATH: &str = "/workspaces/current/models/test";
+
+    /// A server whose OpenAI is a stand-in that takes one key only.
+    async fn server(key: &str) -> (Server, Standin) {
+        let behavior = Behavior { key: Some(key.to_owned()), ..Behavior::default() };
+        let standin = Standin::start(behavior.into()).await.expect("a port");
+        let models = ModelSettings {
+            provider: Some(Api::OpenAi),
+            base_url: Some(standin.base_url()),
+            thinking: Some("standin-1".to_owned()),
+            ..ModelSettings::default()
+        };
+        (Server::with(Config { models, ..Config::default() }), standin)
+    }
+
+    async fn set(server: &Server, value: &str) {
+        let secrets = json!([{ "key": "OPENAI_API_KEY", "value": value }]);
+        server.post("/workspaces/current/secrets", secrets).await.ok();
+    }
+
+    #[tokio::test]
+    async fn a_key_is_told_to_work_by_who_answered_and_not_to_by_where_it_is_kept() {
+        let (server, standin) = server("right").await;
+        let refused = server.post(PATH, json!({})).await.refused(400);
+        assert!(refused.contains("OPENAI_API_KEY"), "{refused}");
+        assert_eq!(standin.calls(), 0, "nobody is asked without a key");
+        set(&server, "wrong").await;
+        let refused = server.post(PATH, json!({ "model": "openai" })).await.refused(400);
+        assert!(refused.contains("the workspace secret OPENAI_API_KEY"), "{refused}");
+        assert!(!refused.contains("wrong"), "a key is never told: {refused}");
+        set(&server, "right").await;
+        let told = server.post(PATH, json!({})).await.ok();
+        assert_eq!((&told["provider"], &told["model"]), (&json!("openai"), &json!("standin-1")), "{told}");
+        let calls = standin.calls();
+        server.post(PATH, json!({})).await.ok();
+        assert!(standin.calls() > calls, "it is asked again, not remembered");
+    }
+}

@@ -22,7 +22,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     require-trusted-types-for 'script'; trusted-types 'none'";
 
 /// Beginnings of the paths of pages. Below them API clients have no business.
-const PAGES: &[&str] = &["p", "o", "r", "login", "logout", "workspace"];
+const PAGES: &[&str] = &["p", "o", "r", "s", "login", "logout", "workspace"];
 
 /// See the module.
 pub(crate) async fn dress(State(app): State<App>, request: Request, next: Next) -> Response {

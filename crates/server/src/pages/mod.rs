@@ -93,6 +93,8 @@ async fn first_tab(Path(project): Path<String>) -> ApiResult<Redirect> {
 }
 
 #[cfg(test)]
+mod report_tests;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod trace_tests;

@@ -46,7 +46,9 @@ impl Tally {
     /// Whether there is more to say than that it worked.
     pub(crate) fn has_notes(&self) -> bool {
         let by_policies = self.dropped > 0 || self.redacted > 0;
-        self.skipped > 0 || self.repaired > 0 || self.appended.conflicting_runs > 0 || by_policies
+        let is_elsewhere = self.appended.runs_of_other_projects > 0;
+        let is_damaged = self.skipped > 0 || self.repaired > 0 || self.appended.conflicting_runs > 0;
+        is_damaged || is_elsewhere || by_policies
     }
 
     /// What happened, in sentences.

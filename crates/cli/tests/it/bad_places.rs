@@ -239,7 +239,7 @@ fn commands_work_on_a_store_that_another_process_has_open_for_writing() {
     place.assay("import good.jsonl --project p").ok();
     place.assay("import more.jsonl --project p").ok();
     place.assay("insights run --project p").ok();
-    place.assay("report good.jsonl --data store --no-files").ok();
+    place.assay("report good.jsonl --data store --project p --no-files").ok();
     place.assay("project list").ok();
     place.assay("thread show thread-00001").ok();
     place.assay("doctor").ok();

@@ -60,9 +60,8 @@ async fn nothing_that_was_made_of_deleted_threads_says_what_they_said() {
     stop(&server, workers).await;
     assert_eq!((&first["status"], &second["status"]), (&json!("success"), &json!("success")));
     let before = shown(&server, project, &[&first, &second]).await;
-    for (path, text) in before.iter().filter(|(path, _)| !path.ends_with("/runs")) {
-        assert!(text.contains("zebulon"), "the test tests nothing: {path}: {text}");
-    }
+    let saying = before.iter().filter(|(_, text)| text.contains("zebulon")).count();
+    assert!(saying > FILES.len(), "the test tests nothing: {before:?}");
 
     let traces = traces_that_say(&server, project, "Zebulon").await;
     assert_eq!(traces.len(), 30);

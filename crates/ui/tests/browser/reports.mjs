@@ -322,7 +322,7 @@ const tests = {
     await page.goto(`${server.address}/p/${project}/insights/new`);
     await page.getByRole("tab", { name: "Everything by hand" }).click();
     await page.locator("input[name=tier][value=deep]").check();
-    await page.locator("#more summary").click();
+    await page.locator("#more summary").press("Enter");
     await page.locator("textarea[name=summary_prompt]").fill("Say what was wanted: ");
     await page.locator("[data-variable]").first().click();
     assert.match(await page.locator("textarea[name=summary_prompt]").inputValue(), /wanted: \{\{all_thread_messages\}\}$/);

@@ -124,7 +124,7 @@ const tests = {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights/new`);
     await page.getByRole("tab", { name: "Everything by hand" }).click();
-    await page.locator("#more summary").click();
+    await page.locator("#more summary").press("Enter");
     await page.locator("select[name=schedule]").selectOption("weekly");
     await page.getByRole("button", { name: "Save as config" }).click();
     await page.locator("#save-form input[name=name]").fill("Every Monday");

@@ -8,20 +8,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::install::{copy, finish, installed, link};
 use crate::process;
 
-/// Name, module; those that take longest first.
+/// Name, module.
 const SUITES: [(&str, &str); 4] =
     [("reports", "reports.mjs"), ("web", "web.mjs"), ("traces", "traces.mjs"), ("report", "report.mjs")];
-
-/// Suites that run side by side: on two cores more would disturb what they time.
-const AT_ONCE: usize = 1;
 
 /// What browsers of this kind are called.
 const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -30,7 +26,7 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 const REPORTS: [&str; 6] = ["html", "hostile", "wide", "large", "crowd", "empty"];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (wanted, binary) = parse(args)?;
+    let (wanted, binary) = process::suites(args, &SUITES.map(|(name, _)| name))?;
     let browser = browser()?;
     ensure!(
         starts("node") && starts("npm"),
@@ -40,68 +36,22 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let built = process::target().join("debug").canonicalize()?;
     let binary = binary.unwrap_or_else(|| built.join("assay"));
     let work = prepare()?;
-    let chosen: Vec<_> =
-        SUITES.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)).collect();
     let pages = reports(&built, &work)?;
-    let suite = |module: &str| {
+    let mut failed = Vec::new();
+    // One after the other: they time what they see.
+    for (name, module) in SUITES.iter().filter(|(name, _)| wanted.is_empty() || wanted.contains(name)) {
+        eprintln!("{name} …");
+        let begun = Instant::now();
         let mut suite = Command::new("node");
         suite.arg(module).current_dir(&work).stdin(Stdio::null());
         suite.env("CHROMIUM", &browser).env("ASSAY", &binary).env("REPORTS", &pages);
-        suite
-    };
-    let failed = side_by_side(&chosen, suite)?;
+        if !suite.status().with_context(|| format!("cannot start {suite:?}"))?.success() {
+            failed.push(*name);
+        }
+        eprintln!("{name} took {:.0} s", begun.elapsed().as_secs_f64());
+    }
     ensure!(failed.is_empty(), "failed in the browser: {}", failed.join(", "));
     Ok(())
-}
-
-/// Runs suites, as many at once as [`AT_ONCE`]; each tells what happened when it is done. The names
-/// of those that failed.
-fn side_by_side<'a>(
-    suites: &[&'a (&'a str, &'a str)],
-    command: impl Fn(&str) -> Command + Sync,
-) -> Result<Vec<&'a str>> {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut failed = Vec::new();
-        while let Some((name, module)) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
-            eprintln!("{name} …");
-            let begun = Instant::now();
-            let mut suite = command(module);
-            let told = suite.output().with_context(|| format!("cannot start {suite:?}"))?;
-            let (said, complained) =
-                (String::from_utf8_lossy(&told.stdout), String::from_utf8_lossy(&told.stderr));
-            eprintln!("{said}{complained}{name} took {:.0} s", begun.elapsed().as_secs_f64());
-            if !told.status.success() {
-                failed.push(*name);
-            }
-        }
-        anyhow::Ok(failed)
-    };
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
-        let mut failed = Vec::new();
-        for worker in workers {
-            failed.extend(worker.join().map_err(|_| anyhow!("a suite could not be followed"))??);
-        }
-        Ok(failed)
-    })
-}
-
-/// The suites that are named, and the binary after `--assay`.
-fn parse(args: &[String]) -> Result<(Vec<&str>, Option<PathBuf>)> {
-    let (mut wanted, mut binary) = (Vec::new(), None);
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == "--assay" {
-            let path = PathBuf::from(args.next().context("--assay needs the path of a binary")?);
-            binary = Some(path.canonicalize().with_context(|| path.display().to_string())?);
-            continue;
-        }
-        let known = SUITES.map(|(name, _)| name);
-        ensure!(known.contains(&arg.as_str()), "there is no suite {arg:?}; there are: {}", known.join(", "));
-        wanted.push(arg.as_str());
-    }
-    Ok((wanted, binary))
 }
 
 /// The browser that `CHROMIUM` names, or the first that is found.
@@ -196,18 +146,6 @@ fn reports(built: &Path, work: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn owned(args: &[&str]) -> Vec<String> {
-        args.iter().map(|arg| (*arg).to_owned()).collect()
-    }
-
-    #[test]
-    fn suites_are_chosen_by_name() {
-        assert_eq!(parse(&owned(&["web", "report"])).expect("known suites").0, ["web", "report"]);
-        let unknown = parse(&owned(&["wbe"])).expect_err("no such suite").to_string();
-        assert!(unknown.contains("reports, web, traces, report"), "{unknown}");
-        assert!(parse(&owned(&["--assay"])).is_err());
-    }
 
     #[test]
     fn every_suite_is_a_module_of_the_repository() {

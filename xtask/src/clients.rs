@@ -14,7 +14,6 @@ mod outcome;
 pub(crate) mod server;
 mod suite;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -26,7 +25,8 @@ use server::Server;
 use suite::SUITES;
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let (wanted, binary) = parse(args)?;
+    let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+    let (wanted, binary) = process::suites(args, &names)?;
     let begun = Instant::now();
     let binary = match binary {
         Some(binary) => binary,
@@ -62,21 +62,4 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let failed: usize = verdicts.iter().map(|verdict| verdict.failed.len()).sum();
     ensure!(failed == 0, "{failed} failed; logs are in {}", environment.logs().display());
     Ok(())
-}
-
-/// The suites that are named, and the binary after `--assay`.
-fn parse(args: &[String]) -> Result<(Vec<&str>, Option<PathBuf>)> {
-    let (mut wanted, mut binary) = (Vec::new(), None);
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        if arg == "--assay" {
-            let path = PathBuf::from(args.next().context("--assay needs the path of a binary")?);
-            binary = Some(path.canonicalize().with_context(|| path.display().to_string())?);
-            continue;
-        }
-        let known: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
-        ensure!(known.contains(&arg.as_str()), "there is no suite {arg:?}; there are: {}", known.join(", "));
-        wanted.push(arg.as_str());
-    }
-    Ok((wanted, binary))
 }

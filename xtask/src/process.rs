@@ -129,3 +129,34 @@ fn memory(process: u32, field: &str) -> u64 {
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
     kilobytes.unwrap_or(0) * 1024
 }
+
+/// The suites that are named, of those there are, and the binary after `--assay`.
+pub(crate) fn suites<'a>(args: &'a [String], known: &[&str]) -> Result<(Vec<&'a str>, Option<PathBuf>)> {
+    let (mut wanted, mut binary) = (Vec::new(), None);
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        if arg == "--assay" {
+            let path = PathBuf::from(args.next().context("--assay needs the path of a binary")?);
+            binary = Some(path.canonicalize().with_context(|| path.display().to_string())?);
+            continue;
+        }
+        ensure!(known.contains(&arg.as_str()), "there is no suite {arg:?}; there are: {}", known.join(", "));
+        wanted.push(arg.as_str());
+    }
+    Ok((wanted, binary))
+}
+
+#[cfg(test)]
+mod suite_tests {
+    use super::suites;
+
+    #[test]
+    fn suites_are_chosen_by_name() {
+        let owned = |args: &[&str]| args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<String>>();
+        let known = ["web", "traces", "report"];
+        assert_eq!(suites(&owned(&["web", "report"]), &known).expect("known suites").0, ["web", "report"]);
+        let unknown = suites(&owned(&["wbe"]), &known).expect_err("no such suite").to_string();
+        assert!(unknown.contains("web, traces, report"), "{unknown}");
+        assert!(suites(&owned(&["--assay"]), &known).is_err());
+    }
+}

@@ -76,3 +76,37 @@ export async function startBrowser() {
 
   return { browser, open, faultsOf, inspect };
 }
+
+/**
+ * Runs tests by name and ends the process; ONLY chooses among them. What a test
+ * returns is a page that must have had no problems. `skip` says why one is left
+ * out, `after` tidies up.
+ */
+export async function runAll(tests, { browser, skip = () => false, after = () => {} }) {
+  const chosen = Object.entries(tests).filter(([name]) => !process.env.ONLY || name.includes(process.env.ONLY));
+  let [passed, failed] = [0, 0];
+  for (const [name, test] of chosen) {
+    const reason = skip(name);
+    if (reason) {
+      console.log(`skipped ${name}: ${reason}`);
+      continue;
+    }
+    const begun = Date.now();
+    try {
+      const page = await test();
+      if (page) {
+        assert.deepEqual(page.problems, []);
+        await page.close();
+      }
+      passed += 1;
+      console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
+    }
+  }
+  await after();
+  await browser.close();
+  console.log(failed === 0 ? `${passed} passed` : `${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}

@@ -11,32 +11,14 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Client, RunTree } from "langsmith";
 import { XSS } from "./payloads.mjs";
-import { startBrowser } from "./pages.mjs";
-import { importDemo, postRuns, startServer, startStandin } from "./server.mjs";
+import { runAll, startBrowser } from "./pages.mjs";
+import { api, importDemo, postRuns, projectOf, startServer, startStandin, until } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, faultsOf } = await startBrowser();
+const { browser, open, faultsOf, inspect } = await startBrowser();
 const WORKSPACE = "61737361-792e-4000-8000-776f726b7370";
 const DATASETS = `/o/${WORKSPACE}/datasets`;
-
-const api = async (server, method, path, body) => {
-  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-  return answer.json();
-};
-
-async function until(what, condition, seconds = 60) {
-  const end = Date.now() + seconds * 1000;
-  while (Date.now() < end) {
-    const found = await condition();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error(`${what} did not happen within ${seconds} s`);
-}
-
-const projectOf = async (server, name) => (await api(server, "GET", `/sessions?name=${encodeURIComponent(name)}`))[0].id;
 
 /** Makes a report over the API; resolves to the job when it has ended. */
 async function report(server, project, body) {
@@ -322,7 +304,7 @@ const tests = {
     await page.goto(`${server.address}/p/${project}/insights/new`);
     await page.getByRole("tab", { name: "Everything by hand" }).click();
     await page.locator("input[name=tier][value=deep]").check();
-    await page.locator("#more summary").press("Enter");
+    await page.locator("#more summary").click();
     await page.locator("textarea[name=summary_prompt]").fill("Say what was wanted: ");
     await page.locator("[data-variable]").first().click();
     assert.match(await page.locator("textarea[name=summary_prompt]").inputValue(), /wanted: \{\{all_thread_messages\}\}$/);
@@ -511,24 +493,7 @@ const tests = {
       await page.waitForSelector("#share-dialog[open]");
     };
     const pages = { datasets: DATASETS, dataset: `${DATASETS}/${dataset.id}`, "dataset-json": `${DATASETS}/${dataset.id}?view=json`, shared: `/s/${token}`, schedules: "/workspace/schedules", edit, share };
-    for (const colorScheme of ["light", "dark"]) {
-      const page = await open(server, "/", { colorScheme });
-      for (const [name, place] of Object.entries(pages)) {
-        if (typeof place === "string") await page.goto(server.address + place);
-        else await place(page);
-        await page.waitForTimeout(250);
-        assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
-        if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
-        await page.setViewportSize({ width: 375, height: 812 });
-        await page.waitForTimeout(60);
-        const wide = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert.ok(wide[0] <= wide[1], `${name} is ${wide[0]} wide on a telephone`);
-        if (shots && colorScheme === "light") await page.screenshot({ path: join(shots, `${name}-phone.png`) });
-        await page.setViewportSize({ width: 1280, height: 800 });
-      }
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
+    await inspect(server, pages, { shots });
     await api(server, "DELETE", `/sessions/${server.project}/insights/${server.job}/share`);
     return null;
   },
@@ -555,23 +520,4 @@ async function look(page, place) {
   assert.deepEqual(found, { pwned: undefined, odd: [] }, place);
 }
 
-let failed = 0;
-const wanted = Object.entries(tests).filter(([name]) => !process.env.ONLY || name.includes(process.env.ONLY));
-for (const [name, test] of wanted) {
-  const begun = Date.now();
-  try {
-    const page = await test();
-    if (page) {
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
-    console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
-  }
-}
-await demo?.stop();
-await browser.close();
-console.log(failed === 0 ? `${wanted.length} passed` : `${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await runAll(tests, { browser, after: () => demo?.stop() });

@@ -1,5 +1,6 @@
 // A server to test pages of, and what plays models for it: their own ports, their
 // own directories, stopped at the end.
+import assert from "node:assert/strict";
 import { execFile, spawn, execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { randomUUID } from "node:crypto";
@@ -97,4 +98,25 @@ export async function postRuns(server, project, runs) {
   });
   const answer = await fetch(`${server.address}/runs/batch`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ post, patch: [] }) });
   if (!answer.ok) throw new Error(`runs were refused: ${answer.status} ${await answer.text()}`);
+}
+
+/** What a server's API answers. */
+export const api = async (server, method, path, body) => {
+  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
+  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
+  return answer.json();
+};
+
+/** The id of a project. */
+export const projectOf = async (server, name) => (await api(server, "GET", `/sessions?name=${encodeURIComponent(name)}`))[0].id;
+
+/** Waits for a condition; what it then is. */
+export async function until(what, condition, seconds = 60) {
+  const end = Date.now() + seconds * 1000;
+  while (Date.now() < end) {
+    const found = await condition();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`${what} did not happen within ${seconds} s`);
 }

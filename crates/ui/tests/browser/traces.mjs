@@ -11,20 +11,12 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { XSS } from "./payloads.mjs";
-import { startBrowser } from "./pages.mjs";
-import { importDemo, postRuns, startServer } from "./server.mjs";
+import { runAll, startBrowser } from "./pages.mjs";
+import { api, importDemo, postRuns, projectOf, startServer } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
 const { browser, open, inspect } = await startBrowser();
-
-const api = async (server, method, path, body) => {
-  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-  return answer.json();
-};
-
-const projectOf = async (server, name) => (await api(server, "GET", `/sessions?name=${encodeURIComponent(name)}`))[0].id;
 
 let demo = null;
 async function demoServer() {
@@ -538,30 +530,5 @@ const tests = {
   },
 };
 
-const only = process.env.ONLY;
-let failed = 0;
-let passed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  if (only && !name.includes(only)) continue;
-  if (name.includes("million") && !process.env.LARGE) {
-    console.log(`skipped ${name}: LARGE names no project`);
-    continue;
-  }
-  const begun = Date.now();
-  try {
-    const page = await test();
-    if (page) {
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
-    passed += 1;
-    console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
-  }
-}
-await browser.close();
-if (demo) await demo.stop();
-console.log(failed === 0 ? `${passed} passed` : `${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+const skip = (name) => name.includes("million") && !process.env.LARGE && "LARGE names no project";
+await runAll(tests, { browser, skip, after: () => demo?.stop() });

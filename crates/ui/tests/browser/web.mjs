@@ -10,28 +10,12 @@ import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { XSS } from "./payloads.mjs";
-import { startBrowser } from "./pages.mjs";
-import { importDemo, postRuns, startServer } from "./server.mjs";
+import { runAll, startBrowser } from "./pages.mjs";
+import { api, importDemo, postRuns, startServer, until } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
 const { browser, open, inspect } = await startBrowser();
-
-const api = async (server, method, path, body) => {
-  const answer = await fetch(`${server.address}/api/v1${path}`, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${await answer.clone().text()}`);
-  return answer.json();
-};
-
-async function until(what, condition, seconds = 60) {
-  const end = Date.now() + seconds * 1000;
-  while (Date.now() < end) {
-    const found = await condition();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error(`${what} did not happen within ${seconds} s`);
-}
 
 /** A server with the demo and two reports, made once. */
 let demo = null;
@@ -124,7 +108,7 @@ const tests = {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights/new`);
     await page.getByRole("tab", { name: "Everything by hand" }).click();
-    await page.locator("#more summary").press("Enter");
+    await page.locator("#more summary").click();
     await page.locator("select[name=schedule]").selectOption("weekly");
     await page.getByRole("button", { name: "Save as config" }).click();
     await page.locator("#save-form input[name=name]").fill("Every Monday");
@@ -379,22 +363,4 @@ async function look(page, place) {
   assert.deepEqual(found, { pwned: undefined, odd: [] }, place);
 }
 
-let failed = 0;
-const wanted = Object.entries(tests).filter(([name]) => !process.env.ONLY || name.includes(process.env.ONLY));
-for (const [name, test] of wanted) {
-  try {
-    const page = await test();
-    if (page) {
-      assert.deepEqual(page.problems, []);
-      await page.close();
-    }
-    console.log(`ok      ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
-  }
-}
-await demo?.stop();
-await browser.close();
-console.log(failed === 0 ? `${wanted.length} passed` : `${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+await runAll(tests, { browser, after: () => demo?.stop() });

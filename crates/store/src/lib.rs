@@ -35,7 +35,7 @@ pub use model::{
     Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackInterval, FeedbackQuery, FeedbackStats,
     FeedbackTimeline, FeedbackTimelineQuery, Grouping, Interval, Key, LightRun, NewProject, Order, Page,
     Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow, RunStats, StatsQuery,
-    StoredRun, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery, TraceTotals, blob_key, blob_of,
+    StoredRun, Tally, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery, TraceTotals, blob_key, blob_of,
     blob_reference,
 };
 pub use wait::block_on;
@@ -98,8 +98,11 @@ pub trait Runs: Send + Sync {
         max_bytes: u64,
     ) -> impl Future<Output = Result<Vec<LightRun>, Error>> + Send;
 
-    /// How many runs the query selects; limit and cursor do not matter.
+    /// How many runs the query selects; limit, cursor and patience do not matter.
     fn count(&self, query: &RunQuery) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// The same as far as it is known when the patience of the query ends.
+    fn tally(&self, query: &RunQuery) -> impl Future<Output = Result<Tally, Error>> + Send;
 
     /// Threads that were active in the window and have at least one run
     /// (at any time) that matches the filter, ordered by id. Payloads stay closed.
@@ -109,8 +112,11 @@ pub trait Runs: Send + Sync {
     /// One page of threads without payloads, by when they were active last.
     fn thread_page(&self, query: &ThreadPage) -> impl Future<Output = Result<Page<ThreadRow>, Error>> + Send;
 
-    /// How many threads the query selects; limit and cursor do not matter.
+    /// How many threads the query selects; limit, cursor and patience do not matter.
     fn thread_count(&self, query: &ThreadPage) -> impl Future<Output = Result<u64, Error>> + Send;
+
+    /// The same as far as it is known when the patience of the query ends.
+    fn thread_tally(&self, query: &ThreadPage) -> impl Future<Output = Result<Tally, Error>> + Send;
 
     /// Whole threads with payloads and feedback, in the order asked for;
     /// unknown ones are left out. Callers ask for a few hundred at a time.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use assay_domain::{RunKind, Time};
 use assay_store::{
-    FeedbackTimelineQuery, Filter, Grouping, Interval, Project, RunQuery, Runs as _, Timeline, TimelineQuery,
+    FeedbackTimeline, FeedbackTimelineQuery, Filter, Grouping, Interval, Project, RunQuery, Runs as _, Timeline, TimelineQuery,
 };
 use assay_ui::web::chart::{Chart, Intervals, Series, Unit};
 use assay_ui::web::dashboard::{ChartsDocument, DashboardPage};
@@ -31,6 +31,8 @@ const STEPS: [i64; 19] = [
 ];
 /// Tools, groups and keys of feedback that a chart tells apart.
 const TOLD: usize = 6;
+/// A century.
+const A_LONG_TIME: Duration = Duration::from_secs(36_525 * 86_400);
 const COLORS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 
 fn state(project: &Project, visit: &Visit) -> State {
@@ -245,14 +247,26 @@ impl Asked<'_> {
             intervals: self.count,
         };
         let lines = self.app.store.feedback_timeline(&query).await?;
-        let given: u64 = lines.iter().flat_map(|line| &line.intervals).map(|one| one.count).sum();
+        let counted = |lines: &[FeedbackTimeline]| -> u64 {
+            lines.iter().flat_map(|line| &line.intervals).map(|one| one.count).sum()
+        };
+        let given = counted(&lines);
+        // Runs are often judged long after they ran.
+        let end = query.start + query.step * u32::try_from(query.intervals).unwrap_or(u32::MAX);
+        let rest = FeedbackTimelineQuery { start: end, step: A_LONG_TIME, intervals: 1, ..query };
+        let later = counted(&self.app.store.feedback_timeline(&rest).await?);
+        let note = match later {
+            _ if self.until.is_some() => "by when it was given".to_owned(),
+            0 => "by when it was given".to_owned(),
+            later => format!("by when it was given; {} given after the last run", format::count(later)),
+        };
         let series = lines.iter().take(TOLD).zip(COLORS).map(|(line, color)| Series {
             name: text::cut(&text::name(&line.key), 40).into_owned(),
             color,
             values: line.intervals.iter().map(|one| one.mean).collect(),
         });
         let chart = Chart::lines("feedback", "Feedback, mean score", Unit::Number, series.collect());
-        Ok(chart.with(format!("{} given", format::count(given)), "by when it was given"))
+        Ok(chart.with(format!("{} given", format::count(given + if self.until.is_none() { later } else { 0 })), &note))
     }
 }
 

@@ -1,10 +1,12 @@
 //! What the lists of threads and traces have in common.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use assay_domain::{FeedbackId, ProjectId};
 use assay_store::{
     FeedbackQuery, Filter, FilterError, Project, Record, RecordQuery, Records as _, RunQuery, Runs as _,
+    Tally,
 };
 use assay_ui::text;
 use assay_ui::web::listing::{Bar, Cell, Column, Row, Rows, View};
@@ -18,10 +20,17 @@ use super::conditions::{self, Known};
 use super::state::{State, Window};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
+use crate::extract::Params;
 use crate::{filters, views};
 
 /// Rows of a portion.
 pub(super) const PORTION: usize = 100;
+/// So long a list looks for its rows, and a count counts: what comes later is asked for by itself.
+pub(super) const SOON: Duration = Duration::from_millis(70);
+/// So often it is looked further for what stands beside something in a list.
+pub(super) const LOOKS: usize = 4;
+/// So long it counts where somebody waits for all of it.
+const LATER: Duration = Duration::from_secs(3);
 /// The newest runs tell which values occur.
 const LOOKED_AT: usize = 300;
 const MAX_KNOWN: usize = 40;
@@ -103,10 +112,15 @@ pub(super) fn portion(
     }
 }
 
+/// How long a count may take that was asked for this way.
+pub(super) fn patience(params: &Params) -> Option<Duration> {
+    Some(if params.get("whole").is_some() { LATER } else { SOON })
+}
+
 /// How many match, or why the filter cannot be understood.
-pub(super) fn counted(count: Result<u64, FilterError>) -> Json<Value> {
+pub(super) fn counted(count: Result<Tally, FilterError>) -> Json<Value> {
     Json(match count {
-        Ok(count) => json!({ "count": count }),
+        Ok(Tally { count, is_exact }) => json!({ "count": count, "exact": is_exact }),
         Err(error) => conditions::problem_json(&error),
     })
 }

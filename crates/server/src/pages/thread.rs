@@ -145,7 +145,7 @@ impl Here {
             is_chat,
             turns: self.turns(thread, is_chat, from),
             shown: match total > TURNS {
-                true => format!("Turns {from} to {until} of {}", format::count(total as u64)),
+                true => format!("Traces {from} to {until} of {}", format::count(total as u64)),
                 false => String::new(),
             },
             earlier: if from > 1 {
@@ -167,11 +167,11 @@ impl Here {
         let plural = |count: u64, word: &str| {
             format!("{} {word}{}", format::count(count), if count == 1 { "" } else { "s" })
         };
-        let mut facts = vec![plural(row.traces, "turn"), plural(row.runs, "run")];
+        let mut facts = vec![plural(row.traces, "trace"), plural(row.runs, "run")];
         if row.errors > 0 {
             facts.push(plural(row.errors, "error"));
         }
-        facts.extend(row.latency_p50.map(|seconds| format!("{} a turn", format::seconds(seconds))));
+        facts.extend(row.latency_p50.map(|seconds| format!("{} a trace", format::seconds(seconds))));
         facts.extend(tokens(row.total_tokens).map(|tokens| format!("{tokens} tokens")));
         facts.extend(dollars(row.total_cost));
         facts
@@ -222,7 +222,7 @@ impl Here {
             let medium = |reference: &str, mime_type: Option<&str>| media(&self.links, reference, mime_type);
             let run = |run: RunId| format!("/p/{project}/traces/{}?run={run}&{parameter}", trace.id);
             Talk {
-                nothing: "Nothing was said in this turn.".into(),
+                nothing: "Nothing was said in this trace.".into(),
                 ..Talk::new(&said, &Places { medium: &medium, run: &run })
             }
         };

@@ -28,7 +28,7 @@ const COLUMNS: [Possible; 13] = [
     column("first", "First request", "long", true),
     column("thread", "Thread", "word", true),
     column("last", "Last answer", "long", false),
-    column("turns", "Turns", "short num", true),
+    column("turns", "Traces", "short num", true),
     column("runs", "Runs", "short num", false),
     column("errors", "Errors", "short num", true),
     column("started", "Started", "time", false),
@@ -75,6 +75,7 @@ fn asked(project: &Project, state: &State, window: &Window) -> Result<ThreadPage
         with_single_traces: true,
         limit: PORTION,
         cursor: state.get("cursor").map(str::to_owned),
+        patience: Some(listing::SOON),
         ..ThreadPage::default()
     })
 }
@@ -132,7 +133,10 @@ pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResul
     let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
     let window = Window::read(&visit.params, visit.app.now())?;
     Ok(listing::counted(match asked(&project, &state.with(&[]), &window) {
-        Ok(query) => Ok(visit.app.store.thread_count(&query).await?),
+        Ok(query) => {
+            let query = ThreadPage { patience: listing::patience(&visit.params), ..query };
+            Ok(visit.app.store.thread_tally(&query).await?)
+        }
         Err(error) => Err(error),
     }))
 }
@@ -228,9 +232,18 @@ pub(super) async fn neighbours(
     }
     let parameter = listing::parameter("threads", &state);
     let first = async |order: Order| -> ApiResult<String> {
-        let query = ThreadPage { order, cursor: place.clone(), limit: 1, ..query.clone() };
-        let rows = visit.app.store.thread_page(&query).await?.items;
-        Ok(rows.first().map(|row| href(project.id, &row.id, &parameter)).unwrap_or_default())
+        let mut query = ThreadPage { order, cursor: place.clone(), limit: 1, ..query.clone() };
+        for _ in 0..listing::LOOKS {
+            let found = visit.app.store.thread_page(&query).await?;
+            if let Some(row) = found.items.first() {
+                return Ok(href(project.id, &row.id, &parameter));
+            }
+            query.cursor = found.next;
+            if query.cursor.is_none() {
+                break;
+            }
+        }
+        Ok(String::new())
     };
     let (older, newer) = (first(query.order).await?, first(query.order.reversed()).await?);
     Ok(Neighbours { newer, older, ..found })

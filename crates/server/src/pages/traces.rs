@@ -66,6 +66,7 @@ fn asked(project: &Project, state: &State, window: &Window) -> Result<RunQuery, 
         order: if state.get("order") == Some("asc") { Order::OldestFirst } else { Order::NewestFirst },
         limit: PORTION,
         cursor: state.get("cursor").map(str::to_owned),
+        patience: Some(listing::SOON),
         ..RunQuery::new(project.id)
     })
 }
@@ -139,7 +140,10 @@ pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResul
     let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
     let window = Window::read(&visit.params, visit.app.now())?;
     Ok(listing::counted(match asked(&project, &state.with(&[]), &window) {
-        Ok(query) => Ok(visit.app.store.count(&query).await?),
+        Ok(query) => {
+            let query = RunQuery { patience: listing::patience(&visit.params), ..query };
+            Ok(visit.app.store.tally(&query).await?)
+        }
         Err(error) => Err(error),
     }))
 }
@@ -295,9 +299,15 @@ pub(super) async fn around(
     let own = RunQuery { ids: vec![run], limit: 1, ..RunQuery::default() };
     let Some(place) = app.store.runs(&own).await?.first else { return Ok(Default::default()) };
     let first = async |order: Order| -> ApiResult<String> {
-        let query = RunQuery { order, cursor: Some(place.clone()), limit: 1, ..query.clone() };
-        let rows = app.store.runs(&query).await?.items;
-        Ok(rows.first().map(|row| href(row, parameter)).unwrap_or_default())
+        let mut query = RunQuery { order, cursor: Some(place.clone()), limit: 1, ..query.clone() };
+        for _ in 0..listing::LOOKS {
+            let found = app.store.runs(&query).await?;
+            if !found.items.is_empty() || found.next.is_none() {
+                return Ok(found.items.first().map(|row| href(row, parameter)).unwrap_or_default());
+            }
+            query.cursor = found.next;
+        }
+        Ok(String::new())
     };
     Ok((first(query.order.reversed()).await?, first(query.order).await?))
 }

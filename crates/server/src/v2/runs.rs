@@ -112,6 +112,7 @@ impl RunsBody {
             order: order(self.sort_order.as_deref())?,
             limit: page::size(self.page_size, 100, 1000),
             cursor: self.cursor.clone().filter(|cursor| !cursor.is_empty()),
+            patience: None,
         }))
     }
 

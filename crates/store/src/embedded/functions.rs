@@ -32,6 +32,10 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
     connection.create_scalar_function("amount", 1, flags, |context| {
         Ok(context.get_raw(0).as_str_or_null()?.and_then(|text| text.parse::<f64>().ok()))
     })?;
+    connection.create_scalar_function("raw_length", 1, flags, |context| {
+        let body = context.get_raw(0).as_blob_or_null()?;
+        Ok(body.and_then(format::raw_length).and_then(|length| i64::try_from(length).ok()))
+    })?;
     connection.create_scalar_function("list_holds", 2, flags, |context| {
         let test = condition::<Test>(context, 1)?;
         let items: Vec<String> =

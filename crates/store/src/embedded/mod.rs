@@ -22,6 +22,7 @@ mod functions;
 mod gate;
 mod loose;
 mod meter;
+mod patience;
 mod prepare;
 mod projects;
 mod query;
@@ -69,7 +70,7 @@ use crate::{
     Activity, Appended, Batch, Catalog, Change, Deleted, Error, FeedbackQuery, FeedbackStats,
     FeedbackTimeline, FeedbackTimelineQuery, Filter, Key, LightRun, Memo, NewProject, Page, Project,
     ProjectChange, Record, RecordQuery, Records, ReportRow, RunQuery, RunRow, RunStats, Runs, StatsQuery,
-    StoredRun, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery,
+    StoredRun, Tally, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery,
 };
 
 /// So many batches, and so many other jobs, wait at each station before callers have to.
@@ -441,6 +442,12 @@ impl Runs for EmbeddedStore {
         self.readers()?.read(move |connection| thread_page::count(connection, &query)).await
     }
 
+    async fn thread_tally(&self, query: &ThreadPage) -> Result<Tally, Error> {
+        self.ready_to_search(&[query.filter.as_ref(), query.trace_filter.as_ref()]).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| thread_page::tally(connection, &query, query.patience)).await
+    }
+
     async fn delete_traces(&self, project: ProjectId, traces: &[TraceId]) -> Result<Deleted, Error> {
         let mut deleted = Deleted::default();
         for portion in traces.chunks(delete::PORTION) {
@@ -495,6 +502,12 @@ impl Runs for EmbeddedStore {
         self.ready_for(query).await?;
         let query = query.clone();
         self.readers()?.read(move |connection| select::count(connection, &query)).await
+    }
+
+    async fn tally(&self, query: &RunQuery) -> Result<Tally, Error> {
+        self.ready_for(query).await?;
+        let query = query.clone();
+        self.readers()?.read(move |connection| select::tally(connection, &query, query.patience)).await
     }
 
     async fn threads(&self, query: &ThreadQuery) -> Result<Vec<ThreadOverview>, Error> {

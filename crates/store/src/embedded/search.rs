@@ -16,7 +16,10 @@ use crate::{Error, format};
 /// So many runs at a time, so that appends need not wait long.
 const PORTION: usize = 500;
 /// So much text of inputs, and of outputs, is indexed.
-const MAX_TEXT: usize = 16 << 10;
+pub(crate) const MAX_TEXT: usize = 16 << 10;
+
+/// Runs up to this key are in the index.
+pub(crate) const INDEXED: &str = "indexed_up_to";
 
 struct Unindexed {
     key: i64,
@@ -110,7 +113,7 @@ pub(crate) fn index_new(writer: &mut Writer, last: i64) -> Result<bool, Error> {
             index(connection, run)?;
         }
         if let Some(last) = new.last() {
-            set_setting(connection, "indexed_up_to", last.key)?;
+            set_setting(connection, INDEXED, last.key)?;
             writer.keys.indexed_up_to = last.key;
         }
         Ok(new.len() == PORTION && writer.keys.indexed_up_to < last)

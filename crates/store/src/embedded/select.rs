@@ -5,18 +5,20 @@
 //! are lists of keys: whoever wants more reads the rows of these.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use assay_domain::{ProjectId, RunId};
 use rusqlite::{Connection, params_from_iter};
 use uuid::Uuid;
 
 use super::digest::walk;
+use super::patience::Deadline;
 use super::projects;
 use super::reader::Problem;
 use super::root;
 use crate::filter::sql::{Near, Sql};
 use crate::filter::{Column, Expression, Scalar, Test};
-use crate::{Error, Order, RunQuery};
+use crate::{Error, Order, RunQuery, Tally};
 
 /// Longer pages are cut to this.
 const MAX_PAGE: usize = 100_000;
@@ -46,10 +48,16 @@ pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Pr
     // One more than asked for tells whether there is a next page.
     let wanted = limit + 1;
     let mut found = Vec::new();
-    for scope in scopes(connection, query)? {
+    let scopes = scopes(connection, query)?;
+    // Of several projects, all have to be looked at.
+    let deadline = Deadline::after(query.patience.filter(|_| scopes.len() == 1));
+    let mut cut = None;
+    for scope in scopes {
         found.extend(match scope {
             Scope::Project(project) if walk::helps(connection, query, project)? => {
-                walk::page(connection, query, project, cursor, wanted)?
+                let part = walk::page(connection, query, project, cursor, wanted, deadline)?;
+                cut = part.cut;
+                part.found
             }
             scope => page_in(connection, query, &scope, cursor, wanted)?,
         });
@@ -62,7 +70,7 @@ pub(crate) fn page(connection: &Connection, query: &RunQuery) -> Result<Keys, Pr
     found.truncate(limit);
     let place = |(moment, key): &(i64, i64)| format!("{moment}.{key}");
     let first = found.first().map(place);
-    let next = found.last().filter(|_| has_more).map(place);
+    let next = found.last().filter(|_| has_more).or(cut.as_ref()).map(place);
     Ok(Keys { keys: found.into_iter().map(|(_, key)| key).collect(), first, next })
 }
 
@@ -94,19 +102,30 @@ pub(super) fn page_in(
 }
 
 pub(crate) fn count(connection: &Connection, query: &RunQuery) -> Result<u64, Problem> {
+    Ok(tally(connection, query, None)?.count)
+}
+
+pub(crate) fn tally(
+    connection: &Connection,
+    query: &RunQuery,
+    patience: Option<Duration>,
+) -> Result<Tally, Problem> {
     check(query)?;
     let query = resolved(connection, query)?;
     let query = query.as_ref();
-    let mut total = 0;
+    let deadline = Deadline::after(patience);
+    let mut total = Tally { count: 0, is_exact: true };
     for scope in scopes(connection, query)? {
         let counted = match scope {
-            Scope::Project(project) => walk::count(connection, query, project)?,
+            Scope::Project(project) => walk::count(connection, query, project, deadline)?,
             _ => None,
         };
-        total += match counted {
-            Some(count) => count,
-            None => count_in(connection, query, &scope)?,
+        let counted = match counted {
+            Some(counted) => counted,
+            None => Tally { count: count_in(connection, query, &scope)?, is_exact: true },
         };
+        total.count += counted.count;
+        total.is_exact &= counted.is_exact;
     }
     Ok(total)
 }
@@ -118,22 +137,6 @@ pub(super) fn count_in(connection: &Connection, query: &RunQuery, scope: &Scope)
     let mut statement = connection.prepare_cached(&sql.text)?;
     let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
     Ok(u64::try_from(count).unwrap_or(0))
-}
-
-/// Hands over the traces of all runs that match, some more than once.
-pub(crate) fn each_trace(
-    connection: &Connection,
-    query: &RunQuery,
-    found: &mut impl FnMut(i64),
-) -> Result<(), Problem> {
-    check(query)?;
-    for scope in scopes(connection, query)? {
-        match scope {
-            Scope::Project(project) => walk::traces(connection, query, project, found)?,
-            scope => traces_in(connection, query, &scope, found)?,
-        }
-    }
-    Ok(())
 }
 
 /// The traces of the runs of one scope that match.

@@ -1,90 +1,81 @@
-//! Which traces have a run that matches a filter, and whose threads they are.
+//! Which threads have a run that matches a filter.
 //!
-//! Digests tell the traces of a project quickly; they are kept as one bit for
-//! each. From there a page either walks threads in their order and asks for
-//! each whether one of its traces is among them, or, where these are few,
-//! looks up their threads.
+//! Two ways. [`Seeker`] asks one thread after another, as a page walks through
+//! them: it looks at the segments their runs lie in, and at nothing else, so
+//! a filter that many threads match is answered by a few segments. Where few
+//! do, [`of`] finds all of them at once out of all digests.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap};
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::digest::{self, threads, walk};
+use super::patience::Deadline;
 use super::reader::Problem;
-use super::select;
+use super::select::{self, KEYS, Scope};
 use super::thread_page::{Found, has_threaded};
 use crate::{RunQuery, ThreadPage};
 
-/// Of a project with so many times more traces, looking up those that match is quicker than going through all.
-const FEW: u64 = 8;
+/// So many runs are looked at, thread by thread, before all digests are read instead.
+const RUNS: usize = if cfg!(test) { 6 } else { 20_000 };
+/// So many segments.
+const SEGMENTS: usize = if cfg!(test) { 3 } else { 32 };
+/// So many runs of which digests do not tell enough.
+const DOUBTS: usize = if cfg!(test) { 2 } else { 1_000 };
 
-/// The traces that match, by their keys.
-pub(super) struct Matched {
-    words: Vec<u64>,
-    count: u64,
+/// What a query asks of runs; `None` where it has no filter, or names a
+/// thread, whose few traces are asked as they come.
+pub(super) fn asked(query: &ThreadPage) -> Option<RunQuery> {
+    let filter = query.filter.as_ref().filter(|_| query.thread.is_none())?;
+    Some(RunQuery { filter: Some(filter.clone()), ..RunQuery::new(query.project) })
 }
 
-/// The traces that match the filter of a query; `None` where it has none, or
-/// names a thread, whose few traces are asked as they come.
-pub(super) fn of(connection: &Connection, query: &ThreadPage) -> Result<Option<Matched>, Problem> {
-    let Some(filter) = query.filter.as_ref().filter(|_| query.thread.is_none()) else { return Ok(None) };
-    let runs = RunQuery { filter: Some(filter.clone()), ..RunQuery::new(query.project) };
-    let mut matched = Matched { words: Vec::new(), count: 0 };
-    select::each_trace(connection, &runs, &mut |key| matched.add(key))?;
-    Ok(Some(matched))
+/// The threads that match.
+pub(super) struct Matched {
+    found: threads::Found,
+    /// Whether there was time to find all.
+    pub(super) is_whole: bool,
+}
+
+/// The threads with a run that matches.
+pub(super) fn of(
+    connection: &Connection,
+    runs: &RunQuery,
+    deadline: Deadline,
+) -> Result<Matched, Problem> {
+    select::check(runs)?;
+    let mut found = threads::Found::new();
+    let mut is_whole = true;
+    for scope in select::scopes(connection, runs)? {
+        match scope {
+            Scope::Project(project) => {
+                is_whole &= threads::matching(connection, runs, project, deadline, &mut found)?;
+            }
+            scope => threads::matching_in(connection, runs, &scope, &mut found)?,
+        }
+    }
+    Ok(Matched { found, is_whole })
 }
 
 impl Matched {
-    fn add(&mut self, key: i64) {
-        let Ok(key) = usize::try_from(key) else { return };
-        if key / 64 >= self.words.len() {
-            self.words.resize(key / 64 + 1, 0);
-        }
-        let (word, bit) = (&mut self.words[key / 64], 1 << (key % 64));
-        self.count += u64::from(*word & bit == 0);
-        *word |= bit;
-    }
-
-    fn has(&self, key: i64) -> bool {
-        let Ok(key) = usize::try_from(key) else { return false };
-        self.words.get(key / 64).is_some_and(|word| word >> (key % 64) & 1 == 1)
-    }
-
-    fn keys(&self) -> impl Iterator<Item = i64> + '_ {
-        let ones = |(at, &word): (usize, &u64)| {
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| (at * 64 + bit) as i64)
-        };
-        self.words.iter().enumerate().filter(|(_, word)| **word != 0).flat_map(ones)
-    }
-
     /// Whether walking through threads soon meets some of these.
     pub(super) fn are_many(&self, connection: &Connection, project: i64) -> rusqlite::Result<bool> {
+        let mut statement = connection.prepare_cached("SELECT threads FROM projects WHERE key = ?")?;
+        let all: i64 = statement.query_row([project], |row| row.get(0))?;
+        let (count, all) = (self.found.len() as u64, u64::try_from(all).unwrap_or(0));
         // About where a hundred threads are met as soon as all of these are looked up.
-        Ok(self.count.saturating_mul(self.count) > traces(connection, project)?.saturating_mul(40))
+        Ok(count.saturating_mul(count) > all.saturating_mul(40))
     }
 
-    /// Whether one of the traces of a thread is among these; `key` is its latest.
-    pub(super) fn has_some(
-        &self,
-        connection: &Connection,
-        project: i64,
-        key: i64,
-        thread: &str,
-    ) -> rusqlite::Result<bool> {
-        if self.has(key) {
-            return Ok(true);
-        }
-        let mut statement =
-            connection.prepare_cached("SELECT key FROM traces WHERE project = ? AND thread = ?")?;
-        let mut rows = statement.query(params![project, thread])?;
-        while let Some(row) = rows.next()? {
-            if self.has(row.get(0)?) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    pub(super) fn has(&self, thread: &str) -> bool {
+        self.found.contains_key(&digest::thread_digest(thread))
     }
 
-    /// Their threads, each by its latest trace, in no order.
+    pub(super) fn digests(&self) -> impl Iterator<Item = u64> + '_ {
+        self.found.keys().copied()
+    }
+
+    /// Each by its latest trace, in no order.
     pub(super) fn threads(
         &self,
         connection: &Connection,
@@ -98,61 +89,119 @@ impl Matched {
             "SELECT activity, key FROM traces WHERE project = ? AND thread = ? AND +is_threaded = 1 \
              ORDER BY activity DESC, key DESC LIMIT 1",
         )?;
-        let (mut found, mut seen) = (Vec::new(), HashSet::new());
-        for key in self.keys() {
+        let mut found = Vec::new();
+        for &key in self.found.values() {
             let mut rows = traces.query([key, project])?;
             let Some(row) = rows.next()? else { continue };
-            let thread = row.get_ref(0)?.as_str().unwrap_or_default();
-            if seen.contains(thread) {
-                continue;
-            }
-            let (thread, is_threaded): (String, bool) = (thread.to_owned(), row.get(1)?);
+            let (thread, is_threaded): (String, bool) = (row.get(0)?, row.get(1)?);
             if is_threaded || has_threaded(connection, project, &thread)? {
                 let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
                 if let Some((activity, key)) = latest.query_row(params![project, thread], place).optional()? {
-                    found.push(Found { activity, key, thread: thread.clone() });
+                    found.push(Found { activity, key, thread });
                 }
-                seen.insert(thread);
             } else if with_single_traces {
                 found.push(Found { activity: row.get(2)?, key, thread });
             }
         }
         Ok(found)
     }
-
-    /// How many threads they belong to, traces without a key among them.
-    pub(super) fn count_threads(&self, connection: &Connection, project: i64) -> Result<u64, Problem> {
-        if self.count.saturating_mul(FEW) < traces(connection, project)? {
-            let mut statement =
-                connection.prepare_cached("SELECT thread FROM traces WHERE key = ? AND project = ?")?;
-            let mut threads: HashSet<String> = HashSet::new();
-            for key in self.keys() {
-                let thread = statement.query_row([key, project], |row| row.get::<_, String>(0));
-                threads.extend(thread.optional()?);
-            }
-            return Ok(threads.len() as u64);
-        }
-        // An index has all traces thread by thread.
-        let mut statement =
-            connection.prepare_cached("SELECT thread, key FROM traces WHERE project = ? ORDER BY thread")?;
-        let mut rows = statement.query([project])?;
-        let (mut count, mut last) = (0, None::<Vec<u8>>);
-        while let Some(row) = rows.next()? {
-            if !self.has(row.get(1)?) {
-                continue;
-            }
-            let thread = row.get_ref(0)?.as_bytes().map_err(rusqlite::Error::from)?;
-            if last.as_deref() != Some(thread) {
-                count += 1;
-                last.get_or_insert_default().clear();
-                last.get_or_insert_default().extend_from_slice(thread);
-            }
-        }
-        Ok(count)
-    }
 }
 
-fn traces(connection: &Connection, project: i64) -> rusqlite::Result<u64> {
-    let mut statement = connection.prepare_cached("SELECT traces FROM projects WHERE key = ?")?;
-    Ok(u64::try_from(statement.query_row([project], |row| row.get::<_, i64>(0))?).unwrap_or(0))
+/// Asks threads one by one whether some run of theirs matches.
+pub(super) struct Seeker<'c> {
+    connection: &'c Connection,
+    project: i64,
+    runs: RunQuery,
+    segments: HashMap<i64, digest::Known>,
+    undigested: BTreeSet<i64>,
+    up_to: i64,
+    runs_left: usize,
+    doubts_left: usize,
+    deadline: Deadline,
+}
+
+impl<'c> Seeker<'c> {
+    /// `None` where the filter names what an index finds at once, or there is too little to walk through.
+    pub(super) fn new(
+        connection: &'c Connection,
+        project: i64,
+        runs: &RunQuery,
+        deadline: Deadline,
+    ) -> Result<Option<Self>, Problem> {
+        select::check(runs)?;
+        let is_open = matches!(select::scopes(connection, runs)?.as_slice(), [Scope::Project(_)]);
+        if !is_open || !walk::is_large(connection, project)? {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            connection,
+            project,
+            runs: runs.clone(),
+            segments: HashMap::new(),
+            undigested: digest::undigested(connection)?,
+            up_to: digest::up_to(connection)?,
+            runs_left: RUNS,
+            doubts_left: DOUBTS,
+            deadline,
+        }))
+    }
+
+    /// `None` where that takes longer than it may; the first one is asked in any case.
+    pub(super) fn asks(&mut self, thread: &str, is_first: bool) -> Result<Option<bool>, Problem> {
+        let connection = self.connection;
+        let mut statement = connection.prepare_cached(
+            "SELECT runs.key FROM traces CROSS JOIN runs ON runs.trace = traces.key \
+             WHERE traces.project = ? AND traces.thread = ? ORDER BY traces.activity DESC",
+        )?;
+        let mut rows = statement.query(params![self.project, thread])?;
+        let mut doubtful = Vec::new();
+        while let Some(row) = rows.next()? {
+            if !is_first && self.is_tired() {
+                return Ok(None);
+            }
+            let key: i64 = row.get(0)?;
+            self.runs_left = self.runs_left.saturating_sub(1);
+            let known = self.known(digest::segment_of(key))?;
+            let at = digest::at(key);
+            if known.must.has(at) {
+                return Ok(Some(true));
+            }
+            if known.may.has(at) {
+                doubtful.push(key);
+            }
+            if doubtful.len() == KEYS && self.some_match(&mut doubtful)? {
+                return Ok(Some(true));
+            }
+        }
+        self.some_match(&mut doubtful).map(Some)
+    }
+
+    fn is_tired(&self) -> bool {
+        self.runs_left == 0
+            || self.doubts_left == 0
+            || self.segments.len() >= SEGMENTS
+            || self.deadline.is_over()
+    }
+
+    /// What is known of the runs of a segment, whatever their project: these are of threads of ours.
+    fn known(&mut self, number: i64) -> rusqlite::Result<&digest::Known> {
+        if !self.segments.contains_key(&number) {
+            let has_digest = number < self.up_to && !self.undigested.contains(&number);
+            let known = match has_digest {
+                true => digest::known(self.connection, number, &self.runs)?,
+                false => digest::Known::open(),
+            };
+            self.segments.insert(number, known);
+        }
+        Ok(&self.segments[&number])
+    }
+
+    fn some_match(&mut self, doubtful: &mut Vec<i64>) -> Result<bool, Problem> {
+        if doubtful.is_empty() {
+            return Ok(false);
+        }
+        self.doubts_left = self.doubts_left.saturating_sub(doubtful.len());
+        let scope = Scope::Keys { project: self.project, keys: std::mem::take(doubtful) };
+        Ok(!select::page_in(self.connection, &self.runs, &scope, None, 1)?.is_empty())
+    }
 }

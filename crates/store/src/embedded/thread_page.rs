@@ -7,19 +7,22 @@
 //! it is the other way round: the threads of these traces are put in order.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use assay_domain::{RunId, RunStatus, ThreadId};
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params, params_from_iter};
 
 use super::columns;
+use super::digest::threads;
 use super::feedback::{SUMMED, sums};
+use super::patience::Deadline;
 use super::projects;
 use super::reader::Problem;
 use super::sketch::Sketch;
-use super::thread_match::{self, Matched};
+use super::thread_match::{self, Matched, Seeker};
 use crate::filter::sql::Sql;
-use crate::{Error, Order, Page, ThreadPage, ThreadRow};
+use crate::{Error, Order, Page, RunQuery, Tally, ThreadPage, ThreadRow};
 
 const DEFAULT_PAGE: usize = 20;
 const MAX_PAGE: usize = 1_000;
@@ -40,9 +43,9 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     };
     let limit = if query.limit == 0 { DEFAULT_PAGE } else { query.limit.min(MAX_PAGE) };
     let cursor = query.cursor.as_deref().map(read_cursor).transpose()?;
-    let mut found = match thread_match::of(connection, query)? {
-        Some(matched) => filtered(connection, project, query, &matched, cursor, limit + 1)?,
-        None => walk_all(connection, project, query, cursor, limit + 1)?,
+    let Part { mut found, cut } = match thread_match::asked(query) {
+        Some(runs) => filtered(connection, project, query, &runs, cursor, limit + 1)?,
+        None => Part { found: walk_all(connection, project, query, cursor, limit + 1)?, cut: None },
     };
     put_in_order(&mut found, query.order);
     let has_more = found.len() > limit;
@@ -50,6 +53,7 @@ pub(crate) fn page(connection: &Connection, query: &ThreadPage) -> Result<Page<T
     let place = |found: &Found| format!("{}.{}", found.activity, found.key);
     let first = found.first().map(place);
     let next = found.last().filter(|_| has_more).map(place);
+    let next = next.or(cut.map(|(activity, key)| format!("{activity}.{key}")));
     let has_feedback =
         connection.prepare_cached("SELECT 1 FROM feedback WHERE project = ? LIMIT 1")?.exists([project])?;
     let items = found
@@ -66,30 +70,40 @@ fn put_in_order(found: &mut [Found], order: Order) {
     }
 }
 
-/// The first threads that have a matching trace.
+/// The first threads with a run that matches: asked one by one while that is
+/// quick, else out of all that match.
 fn filtered(
     connection: &Connection,
     project: i64,
     query: &ThreadPage,
-    matched: &Matched,
+    runs: &RunQuery,
     cursor: Option<(i64, i64)>,
     limit: usize,
-) -> Result<Vec<Found>, Problem> {
+) -> Result<Part, Problem> {
     // What is left to ask of a thread.
     let query = ThreadPage { filter: None, ..query.clone() };
-    if matched.are_many(connection, project)? {
-        let mut found = Vec::new();
-        let mut passes = |key: i64, thread: &str| matched.has_some(connection, project, key, thread);
-        let mut is_whole = true;
-        for is_threaded in [true, false] {
-            if is_threaded || query.with_single_traces {
-                let mut walk =
-                    Walk { connection, project, query: &query, is_threaded, cursor, passes: &mut passes };
-                is_whole &= walk.go(limit, PATIENCE, &mut found)?;
-            }
+    let deadline = Deadline::after(query.patience);
+    let soon = Deadline::after(query.patience.map(|patience| patience / 2));
+    let mut first = None;
+    if let Some(mut seeker) = Seeker::new(connection, project, runs, soon)? {
+        let mut passes = |thread: &str, is_first: bool| seeker.asks(thread, is_first);
+        let part = walk(connection, project, &query, cursor, limit, usize::MAX, &mut passes)?;
+        if part.cut.is_none() {
+            return Ok(part);
         }
-        if is_whole {
-            return Ok(found);
+        first = Some(part);
+    }
+    let matched = thread_match::of(connection, runs, deadline)?;
+    match first {
+        // What was found one by one is right as far as it goes.
+        Some(part) if !matched.is_whole => return Ok(part),
+        _ => {}
+    }
+    if matched.are_many(connection, project)? {
+        let mut passes = |thread: &str, _: bool| Ok(Some(matched.has(thread)));
+        let part = walk(connection, project, &query, cursor, limit, PATIENCE, &mut passes)?;
+        if part.cut.is_none() {
+            return Ok(part);
         }
     }
     let mut all = matched.threads(connection, project, query.with_single_traces)?;
@@ -105,7 +119,13 @@ fn filtered(
             found.push(one);
         }
     }
-    Ok(found)
+    Ok(Part { found, cut: None })
+}
+
+/// Threads in no order, and where the next page begins if these are not all that belong on this one.
+struct Part {
+    found: Vec<Found>,
+    cut: Option<(i64, i64)>,
 }
 
 fn is_after(found: &Found, cursor: Option<(i64, i64)>, order: Order) -> bool {
@@ -117,15 +137,99 @@ fn is_after(found: &Found, cursor: Option<(i64, i64)>, order: Order) -> bool {
 
 /// How many threads there are on all pages.
 pub(crate) fn count(connection: &Connection, query: &ThreadPage) -> Result<u64, Problem> {
-    let Some(project) = projects::key_of(connection, query.project)? else { return Ok(0) };
+    Ok(tally(connection, query, None)?.count)
+}
+
+/// How many threads there are on all pages, as far as that is known in time.
+pub(crate) fn tally(
+    connection: &Connection,
+    query: &ThreadPage,
+    patience: Option<Duration>,
+) -> Result<Tally, Problem> {
+    let exactly = |count| Ok(Tally { count, is_exact: true });
+    let Some(project) = projects::key_of(connection, query.project)? else { return exactly(0) };
     if query.thread.is_some() {
-        return Ok(u64::from(!walk_all(connection, project, query, None, 1)?.is_empty()));
+        return exactly(u64::from(!walk_all(connection, project, query, None, 1)?.is_empty()));
     }
-    let is_open = query.start.is_none() && query.end.is_none() && query.trace_filter.is_none();
-    if let Some(matched) = thread_match::of(connection, query)? {
-        if is_open && query.with_single_traces {
-            return matched.count_threads(connection, project);
-        }
+    let deadline = Deadline::after(patience);
+    let matched = match thread_match::asked(query) {
+        Some(runs) => Some(thread_match::of(connection, &runs, deadline)?),
+        None => None,
+    };
+    if query.trace_filter.is_some() {
+        let count = count_by_roots(connection, project, query, matched.as_ref())?;
+        return Ok(Tally { count, is_exact: matched.is_none_or(|matched| matched.is_whole) });
+    }
+    let is_windowed = !covers_everything(connection, project, query)?;
+    if !is_windowed && query.with_single_traces {
+        return match matched {
+            Some(matched) => {
+                Ok(Tally { count: matched.digests().count() as u64, is_exact: matched.is_whole })
+            }
+            None => {
+                let known: i64 = connection
+                    .prepare_cached("SELECT threads FROM projects WHERE key = ?")?
+                    .query_row([project], |row| row.get(0))?;
+                exactly(u64::try_from(known).unwrap_or(0))
+            }
+        };
+    }
+    let known = Listed::read(connection, project, query, deadline)?;
+    let is_exact = known.is_whole && matched.as_ref().is_none_or(|matched| matched.is_whole);
+    let count = match matched {
+        Some(matched) => matched.digests().filter(|thread| known.has(thread)).count(),
+        None => known.active.iter().filter(|thread| known.has(thread)).count(),
+    };
+    Ok(Tally { count: count as u64, is_exact })
+}
+
+/// Threads that a list shows, whatever their runs are.
+struct Listed {
+    /// Those of which some trace lies in the window.
+    active: HashSet<u64>,
+    /// Those that have a key, where others are not meant.
+    threaded: Option<HashSet<u64>>,
+    is_whole: bool,
+}
+
+impl Listed {
+    fn read(
+        connection: &Connection,
+        project: i64,
+        query: &ThreadPage,
+        deadline: Deadline,
+    ) -> rusqlite::Result<Self> {
+        let (mut active, mut threaded) = (HashSet::new(), HashSet::new());
+        let start = query.start.map(|start| start.timestamp_micros());
+        let end = query.end.map(|end| end.timestamp_micros());
+        let is_whole = threads::each_trace(connection, project, deadline, &mut |trace| {
+            // Without any time, nothing is known to be active.
+            if start.is_none_or(|start| trace.activity >= start)
+                && end.is_none_or(|end| trace.began.is_some_and(|began| began < end))
+            {
+                active.insert(trace.thread);
+            }
+            if trace.is_threaded && !query.with_single_traces {
+                threaded.insert(trace.thread);
+            }
+        })?;
+        Ok(Self { active, threaded: (!query.with_single_traces).then_some(threaded), is_whole })
+    }
+
+    fn has(&self, thread: &u64) -> bool {
+        self.active.contains(thread)
+            && self.threaded.as_ref().is_none_or(|threaded| threaded.contains(thread))
+    }
+}
+
+/// Where something is asked of roots too: thread by thread.
+fn count_by_roots(
+    connection: &Connection,
+    project: i64,
+    query: &ThreadPage,
+    matched: Option<&Matched>,
+) -> Result<u64, Problem> {
+    if let Some(matched) = matched {
         let query = ThreadPage { filter: None, ..query.clone() };
         let mut asked = Asked::new(connection, project, &query)?;
         let mut count = 0;
@@ -133,15 +237,6 @@ pub(crate) fn count(connection: &Connection, query: &ThreadPage) -> Result<u64, 
             count += u64::from(asked.holds(&found.thread)?);
         }
         return Ok(count);
-    }
-    if query.trace_filter.is_none() {
-        if query.with_single_traces && covers_everything(connection, project, query)? {
-            let known: i64 = connection
-                .prepare_cached("SELECT threads FROM projects WHERE key = ?")?
-                .query_row([project], |row| row.get(0))?;
-            return Ok(u64::try_from(known).unwrap_or(0));
-        }
-        return count_by_time(connection, project, query);
     }
     let mut sql = Sql::default();
     sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
@@ -178,61 +273,72 @@ fn covers_everything(connection: &Connection, project: i64, query: &ThreadPage) 
         && !timeless.exists(params![project, i64::MIN])?)
 }
 
-/// Threads of which some trace lies in the window: each trace is looked at once.
-fn count_by_time(connection: &Connection, project: i64, query: &ThreadPage) -> Result<u64, Problem> {
-    let mut sql = Sql::default();
-    sql.push("SELECT count(DISTINCT traces.thread) FROM traces WHERE traces.project = ").bind(project);
-    sql.push(if query.with_single_traces {
-        " AND traces.is_threaded IN (0, 1)"
-    } else {
-        " AND traces.is_threaded = 1"
-    });
-    if let Some(start) = query.start {
-        sql.push(" AND traces.activity >= ").bind(start.timestamp_micros());
-    }
-    if let Some(end) = query.end {
-        sql.push(" AND coalesce(traces.start, traces.end) < ").bind(end.timestamp_micros());
-    }
-    let mut statement = connection.prepare_cached(&sql.text)?;
-    let count: i64 = statement.query_row(params_from_iter(sql.parameters), |row| row.get(0))?;
-    Ok(u64::try_from(count).unwrap_or(0))
-}
-
-/// Threads that have a key, then, if asked for, traces that have none.
+/// All threads, in no order.
 fn walk_all(
     connection: &Connection,
     project: i64,
     query: &ThreadPage,
     cursor: Option<(i64, i64)>,
     limit: usize,
-) -> rusqlite::Result<Vec<Found>> {
-    let mut found = Vec::new();
-    let mut passes = |_: i64, _: &str| Ok(true);
-    for is_threaded in [true, false] {
-        if is_threaded || query.with_single_traces {
-            let mut walk = Walk { connection, project, query, is_threaded, cursor, passes: &mut passes };
-            walk.go(limit, usize::MAX, &mut found)?;
-        }
-    }
-    Ok(found)
+) -> Result<Vec<Found>, Problem> {
+    Ok(walk(connection, project, query, cursor, limit, usize::MAX, &mut |_, _| Ok(Some(true)))?.found)
 }
 
+/// Threads that have a key, then, if asked for, traces that have none.
+fn walk(
+    connection: &Connection,
+    project: i64,
+    query: &ThreadPage,
+    cursor: Option<(i64, i64)>,
+    limit: usize,
+    patience: usize,
+    passes: &mut Passes<'_>,
+) -> Result<Part, Problem> {
+    let (mut found, mut cut) = (Vec::new(), None::<Found>);
+    for is_threaded in [true, false] {
+        if is_threaded || query.with_single_traces {
+            let mut walk = Walk { connection, project, query, is_threaded, cursor, passes };
+            let end = walk.go(limit, patience, &mut found)?;
+            let is_sooner = |one: &Found| match (&cut, query.order) {
+                (None, _) => true,
+                (Some(cut), Order::NewestFirst) => one > cut,
+                (Some(cut), Order::OldestFirst) => one < cut,
+            };
+            cut = end.filter(is_sooner).or(cut);
+        }
+    }
+    let Some(cut) = cut else { return Ok(Part { found, cut: None }) };
+    found.retain(|one| match query.order {
+        Order::NewestFirst => *one > cut,
+        Order::OldestFirst => *one < cut,
+    });
+    // So that the next page begins with it.
+    let place = match query.order {
+        Order::NewestFirst => (cut.activity, cut.key.saturating_add(1)),
+        Order::OldestFirst => (cut.activity, cut.key.saturating_sub(1)),
+    };
+    Ok(Part { found, cut: Some(place) })
+}
+
+/// What is asked of a thread beside the query; `None` where that takes too long, which it must not of
+/// the first one, or a page that ended there would begin there again.
+type Passes<'p> = dyn FnMut(&str, bool) -> Result<Option<bool>, Problem> + 'p;
+
 /// A way through the traces of a project in order of their activity.
-struct Walk<'a, 'c> {
+struct Walk<'a, 'c, 'p> {
     connection: &'c Connection,
     project: i64,
     query: &'a ThreadPage,
     /// Threads that have a key, or traces that have none.
     is_threaded: bool,
     cursor: Option<(i64, i64)>,
-    /// What is asked of a thread beside the query, by its latest trace.
-    passes: &'a mut dyn FnMut(i64, &str) -> rusqlite::Result<bool>,
+    passes: &'a mut Passes<'p>,
 }
 
-impl Walk<'_, '_> {
+impl Walk<'_, '_, '_> {
     /// Adds so many threads, unless it takes more looks at threads than one has
-    /// patience for. Whether it did not.
-    fn go(&mut self, limit: usize, patience: usize, found: &mut Vec<Found>) -> rusqlite::Result<bool> {
+    /// patience for. Then, the thread that would have been next.
+    fn go(&mut self, limit: usize, patience: usize, found: &mut Vec<Found>) -> Result<Option<Found>, Problem> {
         let Sql { text, parameters, .. } = self.sql();
         let mut statement = self.connection.prepare_cached(&text)?;
         let mut asked = Asked::new(self.connection, self.project, self.query)?;
@@ -255,17 +361,25 @@ impl Walk<'_, '_> {
             }
             looks += 1;
             if looks > patience {
-                return Ok(false);
+                return Ok(Some(one));
             }
             if self.is_threaded {
                 seen.insert(one.thread.clone());
             }
-            if (self.passes)(one.key, &one.thread)? && asked.holds(&one.thread)? {
-                found.push(one);
-                added += 1;
+            // What costs least is asked first.
+            if !asked.holds(&one.thread)? {
+                continue;
+            }
+            match (self.passes)(&one.thread, looks == 1)? {
+                Some(true) => {
+                    found.push(one);
+                    added += 1;
+                }
+                Some(false) => {}
+                None => return Ok(Some(one)),
             }
         }
-        Ok(true)
+        Ok(None)
     }
 
     fn sql(&self) -> Sql {

@@ -11,6 +11,7 @@
 //! Start with [`Filter::parse`], then `meaning`.
 
 mod conditions;
+pub(crate) mod hints;
 mod holds;
 mod lexer;
 mod meaning;

@@ -268,6 +268,20 @@ fn bound(scalar: &Scalar) -> Bound {
 
 /// The query of the index: every word quoted, so none is taken for syntax.
 pub(crate) fn match_text(column: Option<SearchColumn>, words: &[String]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| quoted(column, word)).collect();
+    quoted.join(" AND ")
+}
+
+/// The query for one phrase of each of these.
+pub(crate) fn match_phrases(column: SearchColumn, all: &[Vec<String>]) -> String {
+    let either = |phrases: &Vec<String>| {
+        let quoted: Vec<String> = phrases.iter().map(|phrase| quoted(Some(column), phrase)).collect();
+        format!("({})", quoted.join(" OR "))
+    };
+    all.iter().map(either).collect::<Vec<_>>().join(" AND ")
+}
+
+fn quoted(column: Option<SearchColumn>, words: &str) -> String {
     let column = match column {
         None => "",
         Some(SearchColumn::Name) => "name : ",
@@ -275,11 +289,7 @@ pub(crate) fn match_text(column: Option<SearchColumn>, words: &[String]) -> Stri
         Some(SearchColumn::Inputs) => "inputs : ",
         Some(SearchColumn::Outputs) => "outputs : ",
     };
-    let quoted: Vec<String> = words
-        .iter()
-        .map(|word| format!("{column}\"{}\"", word.replace('"', "\"\"").replace('\0', " ")))
-        .collect();
-    quoted.join(" AND ")
+    format!("{column}\"{}\"", words.replace('"', "\"\"").replace('\0', " "))
 }
 
 fn json<T: serde::Serialize>(value: &T) -> String {

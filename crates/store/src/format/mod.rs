@@ -132,6 +132,15 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
+/// How long a record is before packing; `None` where that cannot be read.
+pub(crate) fn raw_length(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [VERSION, PLAIN, json @ ..] => Some(json.len()),
+        [VERSION, ZSTD, a, b, c, d, ..] => Some(u32::from_le_bytes([*a, *b, *c, *d]) as usize),
+        _ => None,
+    }
+}
+
 thread_local! {
     // Contexts are worth keeping: making one costs more than packing a run.
     static COMPRESSOR: RefCell<Option<zstd::bulk::Compressor<'static>>> = RefCell::new(new_compressor());

@@ -7,6 +7,8 @@ mod stats;
 mod threads;
 mod timeline;
 
+use std::time::Duration;
+
 use assay_domain::{
     Feedback, ProjectId, ReportId, Run, RunId, RunKind, RunPatch, RunStatus, ThreadId, Time, TraceId,
 };
@@ -97,6 +99,8 @@ pub struct RunQuery {
     pub limit: usize,
     /// Goes on where the page with this [`Page::next`] ended.
     pub cursor: Option<String>,
+    /// About how long a page or a tally may take; as long as it takes where `None`.
+    pub patience: Option<Duration>,
 }
 
 impl RunQuery {
@@ -125,9 +129,19 @@ impl Order {
     }
 }
 
+/// How many there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub count: u64,
+    /// Otherwise there may be more: not all of them were looked at.
+    pub is_exact: bool,
+}
+
 /// Some of many.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
+    /// Fewer than asked for, or none, though there is a next page, where a
+    /// query had no more patience: what was found up to where it ended.
     pub items: Vec<T>,
     /// The place of the first item: the query in the other order goes back from here.
     pub first: Option<String>,

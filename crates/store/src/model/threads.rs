@@ -1,6 +1,7 @@
 //! Threads as lists show them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use assay_domain::{ProjectId, RunId, ThreadId, Time};
 use rust_decimal::Decimal;
@@ -28,6 +29,8 @@ pub struct ThreadPage {
     /// At most this many; twenty where 0.
     pub limit: usize,
     pub cursor: Option<String>,
+    /// About how long a page or a tally may take; as long as it takes where `None`.
+    pub patience: Option<Duration>,
 }
 
 /// A thread without its payloads. Latencies in seconds, of the roots.

@@ -14,8 +14,19 @@ const KEEP = 4;
 /** So many taken out portions stay in memory. */
 const REMEMBER = 24;
 const NEWS_EVERY = 4000;
+/** Of a row further down than so many portions, the way back is not remembered. */
+const RETURN = 1000;
+
+/** So long a list goes on by itself while nothing is found. */
+const SEEK = 20_000;
 
 const plural = (number, word) => `${grouped(number)} ${word}${number === 1 ? "" : "s"}`;
+
+/** What a count says, which may have ended before everything was looked at. */
+function tally({ count, exact }, word) {
+  if (exact) return plural(count, word);
+  return count === 0 ? "not counted" : `more than ${plural(count, word)}`;
+}
 
 // ------------------------------------------------------------------ portions
 
@@ -32,7 +43,10 @@ class Portion {
   }
 
   takeOut(rowHeight) {
-    const columns = this.rows[0]?.cells.length ?? 1;
+    this.leaveGap(this.rows[0]?.cells.length ?? 1, rowHeight);
+  }
+
+  leaveGap(columns, rowHeight) {
     const gap = h("tr", { class: "gap-row", "aria-hidden": "true" }, h("td", { colspan: columns }));
     gap.style.height = `${this.length * rowHeight}px`;
     this.body.replaceChildren(gap);
@@ -66,11 +80,18 @@ class List {
     this.portions = [new Portion(this.table.tBodies[0])];
     this.end = scroller.querySelector("[data-end]");
     this.isLoading = false;
-    this.rowHeight = this.portions[0].body.getBoundingClientRect().height / Math.max(this.portions[0].length, 1);
+    this.measure();
+    this.soughtSince = null;
     const look = eachFrame(() => this.look());
     scroller.addEventListener("scroll", look, { passive: true });
     new ResizeObserver(look).observe(scroller);
     this.look();
+  }
+
+  measure() {
+    const first = this.portions.find((portion) => portion.length > 0 && portion.isIn);
+    if (first) this.rowHeight = first.body.getBoundingClientRect().height / first.length;
+    else this.rowHeight ??= 0;
   }
 
   look() {
@@ -89,6 +110,24 @@ class List {
     if (scrollTop + clientHeight > scrollHeight - clientHeight * 2 - 600) this.more();
   }
 
+  /** Puts the portions in place that followed when one left; those in sight are fetched. */
+  async restore(chain, top) {
+    if (this.portions.length !== 1) return;
+    const columns = this.portions[0].rows[0]?.cells.length ?? 1;
+    for (const { from, next, length } of chain.slice(1)) {
+      const body = h("tbody", { "data-from": from, "data-next": next });
+      const portion = new Portion(body);
+      Object.assign(portion, { rows: null, length });
+      portion.leaveGap(columns, this.rowHeight);
+      this.table.append(body);
+      this.portions.push(portion);
+    }
+    const back = this.portions.at(-1).bringBack();
+    this.scroller.scrollTop = top;
+    this.look();
+    await back;
+  }
+
   /** What has been out of the page for long is asked for again when it is needed. */
   forget() {
     const out = this.portions.filter((portion) => !portion.isIn && portion.rows !== null);
@@ -101,14 +140,15 @@ class List {
     const last = this.portions.at(-1);
     if (this.isLoading || !last.next) return;
     this.isLoading = true;
-    this.say("Loading…");
+    if (this.soughtSince === null) this.say("Loading…");
     try {
       const page = await fetchDocument(last.next);
       const body = take(page.querySelector("tbody"));
       showTimes(body);
       this.table.append(body);
       this.portions.push(new Portion(body));
-      this.say(body.dataset.next ? "" : "That is all.");
+      if (this.rowHeight === 0) this.measure();
+      if (!this.sayHowFar(body)) return;
     } catch (error) {
       this.end.replaceChildren(`${error.message}. `, h("button", { type: "button", class: "quiet", onclick: () => this.more() }, "Try again"));
       this.end.hidden = false;
@@ -117,6 +157,37 @@ class List {
       this.isLoading = false;
     }
     this.look();
+  }
+
+  /** Says what is left after the last portion; whether it is looked further by itself. */
+  sayHowFar(body) {
+    const { next } = body.dataset;
+    if (!next) {
+      const nothing = this.scroller.querySelector("[data-nothing]");
+      const hasNone = this.portions.every((portion) => portion.length === 0);
+      if (nothing && hasNone) nothing.hidden = false;
+      this.say(nothing && hasNone ? "" : "That is all.");
+      return true;
+    }
+    if (body.rows.length > 0) {
+      this.soughtSince = null;
+      this.say("");
+      return true;
+    }
+    // What matches is rare, and has to be looked for: up to here there was nothing more.
+    this.soughtSince ??= performance.now();
+    const moment = new URL(next, location.href).searchParams.get("cursor")?.split(".")[0];
+    const iso = new Date(Number(moment) / 1000);
+    const when = Number.isNaN(iso.getTime()) ? "" : h("time", { datetime: iso.toISOString(), "data-how": "list" }, iso.toISOString());
+    const goesOn = performance.now() - this.soughtSince < SEEK;
+    const on = goesOn ? "still looking…" : h("button", { type: "button", class: "quiet", onclick: () => {
+      this.soughtSince = null;
+      this.more();
+    } }, "Look further");
+    this.end.replaceChildren("Looked through everything back to ", when, " · ", on);
+    this.end.hidden = false;
+    showTimes(this.end);
+    return goesOn;
   }
 
   say(words) {
@@ -131,8 +202,12 @@ async function showCount() {
   const place = byId("count");
   if (!place?.dataset.count) return;
   try {
-    const { count } = await ask(place.dataset.count);
-    place.textContent = plural(count, place.dataset.unit);
+    const soon = await ask(place.dataset.count);
+    place.textContent = tally(soon, place.dataset.unit);
+    if (soon.exact) return;
+    const found = await ask(`${place.dataset.count}${place.dataset.count.includes("?") ? "&" : "?"}whole=1`);
+    place.textContent = tally(found, place.dataset.unit);
+    place.title = found.exact ? "" : "Counting all of them takes long";
   } catch (error) {
     place.textContent = "";
     if (error.status !== 400) toast(error.message, "bad");
@@ -198,7 +273,7 @@ function setUpRaw() {
       const found = await check(field.dataset.check, field.value, running.signal);
       byId("filter-problem").replaceChildren(...(found.problem ? problemView(found.problem) : []));
       field.toggleAttribute("aria-invalid", Boolean(found.problem));
-      matches.textContent = found.problem ? "" : `${plural(found.count, unit)} ${found.count === 1 ? "matches" : "match"}`;
+      matches.textContent = found.problem ? "" : `${tally(found, unit)}${found.exact || found.count > 0 ? found.count === 1 ? " matches" : " match" : ""}`;
     } catch (error) {
       if (error.name !== "AbortError") matches.textContent = error.message;
     }
@@ -248,7 +323,7 @@ function setUpBuilder() {
     const asked = new URLSearchParams(new FormData(form));
     try {
       const found = await ask(`${counted.dataset.check.split("?")[0]}?${asked}`);
-      counted.textContent = found.problem ? found.problem.message : `${plural(found.count, unit)} would be left`;
+      counted.textContent = found.problem ? found.problem.message : `${tally(found, unit)}${found.exact || found.count > 0 ? " would be left" : ""}`;
     } catch (error) {
       counted.textContent = error.message;
     }
@@ -290,25 +365,30 @@ function setUpViews() {
 
 // ---------------------------------------------------------------------- keys
 
-/** The row one came back from has the focus again. */
-function remember() {
+/** The row one came back from has the focus again, however far down it is. */
+async function remember(list) {
   const key = `assay-row:${location.pathname}`;
   listing.addEventListener("click", (event) => {
     const row = event.target.closest("tr.row");
     if (!row) return;
+    const at = list.portions.findIndex((portion) => portion.body.contains(row));
+    const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ from, next, length }) => ({ from, next, length })) : [];
     try {
-      sessionStorage.setItem(key, row.dataset.id);
+      sessionStorage.setItem(key, JSON.stringify({ id: row.dataset.id, search: location.search, top: listing.scrollTop, chain }));
     } catch { /* storage is off: the focus begins at the top */ }
   });
+  let seen = null;
   try {
-    const id = sessionStorage.getItem(key);
-    const row = id && listing.querySelector(`tr[data-id="${CSS.escape(id)}"]`);
-    if (row) {
-      row.classList.add("last-seen");
-      row.querySelector(".row-link").focus({ preventScroll: true });
-      row.scrollIntoView({ block: "nearest" });
-    }
+    seen = JSON.parse(sessionStorage.getItem(key) ?? "null");
   } catch { /* as above */ }
+  if (!seen?.id) return;
+  if (seen.search === location.search && seen.chain?.length > 1) await list.restore(seen.chain, seen.top);
+  const row = listing.querySelector(`tr[data-id="${CSS.escape(seen.id)}"]`);
+  if (row) {
+    row.classList.add("last-seen");
+    row.querySelector(".row-link").focus({ preventScroll: true });
+    row.scrollIntoView({ block: "nearest" });
+  }
 }
 
 setUpMenus();
@@ -316,7 +396,7 @@ if (listing.classList.contains("listing")) {
   const list = new List(listing);
   // For whoever wants to know what the page holds.
   listing.portions = () => ({ all: list.portions.length, in: list.portions.filter((portion) => portion.isIn).length });
-  remember();
+  remember(list);
 }
 showCount();
 setUpNews();

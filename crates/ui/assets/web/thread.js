@@ -1,13 +1,9 @@
 // A thread: long texts start folded, and keys lead to its neighbours.
-import { byId, h } from "../dom.js";
+import { byId } from "../dom.js";
 import { isTyping } from "./api.js";
+import { foldLong } from "./folding.js";
 
-for (const words of document.querySelectorAll("[data-fold]")) {
-  const button = h("button", { type: "button", class: "quiet", onclick: () => {
-    button.textContent = words.classList.toggle("folded") ? "Show all" : "Show less";
-  } }, "Show all");
-  words.after(button);
-}
+foldLong(document);
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event)) return;

@@ -2,6 +2,7 @@
 // where one looks, and feedback.
 import { announce, byId, h } from "../dom.js";
 import { act, ask, confirmed, isTyping, toast } from "./api.js";
+import { foldLong } from "./folding.js";
 import { fetchDocument, take } from "./fragment.js";
 import { showTimes } from "./shell.js";
 
@@ -234,18 +235,7 @@ document.addEventListener("click", async (event) => {
   form.elements.score.focus();
 });
 
-// --------------------------------------------------------------------- talks
-
-/** Long texts start folded. */
-export function foldLong(root) {
-  for (const words of root.querySelectorAll("[data-fold]")) {
-    words.removeAttribute("data-fold");
-    const button = h("button", { type: "button", class: "quiet", onclick: () => {
-      button.textContent = words.classList.toggle("folded") ? "Show all" : "Show less";
-    } }, "Show all");
-    words.after(button);
-  }
-}
+// ---------------------------------------------------------------------- whole
 
 function settle(root) {
   showTimes(root);

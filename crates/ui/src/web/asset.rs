@@ -48,6 +48,7 @@ assets![
     "web/dashboard.js",
     "web/datasets.js",
     "web/filter-text.js",
+    "web/folding.js",
     "web/fragment.js",
     "web/icon.svg",
     "web/live.js",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use assay_domain::{Run, RunId};
-use assay_store::{RunQuery, Runs as _};
+use assay_store::Runs as _;
 use assay_ui::web::json;
 use assay_ui::{format, text};
 use http::StatusCode;
@@ -18,6 +18,8 @@ const PORTION: usize = 4;
 /// So many bytes of payloads are searched in a project, and so many in what is shared.
 const OWN: usize = 64 << 20;
 const SHARED: usize = 8 << 20;
+/// In what is shared, payloads that take more bytes as they are stored are not opened, and only one at a time.
+const SHARED_ONE: u64 = 1 << 20;
 /// Places shown of what was found in a run.
 const HITS: usize = 20;
 
@@ -32,28 +34,32 @@ pub(super) struct Found {
 /// Searches run by run, in small portions, until there is no more or it is enough.
 pub(super) async fn search(app: &App, subject: &Subject, words: String) -> ApiResult<Found> {
     // What anybody can ask is to cost little.
-    let mut left = if subject.project.is_some() { OWN } else { SHARED };
+    let (mut left, portion, largest) = match subject.project {
+        Some(_) => (OWN, PORTION, i64::MAX.unsigned_abs()),
+        None => (SHARED, 1, SHARED_ONE),
+    };
     let ids: Vec<RunId> = subject.rows.iter().map(|row| row.id).collect();
-    let (mut counts, mut searched) = (BTreeMap::new(), 0);
-    for portion in ids.chunks(PORTION) {
+    let (mut counts, mut searched, mut too_large) = (BTreeMap::new(), 0, 0);
+    for portion in ids.chunks(portion) {
         if left == 0 {
             break;
         }
-        let query = RunQuery { ids: portion.to_vec(), limit: PORTION, ..RunQuery::default() };
-        let runs = app.store.stored_runs(&query).await?.items;
+        let runs = app.store.light_runs(portion, largest).await?;
         let needle = words.clone();
         let found = tokio::task::spawn_blocking(move || {
+            let runs: Vec<Run> = runs.into_iter().filter_map(|light| light.run).collect();
             let size = |run: &Run| weight(&run.inputs, OWN).saturating_add(weight(&run.outputs, OWN));
-            let read: usize = runs.iter().map(|stored| size(&stored.run)).sum();
-            let counts = runs.iter().map(|stored| (stored.run.id, count(&stored.run, &needle)));
-            (counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>(), read)
+            let read: usize = runs.iter().map(size).sum();
+            let counts = runs.iter().map(|run| (run.id, count(run, &needle)));
+            (counts.filter(|(_, count)| *count > 0).collect::<Vec<_>>(), read, runs.len())
         });
-        let (found, read) = found.await.map_err(|error| {
+        let (found, read, opened) = found.await.map_err(|error| {
             tracing::error!(%error, "a search failed");
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the search failed")
         })?;
         counts.extend(found);
         searched += portion.len();
+        too_large += portion.len() - opened;
         left = left.saturating_sub(read);
     }
     let total: usize = counts.values().sum();
@@ -65,6 +71,10 @@ pub(super) async fn search(app: &App, subject: &Subject, words: String) -> ApiRe
     };
     if searched < ids.len() {
         summary.push_str(&format!("; the first {} runs were searched", format::count(searched as u64)));
+    }
+    if too_large > 0 {
+        let runs = if too_large == 1 { "run is" } else { "runs are" };
+        summary.push_str(&format!("; {} {runs} too large to be searched here", format::count(too_large as u64)));
     }
     Ok(Found { counts, summary })
 }

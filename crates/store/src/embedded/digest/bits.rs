@@ -6,7 +6,7 @@ const WORDS: usize = (SIZE as usize).div_ceil(64);
 
 /// A set of places in a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bits([u64; WORDS]);
+pub(in crate::embedded) struct Bits([u64; WORDS]);
 
 impl Bits {
     pub(super) const NONE: Self = Self([0; WORDS]);
@@ -56,7 +56,7 @@ impl Bits {
         self.0.iter().all(|&word| word == 0)
     }
 
-    pub(super) fn has(&self, place: usize) -> bool {
+    pub(in crate::embedded) fn has(&self, place: usize) -> bool {
         self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
     }
 
@@ -67,9 +67,9 @@ impl Bits {
 
 /// Of which runs a condition is true for certain, and of which it can be.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Known {
-    pub(super) must: Bits,
-    pub(super) may: Bits,
+pub(in crate::embedded) struct Known {
+    pub(in crate::embedded) must: Bits,
+    pub(in crate::embedded) may: Bits,
 }
 
 impl Known {
@@ -78,7 +78,7 @@ impl Known {
     }
 
     /// Nothing is known.
-    pub(super) fn open() -> Self {
+    pub(in crate::embedded) fn open() -> Self {
         Self { must: Bits::NONE, may: Bits::all() }
     }
 

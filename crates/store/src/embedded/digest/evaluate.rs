@@ -8,8 +8,10 @@ use rusqlite::params;
 use super::bits::{Bits, Known};
 use super::entries;
 use super::segment::{HAS_ERROR, HAS_PARENT, HAS_START, NOTHING, Segment};
-use super::{Part, keys_of};
+use super::{Part, at, keys_of};
 use crate::RunQuery;
+use crate::embedded::{schema, search};
+use crate::filter::hints;
 use crate::filter::sql::match_text;
 use crate::filter::{Column, Entries, Expression, Held, Scalar, Test, passes};
 
@@ -65,8 +67,28 @@ fn expression(segment: &mut Segment<'_>, asked: &Expression) -> rusqlite::Result
             .and_then(|raw| entries::holding(&raw, tests))
             .unwrap_or_else(Known::open),
         Expression::Search(of, words) => Known::exactly(found(segment, &match_text(*of, words))?),
-        Expression::Entry(..) | Expression::Contains(..) | Expression::Feedback(_) => Known::open(),
+        Expression::Entry(of, tests) => narrowed(segment, hints::of_entry(*of, tests))?,
+        Expression::Contains(of, part) => narrowed(segment, hints::of_part(*of, part))?,
+        Expression::Feedback(_) => Known::open(),
     })
+}
+
+/// The runs of a segment that can hold texts which payloads are asked for: those the full-text index
+/// finds, and those of which it does not have everything.
+fn narrowed(segment: &mut Segment<'_>, words: Option<String>) -> rusqlite::Result<Known> {
+    let (Some(words), Some(long)) = (words, segment.long()?) else { return Ok(Known::open()) };
+    let (first, last) = keys_of(segment.number);
+    let connection = segment.connection();
+    if schema::setting(connection, search::INDEXED)? < last {
+        return Ok(Known::open());
+    }
+    let mut may = found(segment, &words)?.or(&long);
+    let mut stale = connection.prepare_cached("SELECT run FROM stale WHERE run BETWEEN ? AND ?")?;
+    let mut rows = stale.query([first, last])?;
+    while let Some(row) = rows.next()? {
+        may.add(at(row.get(0)?));
+    }
+    Ok(Known { must: Bits::NONE, may })
 }
 
 /// The runs of a segment that the full-text index finds.

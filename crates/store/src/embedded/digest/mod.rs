@@ -19,16 +19,20 @@ mod pack;
 mod segment;
 #[cfg(test)]
 mod tests;
+pub(super) mod threads;
 pub(super) mod totals;
 pub(super) mod walk;
 
 use std::collections::BTreeSet;
 
+pub(super) use bits::Known;
+pub(super) use segment::thread_digest;
+
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::schema::{self, set_setting};
 use super::writer::Writer;
-use crate::Error;
+use crate::{Error, RunQuery};
 
 /// So many keys make a segment. Tests have small ones, so that few runs already fill some.
 pub(crate) const SIZE: i64 = if cfg!(test) { 4 } else { 4_096 };
@@ -42,6 +46,10 @@ const AT_ONCE: usize = 8;
 
 /// So many segments below have been digested once.
 const SETTING: &str = "digested_up_to";
+/// So many segments below have been looked through for parts that older programs did not make.
+const WHOLE: &str = "digested_whole_up_to";
+/// So many at once.
+const LOOKED_THROUGH: i64 = 256;
 
 /// What a digest has of its runs; each is kept as a blob of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -66,6 +74,13 @@ pub(crate) enum Part {
     Metadata,
     /// Keys of traces. Digests that older programs made have none.
     Trace,
+    /// Of roots, by the traces they stand for: the thread, by a digest of its name. Older programs made
+    /// none of these three, and do not say in the flags which texts are long.
+    Thread,
+    /// When the trace was active last, as its row has it.
+    Activity,
+    /// When the trace began, else ended.
+    Began,
 }
 
 impl Part {
@@ -85,6 +100,16 @@ fn place(segment: i64, part: Part) -> i64 {
 /// The segment of a run.
 pub(crate) fn segment_of(key: i64) -> i64 {
     key.div_euclid(SIZE)
+}
+
+/// The place of a run in its segment.
+pub(super) fn at(key: i64) -> usize {
+    usize::try_from(key.rem_euclid(SIZE)).unwrap_or_default()
+}
+
+/// What the digest of a segment knows of a query, whatever the project and the time.
+pub(super) fn known(connection: &Connection, segment: i64, query: &RunQuery) -> rusqlite::Result<Known> {
+    evaluate::query(&mut segment::Segment::new(connection, segment), query)
 }
 
 /// The first and the last key of a segment.
@@ -129,6 +154,9 @@ pub(crate) fn keep_up(writer: &mut Writer) -> rusqlite::Result<bool> {
         }
         build::build(&writer.connection, next)?;
         set_setting(&writer.connection, SETTING, next + 1)?;
+        if schema::setting(&writer.connection, WHOLE)? == next {
+            set_setting(&writer.connection, WHOLE, next + 1)?;
+        }
         writer.keys.digested_up_to = next + 1;
         renew(&writer.connection)?;
     }
@@ -139,10 +167,31 @@ pub(crate) fn keep_up(writer: &mut Writer) -> rusqlite::Result<bool> {
 pub(crate) fn tidy(writer: &mut Writer) -> Result<bool, Error> {
     let next = writer.keys.digested_up_to;
     let is_due = writer.keys.next_run >= (next + 1) * SIZE + QUIET;
-    if !is_due && undigested(&writer.connection).is_ok_and(|segments| segments.is_empty()) {
+    let is_whole = schema::setting(&writer.connection, WHOLE).is_ok_and(|whole| whole >= next);
+    if !is_due && is_whole && undigested(&writer.connection).is_ok_and(|segments| segments.is_empty()) {
         return Ok(false);
     }
-    writer.transact(|writer| Ok(keep_up(writer)? || renew(&writer.connection)?))
+    writer.transact(|writer| {
+        Ok(keep_up(writer)? || renew(&writer.connection)? || complete(&writer.connection)?)
+    })
+}
+
+/// Digests a segment anew whose digest an older program made. Inside a transaction. Whether there are any to look at.
+fn complete(connection: &Connection) -> rusqlite::Result<bool> {
+    let (from, up_to) = (schema::setting(connection, WHOLE)?, up_to(connection)?);
+    let until = up_to.min(from + LOOKED_THROUGH);
+    let mut made = connection.prepare_cached("SELECT 1 FROM digests WHERE key = ?")?;
+    let mut next = from;
+    while next < until {
+        next += 1;
+        if !made.exists([place(next - 1, Part::Began)])? {
+            build::build(connection, next - 1)?;
+            connection.prepare_cached("DELETE FROM undigested WHERE segment = ?")?.execute([next - 1])?;
+            break;
+        }
+    }
+    set_setting(connection, WHOLE, next)?;
+    Ok(from < up_to)
 }
 
 /// Digests one segment again that was outdated. Inside a transaction. Whether there was one.

@@ -74,6 +74,10 @@ impl<'a> Reader<'a> {
         Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?) as usize)
     }
 
+    pub(super) fn long(&mut self) -> Option<u64> {
+        Some(u64::from_le_bytes(self.take(8)?.try_into().ok()?))
+    }
+
     pub(super) fn text(&mut self) -> Option<&'a str> {
         let length = self.number()?;
         std::str::from_utf8(self.take(length)?).ok()

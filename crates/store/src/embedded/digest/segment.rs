@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use rusqlite::{Connection, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
 
 use super::bits::Bits;
 use super::pack::{self, Reader};
@@ -18,6 +19,10 @@ pub(super) const HAS_PARENT: i64 = 1;
 /// Whether the moment of the run is its start.
 pub(super) const HAS_START: i64 = 2;
 pub(super) const HAS_ERROR: i64 = 4;
+/// Whether some run of the trace carries the key of a thread.
+pub(super) const IS_THREADED: i64 = 8;
+/// Whether the full-text index may have only the beginning of its texts.
+pub(super) const IS_LONG: i64 = 16;
 
 pub(super) type Numbers = Rc<Vec<i64>>;
 
@@ -25,6 +30,25 @@ pub(super) type Numbers = Rc<Vec<i64>>;
 pub(super) struct Texts {
     pub(super) texts: Vec<String>,
     pub(super) places: Vec<u16>,
+}
+
+/// Threads of the traces that runs stand for.
+pub(super) struct Threads {
+    threads: Vec<u64>,
+    places: Vec<u16>,
+}
+
+impl Threads {
+    /// `None` of a run that stands for no trace.
+    pub(super) fn at(&self, place: usize) -> Option<u64> {
+        self.threads.get(usize::from(*self.places.get(place)?)).copied()
+    }
+}
+
+/// By what threads are told apart: among a million, two are taken for one with a chance of one in ten million.
+pub(crate) fn thread_digest(thread: &str) -> u64 {
+    let digest = Sha256::digest(thread.as_bytes());
+    digest.iter().take(8).fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }
 
 pub(super) struct Segment<'c> {
@@ -74,11 +98,35 @@ impl<'c> Segment<'c> {
         Ok(texts)
     }
 
+    /// `None` where an older program made the digest.
+    pub(super) fn threads(&self) -> rusqlite::Result<Option<Threads>> {
+        Ok(self.raw(Part::Thread)?.and_then(|raw| read_threads(&raw)))
+    }
+
+    /// The runs of whose texts only a part may be in the full-text index; `None` where that is not known.
+    pub(super) fn long(&mut self) -> rusqlite::Result<Option<Bits>> {
+        let key = place(self.number, Part::Thread);
+        if !self.connection.prepare_cached("SELECT 1 FROM digests WHERE key = ?")?.exists([key])? {
+            return Ok(None);
+        }
+        Ok(self.numbers(Part::Flags)?.map(|flags| Bits::of(|at| flags[at] & IS_LONG != 0)))
+    }
+
     /// The runs of a project.
     pub(super) fn of_project(&mut self, project: i64) -> rusqlite::Result<Option<Bits>> {
         let projects = self.numbers(Part::Project)?;
         Ok(projects.map(|projects| Bits::of(|place| projects[place] == project)))
     }
+}
+
+fn read_threads(raw: &[u8]) -> Option<Threads> {
+    let mut reader = Reader(raw);
+    let count = reader.number()?;
+    let mut threads = Vec::new();
+    for _ in 0..count {
+        threads.push(reader.long()?);
+    }
+    Some(Threads { threads, places: reader.places(SIZE as usize)?.collect() })
 }
 
 fn read_texts(raw: &[u8]) -> Option<Texts> {

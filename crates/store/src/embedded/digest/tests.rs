@@ -1,5 +1,7 @@
 //! Digests answer as the runs themselves do, whatever happened to the runs.
 
+use std::time::Duration;
+
 use assay_domain::{PriceTable, ProjectId, RunId, RunKind, RunPatch, TraceId, Usage};
 use rusqlite::Connection;
 use serde_json::json;
@@ -10,7 +12,7 @@ use crate::embedded::select::{self, Scope};
 use crate::embedded::{EmbeddedStore, projects};
 use crate::{Batch, Filter, Grouping, Order, RunQuery, Runs, StatsQuery, Timeline, TimelineQuery, block_on};
 
-const FILTERS: [&str; 34] = [
+const FILTERS: [&str; 40] = [
     r#"eq(status, "error")"#,
     r#"and(eq(status, "error"), gt(latency, "0.003s"))"#,
     r#"not(eq(status, "error"))"#,
@@ -42,6 +44,12 @@ const FILTERS: [&str; 34] = [
     r#"or(search("order 7"), eq(name, "run 1"))"#,
     r#"not(search("where"))"#,
     r#"eq(input_key, "number")"#,
+    r#"and(eq(input_key, "text"), eq(input_value, "where"))"#,
+    r#"eq(input_value, "7")"#,
+    r#"in(output_value, ["order 7", "order 8", "order"])"#,
+    r#"not(eq(input_value, "where"))"#,
+    r#"has(inputs, '{"text": "what"}')"#,
+    r#"and(eq(name, "run 3"), eq(output_value, "order 33"))"#,
     r#"and(eq(feedback_key, "good"), gt(feedback_score, 0))"#,
     r#"gt(first_token_latency, "0.001s")"#,
     r#"or(eq(name, "none"), not(and(eq(run_type, "llm"), gt(latency, "0.004s"))))"#,
@@ -176,8 +184,12 @@ fn compare_one(store: &EmbeddedStore, connection: &Connection, query: &RunQuery,
                 break;
             }
         }
-        assert_eq!(found, expected.into_iter().map(|(_, key)| key).collect::<Vec<_>>(), "{query:?}");
+        let expected: Vec<i64> = expected.into_iter().map(|(_, key)| key).collect();
+        assert_eq!(found, expected, "{query:?}");
+        assert_eq!(in_a_hurry(connection, &query), expected, "{query:?}");
     }
+    let hurried = select::tally(connection, query, Some(Duration::ZERO)).expect("a tally");
+    assert!(hurried.count <= count && (!hurried.is_exact || hurried.count == count), "{query:?} {hurried:?}");
     let stats = |runs, grouping| {
         block_on(store.stats(&StatsQuery { runs, grouping, max_groups: 100 })).expect("stats")
     };
@@ -207,6 +219,22 @@ fn compare_one(store: &EmbeddedStore, connection: &Connection, query: &RunQuery,
             assert_eq!(line(query), line(&one_by_one), "{grouping:?} {query:?}");
         }
     }
+}
+
+/// All pages, each of which is due as soon as it is asked for.
+fn in_a_hurry(connection: &Connection, query: &RunQuery) -> Vec<i64> {
+    let mut query = RunQuery { limit: 3, cursor: None, patience: Some(Duration::ZERO), ..query.clone() };
+    let mut found = Vec::new();
+    for _ in 0..1_000 {
+        let page = select::page(connection, &query).expect("a page");
+        assert!(page.next.is_none() || page.next != query.cursor, "{query:?} does not get on");
+        found.extend(page.keys);
+        query.cursor = page.next;
+        if query.cursor.is_none() {
+            return found;
+        }
+    }
+    panic!("{query:?} does not end");
 }
 
 /// From the fifth second on, in intervals of seven seconds.
@@ -328,9 +356,73 @@ fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
                 paged(&store, crate::ThreadPage { order: Order::OldestFirst, ..page.clone() });
             backwards.reverse();
             assert_eq!(forwards, backwards, "{page:?}");
+            for order in [Order::NewestFirst, Order::OldestFirst] {
+                let patience = Some(Duration::ZERO);
+                let mut hurried =
+                    paged(&store, crate::ThreadPage { order, patience, ..page.clone() });
+                if order == Order::OldestFirst {
+                    hurried.reverse();
+                }
+                assert_eq!(hurried, forwards, "{order:?} {page:?}");
+            }
+            let hurried = crate::ThreadPage { patience: Some(Duration::ZERO), ..page.clone() };
+            let tally = block_on(store.thread_tally(&hurried)).expect("a tally");
+            assert!(tally.count <= count && (!tally.is_exact || tally.count == count), "{tally:?} {page:?}");
             assert_eq!(forwards.into_iter().collect::<BTreeSet<_>>(), listed, "{page:?}");
         }
     }
+}
+
+#[test]
+fn threads_with_a_key_are_counted_without_the_others() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    let thread = |number: usize| (number / 3 % 3 > 0).then(|| format!("t{}", number / 3 % 7).as_str().into());
+    append(&store, (0..90).map(|number| RunPatch { thread: thread(number), ..run(number) }).collect());
+    while block_on(store.tidy()).expect("tidied") {}
+    for text in FILTERS.into_iter().filter(|text| !text.contains("search")) {
+        let page = crate::ThreadPage {
+            project: ProjectId::from_name("p"),
+            filter: filter(text),
+            limit: 3,
+            ..crate::ThreadPage::default()
+        };
+        let listed = paged(&store, page.clone()).len() as u64;
+        assert_eq!(block_on(store.thread_count(&page)).expect("a count"), listed, "{text}");
+    }
+}
+
+#[test]
+fn a_value_behind_a_long_text_is_found_though_it_is_not_indexed() {
+    let store = filled();
+    let long = |number: usize| json!({ "first": "words ".repeat(5_000), "last": format!("needle {number}") });
+    append(&store, (60..90).map(|number| RunPatch { inputs: Some(long(number)), ..run(number) }).collect());
+    block_on(store.catch_up()).expect("indexed");
+    while block_on(store.tidy()).expect("tidied") {}
+    let asked = |number: usize| RunQuery {
+        filter: filter(&format!(r#"and(eq(input_key, "last"), eq(input_value, "needle {number}"))"#)),
+        ..RunQuery::new(ProjectId::from_name("p"))
+    };
+    assert_eq!(block_on(store.count(&asked(61))).expect("a count"), 1);
+    assert_eq!(block_on(store.count(&asked(30))).expect("a count"), 0);
+}
+
+#[test]
+fn digests_of_older_programs_are_completed_in_quiet_moments() {
+    let store = filled();
+    let writing = connect(store.dir(), Access::Durable).expect("a connection");
+    let old = [Part::Trace, Part::Thread, Part::Activity, Part::Began].map(|part| part.number().to_string());
+    let age = format!(
+        "DELETE FROM digests WHERE key % {PARTS} IN ({}); DELETE FROM settings WHERE name = '{WHOLE}'",
+        old.join(", ")
+    );
+    writing.execute_batch(&age).expect("aged");
+    compare(&store);
+    while block_on(store.tidy()).expect("tidied") {}
+    compare(&store);
+    let sql = format!("SELECT count(*) FROM digests WHERE key % {PARTS} IN ({})", old.join(", "));
+    let made: i64 = connection(&store).query_row(&sql, [], |row| row.get(0)).expect("a count");
+    assert_eq!(made, digested(&store) * old.len() as i64);
+    assert!(!block_on(store.tidy()).expect("tidied"), "there is an end to it");
 }
 
 /// The threads of all pages.

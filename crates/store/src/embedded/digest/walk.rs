@@ -12,9 +12,10 @@ use super::bits::{Bits, Known};
 use super::segment::Segment;
 use super::totals::{self, Totals};
 use super::{Part, SIZE, WORTHWHILE, evaluate, keys_of, up_to};
+use crate::embedded::patience::Deadline;
 use crate::embedded::reader::Problem;
 use crate::embedded::select::{self, KEYS, Scope};
-use crate::{Order, RunQuery};
+use crate::{Order, RunQuery, Tally};
 
 /// What a project has in one segment.
 pub(super) struct Zone {
@@ -63,6 +64,7 @@ fn is_filtered(query: &RunQuery) -> bool {
         order: _,
         limit: _,
         cursor: _,
+        patience: _,
     } = query;
     !ids.is_empty()
         || trace.is_some()
@@ -81,7 +83,7 @@ pub(crate) fn helps(connection: &Connection, query: &RunQuery, project: i64) -> 
     Ok(is_filtered(query) && is_large(connection, project)?)
 }
 
-pub(super) fn is_large(connection: &Connection, project: i64) -> rusqlite::Result<bool> {
+pub(crate) fn is_large(connection: &Connection, project: i64) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached("SELECT runs > ? FROM projects WHERE key = ?")?;
     statement.query_row([WORTHWHILE, project], |row| row.get(0))
 }
@@ -146,13 +148,24 @@ pub(super) fn known(
 // ----------------------------------------------------------------- counting
 
 /// How many runs of a project a query selects; `None` where it is counted sooner without digests.
-pub(crate) fn count(connection: &Connection, query: &RunQuery, project: i64) -> Result<Option<u64>, Problem> {
+pub(crate) fn count(
+    connection: &Connection,
+    query: &RunQuery,
+    project: i64,
+    deadline: Deadline,
+) -> Result<Option<Tally>, Problem> {
     if !is_large(connection, project)? {
         return Ok(None);
     }
     let (window, is_filtered) = (window(query), is_filtered(query));
     let mut total = 0;
+    for scope in undigested(connection, project)? {
+        total += select::count_in(connection, query, &scope)?;
+    }
     for zone in zones(connection, project, window)? {
+        if deadline.is_over() {
+            return Ok(Some(Tally { count: total, is_exact: false }));
+        }
         if !is_filtered && window.0 <= zone.first && zone.last <= window.1 {
             total += zone.runs;
             continue;
@@ -164,10 +177,7 @@ pub(crate) fn count(connection: &Connection, query: &RunQuery, project: i64) -> 
             total += select::count_in(connection, query, &scope)?;
         }
     }
-    for scope in undigested(connection, project)? {
-        total += select::count_in(connection, query, &scope)?;
-    }
-    Ok(Some(total))
+    Ok(Some(Tally { count: total, is_exact: true }))
 }
 
 /// Where those runs of a segment are that must be asked themselves.
@@ -180,43 +190,6 @@ pub(super) fn keyed(places: &Bits, project: i64, segment: i64) -> Vec<Scope> {
     let (first, _) = keys_of(segment);
     let keys: Vec<i64> = places.places().map(|at| first + at as i64).collect();
     keys.chunks(KEYS).map(|keys| Scope::Keys { project, keys: keys.to_vec() }).collect()
-}
-
-/// Hands over the traces of all runs of a project that match, some more than once.
-pub(crate) fn traces(
-    connection: &Connection,
-    query: &RunQuery,
-    project: i64,
-    found: &mut impl FnMut(i64),
-) -> Result<(), Problem> {
-    if !is_large(connection, project)? {
-        return select::traces_in(connection, query, &Scope::Project(project), found);
-    }
-    let window = window(query);
-    for zone in zones(connection, project, window)? {
-        let mut segment = Segment::new(connection, zone.segment);
-        let known = known(&mut segment, query, project, &zone, window)?;
-        if known.may.is_empty() {
-            continue;
-        }
-        let mut asked = known.may;
-        if let Some(traces) = segment.numbers(Part::Trace)? {
-            known.must.places().for_each(|at| found(traces[at]));
-            asked = asked.without(&known.must);
-        }
-        if asked.count() * 4 > SIZE.unsigned_abs() && known.must.is_empty() {
-            let (first, last) = keys_of(zone.segment);
-            select::traces_in(connection, query, &Scope::Range { project, first, last }, found)?;
-            continue;
-        }
-        for scope in keyed(&asked, project, zone.segment) {
-            select::traces_in(connection, query, &scope, found)?;
-        }
-    }
-    for scope in undigested(connection, project)? {
-        select::traces_in(connection, query, &scope, found)?;
-    }
-    Ok(())
 }
 
 // ------------------------------------------------------------------ adding up
@@ -288,6 +261,14 @@ pub(crate) fn narrow(connection: &Connection, query: &RunQuery, scope: Scope) ->
 
 // ---------------------------------------------------------------------- pages
 
+/// The part of a page that one project has.
+pub(crate) struct PagePart {
+    /// Moments and keys, in no order.
+    pub(crate) found: Vec<(i64, i64)>,
+    /// Where the next page begins, if time was up before this one was full.
+    pub(crate) cut: Option<(i64, i64)>,
+}
+
 /// The first runs of a project that match, as moment and key, in the order
 /// of the query; at most so many. `after` is where the page before ended.
 pub(crate) fn page(
@@ -296,7 +277,8 @@ pub(crate) fn page(
     project: i64,
     after: Option<(i64, i64)>,
     limit: usize,
-) -> Result<Vec<(i64, i64)>, Problem> {
+    deadline: Deadline,
+) -> Result<PagePart, Problem> {
     let mut window = window(query);
     match (query.order, after) {
         (Order::NewestFirst, Some((moment, _))) => window.1 = window.1.min(moment),
@@ -312,6 +294,11 @@ pub(crate) fn page(
     for zone in zones {
         if best.is_full_before(&zone) {
             break;
+        }
+        if deadline.is_over()
+            && let Some(cut) = best.cut_before(&zone)
+        {
+            return Ok(PagePart { found: best.before(cut), cut: Some(cut) });
         }
         let mut segment = Segment::new(connection, zone.segment);
         let known = known(&mut segment, query, project, &zone, window)?;
@@ -350,7 +337,7 @@ pub(crate) fn page(
             best.add_all(select::page_in(connection, query, &scope, after, limit)?);
         }
     }
-    Ok(best.places.into_iter().map(|place| best.order.undo(place)).collect())
+    Ok(PagePart { found: best.places.into_iter().map(|place| best.order.undo(place)).collect(), cut: None })
 }
 
 /// The places found so far that come first, the last of them on top.
@@ -393,6 +380,22 @@ impl Best {
             Order::NewestFirst => i128::from(zone.last),
             Order::OldestFirst => -i128::from(zone.first),
         }
+    }
+
+    /// The place before which no run of this zone, or of a later one, can be; `None` where a page
+    /// that ended there would be where the one before it ended.
+    fn cut_before(&self, zone: &Zone) -> Option<(i64, i64)> {
+        let cut = match self.order {
+            Order::NewestFirst => (zone.last, i64::MAX),
+            Order::OldestFirst => (zone.first, i64::MIN),
+        };
+        self.is_after(cut).then_some(cut)
+    }
+
+    /// Those that were found before a place.
+    fn before(self, cut: (i64, i64)) -> Vec<(i64, i64)> {
+        let (order, cut) = (self.order, self.order.rank(cut));
+        self.places.into_iter().filter(|&place| place < cut).map(|place| order.undo(place)).collect()
     }
 
     /// Whether no run of the zone can come before those that were found.

@@ -301,10 +301,10 @@ async fn a_thread_is_shown_as_talk_and_as_traces() {
     let href = links(&list).remove(0);
     assert!(href.contains("/threads/a%2Fb%20c%2B%3F?"), "{href}");
     let page = shown(&open(&server, &href, &[]).await);
-    assert!(page.contains("say <strong>0</strong>") && page.contains("Turns 1 to 40 of 45"), "{page}");
+    assert!(page.contains("say <strong>0</strong>") && page.contains("Traces 1 to 40 of 45"), "{page}");
     assert!(page.contains("failed") && !page.contains("<b>broken"));
     let later = unescaped(between(&page, "rel=\"next\" href=\"", "\"")[0]);
-    assert!(shown(&open(&server, &later, &[]).await).contains("Turn 45"));
+    assert!(shown(&open(&server, &later, &[]).await).contains("Trace 45"));
     let traces = shown(&open(&server, &format!("{}&view=traces", later), &[]).await);
     assert_eq!(between(&traces, "class=\"node-name\">", "<").len(), 5);
     open(&server, &format!("{}/threads/none", base()), &[]).await.refused(404);

@@ -1,16 +1,24 @@
 //! Promises about finding runs.
 
+use std::time::Duration;
+
 use assay_domain::{ProjectId, RunId, RunKind, RunPatch, TraceId};
 use serde_json::json;
 
 use super::{append, feedback, in_thread, project, run, second};
-use crate::{Batch, Catalog, Error, Filter, Order, RunQuery, Runs, block_on};
+use crate::{Batch, Catalog, Error, Filter, Order, RunQuery, Runs, Tally, block_on};
 
 fn names(store: &impl Runs, query: &RunQuery) -> String {
     let query = RunQuery { order: Order::OldestFirst, ..query.clone() };
     let page = block_on(store.runs(&query)).expect("a page");
     let names: Vec<_> = page.items.iter().map(|row| row.name.clone()).collect();
-    assert_eq!(block_on(store.count(&query)).expect("a count"), names.len() as u64, "{query:?}");
+    let count = names.len() as u64;
+    assert_eq!(block_on(store.count(&query)).expect("a count"), count, "{query:?}");
+    let whole = Tally { count, is_exact: true };
+    assert_eq!(block_on(store.tally(&query)).expect("a tally"), whole, "{query:?}");
+    let hurried = RunQuery { patience: Some(Duration::ZERO), ..query.clone() };
+    let tally = block_on(store.tally(&hurried)).expect("a tally");
+    assert!(tally == whole || (!tally.is_exact && tally.count <= count), "{query:?} {tally:?}");
     let stored = block_on(store.stored_runs(&query)).expect("a page");
     assert_eq!(stored.items.iter().map(|stored| stored.run.name.clone()).collect::<Vec<_>>(), names);
     names.join(" ")

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::{append, batch, feedback, in_thread, metadata, project, run, second};
-use crate::{Error, Filter, Grouping, Order, RunQuery, RunStats, Runs, StatsQuery, ThreadPage, block_on};
+use crate::{Error, Filter, Grouping, Order, RunQuery, RunStats, Runs, StatsQuery, Tally, ThreadPage, block_on};
 
 fn usage(input: u64, output: u64, total: &str) -> Option<Usage> {
     let total: Decimal = total.parse().expect("a decimal");
@@ -129,6 +129,8 @@ fn thread_ids(store: &impl Runs, query: &ThreadPage) -> String {
         }
     }
     assert_eq!(count, ids.len() as u64, "{query:?}");
+    let tally = block_on(store.thread_tally(&query)).expect("a tally");
+    assert_eq!(tally, Tally { count, is_exact: true }, "{query:?}");
     ids.join(" ")
 }
 

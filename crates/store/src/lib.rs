@@ -35,8 +35,8 @@ pub use model::{
     Activity, Appended, Batch, CORRUPT_KEY, Change, Deleted, FeedbackInterval, FeedbackQuery, FeedbackStats,
     FeedbackTimeline, FeedbackTimelineQuery, Grouping, Interval, Key, LightRun, NewProject, Order, Page,
     Project, ProjectChange, Record, RecordQuery, ReportRow, RunQuery, RunRow, RunStats, StatsQuery,
-    StoredRun, Tally, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery, TraceTotals, blob_key, blob_of,
-    blob_reference,
+    StoredRun, Tally, ThreadPage, ThreadQuery, ThreadRow, Timeline, TimelineQuery, TraceTotals, blob_key,
+    blob_of, blob_reference,
 };
 pub use wait::block_on;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use assay_domain::{RunKind, Time};
 use assay_store::{
-    FeedbackTimeline, FeedbackTimelineQuery, Filter, Grouping, Interval, Project, RunQuery, Runs as _, Timeline, TimelineQuery,
+    FeedbackTimeline, FeedbackTimelineQuery, Filter, Grouping, Interval, Project, RunQuery, Runs as _,
+    Timeline, TimelineQuery,
 };
 use assay_ui::web::chart::{Chart, Intervals, Series, Unit};
 use assay_ui::web::dashboard::{ChartsDocument, DashboardPage};
@@ -266,7 +267,10 @@ impl Asked<'_> {
             values: line.intervals.iter().map(|one| one.mean).collect(),
         });
         let chart = Chart::lines("feedback", "Feedback, mean score", Unit::Number, series.collect());
-        Ok(chart.with(format!("{} given", format::count(given + if self.until.is_none() { later } else { 0 })), &note))
+        Ok(chart.with(
+            format!("{} given", format::count(given + if self.until.is_none() { later } else { 0 })),
+            &note,
+        ))
     }
 }
 

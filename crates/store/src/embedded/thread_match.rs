@@ -38,11 +38,7 @@ pub(super) struct Matched {
 }
 
 /// The threads with a run that matches.
-pub(super) fn of(
-    connection: &Connection,
-    runs: &RunQuery,
-    deadline: Deadline,
-) -> Result<Matched, Problem> {
+pub(super) fn of(connection: &Connection, runs: &RunQuery, deadline: Deadline) -> Result<Matched, Problem> {
     select::check(runs)?;
     let mut found = threads::Found::new();
     let mut is_whole = true;

@@ -338,7 +338,12 @@ struct Walk<'a, 'c, 'p> {
 impl Walk<'_, '_, '_> {
     /// Adds so many threads, unless it takes more looks at threads than one has
     /// patience for. Then, the thread that would have been next.
-    fn go(&mut self, limit: usize, patience: usize, found: &mut Vec<Found>) -> Result<Option<Found>, Problem> {
+    fn go(
+        &mut self,
+        limit: usize,
+        patience: usize,
+        found: &mut Vec<Found>,
+    ) -> Result<Option<Found>, Problem> {
         let Sql { text, parameters, .. } = self.sql();
         let mut statement = self.connection.prepare_cached(&text)?;
         let mut asked = Asked::new(self.connection, self.project, self.query)?;

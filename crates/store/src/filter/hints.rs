@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn values_are_looked_for_word_by_word_and_never_as_syntax() {
-        assert_eq!(of_value(Test::Is(text("my \"order\""))).as_deref(), Some("(inputs : \"my \"\"order\"\"\")"));
+        assert_eq!(
+            of_value(Test::Is(text("my \"order\""))).as_deref(),
+            Some("(inputs : \"my \"\"order\"\"\")")
+        );
         let either = of_value(Test::OneOf(vec![text("a"), text("b")]));
         assert_eq!(either.as_deref(), Some("(inputs : \"a\" OR inputs : \"b\")"));
         let long = format!("{} cut{}", "word ".repeat(39), "x".repeat(30));

@@ -5,7 +5,9 @@ use rust_decimal::Decimal;
 use serde_json::json;
 
 use super::{append, batch, feedback, in_thread, metadata, project, run, second};
-use crate::{Error, Filter, Grouping, Order, RunQuery, RunStats, Runs, StatsQuery, Tally, ThreadPage, block_on};
+use crate::{
+    Error, Filter, Grouping, Order, RunQuery, RunStats, Runs, StatsQuery, Tally, ThreadPage, block_on,
+};
 
 fn usage(input: u64, output: u64, total: &str) -> Option<Usage> {
     let total: Decimal = total.parse().expect("a decimal");

@@ -74,7 +74,8 @@ pub(super) async fn search(app: &App, subject: &Subject, words: String) -> ApiRe
     }
     if too_large > 0 {
         let runs = if too_large == 1 { "run is" } else { "runs are" };
-        summary.push_str(&format!("; {} {runs} too large to be searched here", format::count(too_large as u64)));
+        summary
+            .push_str(&format!("; {} {runs} too large to be searched here", format::count(too_large as u64)));
     }
     Ok(Found { counts, summary })
 }

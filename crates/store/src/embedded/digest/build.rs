@@ -53,15 +53,8 @@ pub(super) fn build(connection: &Connection, segment: i64) -> rusqlite::Result<(
     let (first, last) = keys_of(segment);
     let size = SIZE as usize;
     let mut numbers: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
-    let parts = [
-        Part::Project,
-        Part::Flags,
-        Part::Moment,
-        Part::TotalCost,
-        Part::Trace,
-        Part::Activity,
-        Part::Began,
-    ];
+    let parts =
+        [Part::Project, Part::Flags, Part::Moment, Part::TotalCost, Part::Trace, Part::Activity, Part::Began];
     for part in parts.into_iter().chain(NUMBERS) {
         numbers.insert(part.number(), vec![NOTHING; size]);
     }

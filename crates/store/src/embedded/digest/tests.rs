@@ -358,8 +358,7 @@ fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
             assert_eq!(forwards, backwards, "{page:?}");
             for order in [Order::NewestFirst, Order::OldestFirst] {
                 let patience = Some(Duration::ZERO);
-                let mut hurried =
-                    paged(&store, crate::ThreadPage { order, patience, ..page.clone() });
+                let mut hurried = paged(&store, crate::ThreadPage { order, patience, ..page.clone() });
                 if order == Order::OldestFirst {
                     hurried.reverse();
                 }
@@ -376,7 +375,7 @@ fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
 #[test]
 fn threads_with_a_key_are_counted_without_the_others() {
     let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
-    let thread = |number: usize| (number / 3 % 3 > 0).then(|| format!("t{}", number / 3 % 7).as_str().into());
+    let thread = |number: usize| (!(number / 3).is_multiple_of(3)).then(|| format!("t{}", number / 3 % 7).as_str().into());
     append(&store, (0..90).map(|number| RunPatch { thread: thread(number), ..run(number) }).collect());
     while block_on(store.tidy()).expect("tidied") {}
     for text in FILTERS.into_iter().filter(|text| !text.contains("search")) {

@@ -49,6 +49,7 @@ pub fn apply(report: &Report, edits: &Edits) -> Result<Report, Error> {
 /// Where categories go.
 struct Moves<'a> {
     report: &'a Report,
+    nodes: Nodes<'a>,
     hidden: BTreeSet<&'a str>,
     /// The last one of a chain of merges.
     merged: BTreeMap<&'a str, &'a str>,
@@ -56,7 +57,8 @@ struct Moves<'a> {
 
 impl<'a> Moves<'a> {
     fn of(report: &'a Report, edits: &BTreeMap<&str, &'a CategoryEdit>) -> Result<Self, Error> {
-        let mut moves = Self { report, hidden: BTreeSet::new(), merged: BTreeMap::new() };
+        let nodes = index(report);
+        let mut moves = Self { report, nodes, hidden: BTreeSet::new(), merged: BTreeMap::new() };
         for (id, edit) in edits {
             let node = find(report, id)?;
             if edit.moves() && node.kind == CategoryKind::Other {
@@ -97,11 +99,8 @@ impl<'a> Moves<'a> {
     }
 
     /// The category and those above it, from below.
-    fn line(&self, id: &'a str) -> impl Iterator<Item = &'a Category> {
-        let report = self.report;
-        let up = move |node: &&'a Category| report.category(node.parent.as_deref()?);
-        // A damaged file may hold a cycle of parents.
-        std::iter::successors(report.category(id), up).take(report.taxonomy.nodes.len())
+    fn line(&self, id: &'a str) -> impl Iterator<Item = &'a Category> + use<'a, '_> {
+        line(&self.nodes, id)
     }
 
     /// Where the threads of a leaf are now; `None` where it, or one above it, is hidden.
@@ -120,6 +119,20 @@ impl<'a> Moves<'a> {
         let parent = node.parent.as_deref()?;
         Some(self.merged.get(parent).copied().unwrap_or(parent))
     }
+}
+
+/// Categories by their ids: a report may have thousands of them, and a thread for each question.
+type Nodes<'a> = HashMap<&'a str, &'a Category>;
+
+fn index(report: &Report) -> Nodes<'_> {
+    report.taxonomy.nodes.iter().map(|node| (node.id.as_str(), node)).collect()
+}
+
+/// A category and those above it, from below.
+fn line<'a, 'n>(nodes: &'n Nodes<'a>, id: &str) -> impl Iterator<Item = &'a Category> + use<'a, 'n> {
+    let up = move |node: &&'a Category| nodes.get(node.parent.as_deref()?).copied();
+    // A damaged file may hold a cycle of parents.
+    std::iter::successors(nodes.get(id).copied(), up).take(nodes.len())
 }
 
 fn find<'a>(report: &'a Report, id: &str) -> Result<&'a Category, Error> {
@@ -160,8 +173,11 @@ fn move_threads(edited: &mut Report, moves: &Moves<'_>) {
     let report = moves.report;
     let leftovers = report.taxonomy.children(None).find(|node| node.kind == CategoryKind::Other);
     let other = leftovers.map_or(OTHER, |node| node.id.as_str());
+    let leaves: HashMap<&str, Option<&str>> =
+        report.taxonomy.nodes.iter().map(|node| (node.id.as_str(), moves.leaf(&node.id))).collect();
     for one in &mut edited.assignments {
-        match moves.leaf(find_id(report, &one.category)) {
+        match leaves.get(one.category.as_str()).copied().flatten() {
+            Some(leaf) if leaf == one.category => {}
             Some(leaf) => leaf.clone_into(&mut one.category),
             None => {
                 other.clone_into(&mut one.category);
@@ -174,18 +190,13 @@ fn move_threads(edited: &mut Report, moves: &Moves<'_>) {
     }
     take_along(edited, moves);
     for node in &mut edited.taxonomy.nodes {
-        if let Some(made) = report.category(&node.id) {
+        if let Some(made) = moves.nodes.get(node.id.as_str()) {
             node.parent = moves.parent(made).map(str::to_owned);
         }
     }
     keep_filled(edited);
     count::again(edited, report);
     order(edited);
-}
-
-/// The id as the report itself holds it.
-fn find_id<'a>(report: &'a Report, id: &str) -> &'a str {
-    report.category(id).map_or("", |node| node.id.as_str())
 }
 
 fn leftover() -> Category {

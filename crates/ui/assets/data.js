@@ -1,6 +1,5 @@
 // What the report says, with whole names; `source.js` knows where it comes from.
-import { byId, h } from "./dom.js";
-import { readConversation, readHead, readThreads } from "./source.js";
+import { areThreadsHere, readConversation, readHead, readThreads } from "./source.js";
 
 const STATUS = ["success", "error", "pending"];
 
@@ -8,47 +7,68 @@ export const report = readHead() ?? {
   project: "", command: "", analysed: 0, listed: 0, categories: [], highlights: [],
 };
 
-/** The rows of threads; where they cannot be had, the rest of the report is still read. */
-async function readRows() {
-  try {
-    return (await readThreads()) ?? [];
-  } catch (error) {
-    byId("main").prepend(h("p", { class: "notice", role: "alert" }, `The threads of this report did not come: ${error.message}. Its figures are below. `,
-      h("button", { type: "button", class: "button", onclick: () => location.reload() }, "Try again")));
-    return [];
+/** Threads with whole names, once they are read; `row` is the place in the list. */
+export const threads = [];
+const rowOfThread = new Map();
+const reading = { isDone: false, promise: null };
+
+function takeThreads(found) {
+  for (const raw of found) {
+    if (!rowOfThread.has(raw.i)) rowOfThread.set(raw.i, threads.length);
+    threads.push(wholeThread(raw, threads.length));
   }
+  for (const [rank, row] of report.highlights) if (row !== null && threads[row]) threads[row].rank = rank;
+  reading.isDone = true;
 }
 
-/** Threads with whole names; `row` is the place in the list. */
-export const threads = (await readRows()).map((raw, row) => ({
-  row,
-  id: raw.i,
-  category: raw.c ?? null,
-  confidence: raw.f,
-  reason: raw.y ?? null,
-  summary: raw.s,
-  request: raw.r,
-  attributes: raw.a ?? {},
-  status: STATUS[raw.u],
-  failure: raw.x ?? null,
-  fails: raw.u === 1 || raw.x !== undefined,
-  time: raw.d ?? null,
-  latency: raw.l ?? null,
-  tokens: raw.t,
-  cost: raw.m ?? null,
-  feedback: raw.b ?? {},
-  weight: raw.w ?? 1,
-  position: raw.p,
-  hasConversation: raw.k === true,
-  traces: raw.g,
-  run: raw.n ?? null,
-  rank: null,
-  words: null,
-}));
+function wholeThread(raw, row) {
+  return {
+    row,
+    id: raw.i,
+    category: raw.c ?? null,
+    confidence: raw.f,
+    reason: raw.y ?? null,
+    summary: raw.s,
+    request: raw.r,
+    attributes: raw.a ?? {},
+    status: STATUS[raw.u],
+    failure: raw.x ?? null,
+    fails: raw.u === 1 || raw.x !== undefined,
+    time: raw.d ?? null,
+    latency: raw.l ?? null,
+    tokens: raw.t,
+    cost: raw.m ?? null,
+    feedback: raw.b ?? {},
+    weight: raw.w ?? 1,
+    position: raw.p,
+    hasConversation: raw.k === true,
+    traces: raw.g,
+    run: raw.n ?? null,
+    rank: null,
+    words: null,
+  };
+}
 
-const rowOfThread = new Map();
-for (const thread of threads) if (!rowOfThread.has(thread.id)) rowOfThread.set(thread.id, thread.row);
-for (const [rank, row] of report.highlights) if (row !== null && threads[row]) threads[row].rank = rank;
+/** Whether the threads are read. */
+export function hasThreads() {
+  return reading.isDone;
+}
+
+/** Reads the threads, once. Where they cannot be had this says why, and may be asked again. */
+export function loadThreads() {
+  reading.promise ??= (async () => {
+    try {
+      const found = await readThreads();
+      if (!reading.isDone) takeThreads(found ?? []);
+    } catch (error) {
+      reading.promise = null;
+      throw error;
+    }
+  })();
+  return reading.promise;
+}
+
+if (areThreadsHere) takeThreads(readThreads() ?? []);
 
 const positionOfCategory = new Map();
 report.categories.forEach((category, position) => {

@@ -1,9 +1,9 @@
 // Puts the page together: views, search, keys, theme, where numbers come from.
 import { byId, h } from "./dom.js";
-import { categoryById, report, threadById } from "./data.js";
+import { categoryById, hasThreads, loadThreads, report, threadById } from "./data.js";
 import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, startRouter } from "./router.js";
 import { setUpTables, toggleFold } from "./tree.js";
-import { lastList, mountCategoryList, mountThreadList } from "./threads.js";
+import { listHighlights, mountCategoryList, mountThreadList } from "./threads.js";
 import { neighbour, showThread } from "./conversation.js";
 import { redrawMap, showMap } from "./map.js";
 
@@ -17,23 +17,63 @@ function showView(address, { before, isMove }) {
   for (const view of document.querySelectorAll(".view.current")) view.classList.remove("current");
   section.classList.add("current");
   shownThread = null;
+  if (address.view === "thread" && before !== null && parseAddress(before).view !== "thread") cameFrom = before || "#overview";
+  markTab(address.view);
+  byId("evidence").hidePopover?.();
+  const mount = mountOf(section);
+  if (mount === null || hasThreads()) show(section, address, mount);
+  else awaitThreads(section, address, mount);
+  if (isMove) focusFrom(section, before);
+}
+
+/** Where a view puts what it makes of threads; null for views that need none. */
+function mountOf(section) {
+  return { threads: byId("thread-list"), thread: byId("thread-mount"), map: byId("map-mount") }[section.id] ?? section.querySelector(".list-mount");
+}
+
+function show(section, address, mount) {
   if (section.id === "threads") {
     byId("search").elements.q.value = address.query.get("q") ?? "";
     mountThreadList(address.query);
   } else if (section.id === "thread") {
     shownThread = threadById(address.id);
-    if (before !== null && parseAddress(before).view !== "thread") cameFrom = before || "#overview";
+    if (shownThread?.rank && parseAddress(cameFrom).view === "overview") listHighlights();
     showThread(shownThread);
   } else if (section.id === "map") {
     showMap(address.query);
-  } else if (section.classList.contains("category")) {
-    mountCategoryList(section.querySelector(".list-mount"), report.categories[section.dataset.category], location.hash);
+  } else if (mount) {
+    mountCategoryList(mount, report.categories[section.dataset.category], location.hash);
   }
-  markTab(address.view);
-  byId("evidence").hidePopover?.();
   const heading = section.querySelector("h1");
   document.title = heading && section.id !== "overview" ? `${heading.textContent.trim()} · ${pageTitle}` : pageTitle;
-  if (isMove) focusFrom(section, before);
+}
+
+/** The rest of the view is read meanwhile. */
+async function awaitThreads(section, address, mount) {
+  const hash = location.hash;
+  const isHere = () => location.hash === hash && section.classList.contains("current");
+  mount.setAttribute("aria-busy", "true");
+  mount.replaceChildren(h("p", { class: "reading soft", role: "status" }, "Reading threads …"));
+  try {
+    await loadThreads();
+    mount.removeAttribute("aria-busy");
+    mount.replaceChildren();
+    if (isHere()) show(section, address, mount);
+  } catch (error) {
+    mount.removeAttribute("aria-busy");
+    mount.replaceChildren(h("div", { class: "empty small", role: "alert" },
+      h("h3", {}, "The threads did not come"), h("p", {}, error.message),
+      h("button", { type: "button", class: "button", onclick: () => awaitThreads(section, address, mount) }, "Try again")));
+  }
+}
+
+/** Threads are on their way before they are asked for: of small reports at once, else with the first sign of interest. */
+function readAhead() {
+  if (hasThreads()) return;
+  const begin = () => loadThreads().catch(() => {});
+  if (report.analysed <= 1000) setTimeout(begin, 200);
+  const note = (event) => { if (event.target.closest?.('a[href^="#"], .figure, tr[data-position]')) begin(); };
+  for (const kind of ["pointerover", "focusin"]) addEventListener(kind, note, { passive: true });
 }
 
 function sectionOf(address) {
@@ -58,7 +98,8 @@ function markTab(view) {
 /** Focus goes to the row one came back from, or to the start of what is new. */
 function focusFrom(section, before) {
   if (document.activeElement === byId("search").elements.q) return;
-  const link = before && [...section.querySelectorAll(".row-link")].find((one) => one.getAttribute("href") === before);
+  const leads = (one) => one.getAttribute("href") === before;
+  const link = before && ([...section.querySelectorAll(".row-link")].find(leads) ?? [...section.querySelectorAll("a[href]")].find(leads));
   if (link) return link.focus({ preventScroll: true });
   return byId("main").focus({ preventScroll: true });
 }
@@ -194,4 +235,5 @@ setUpTheme();
 setUpKeys();
 setUpPrint();
 startRouter(showView);
-if (lastList.threads.length === 0) document.documentElement.classList.add("no-threads");
+readAhead();
+if (report.listed === 0) document.documentElement.classList.add("no-threads");

@@ -11,6 +11,9 @@ export function readHead() {
   return readBlock("data");
 }
 
+/** Whether the threads come with the page. */
+export const areThreadsHere = true;
+
 export function readThreads() {
   return readBlock("thread-data");
 }

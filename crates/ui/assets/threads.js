@@ -85,6 +85,12 @@ function drawRows(mount, list, options, atLeast) {
   mount.assayDrawn = () => drawn;
 }
 
+/** Threads worth reading, in their order: what j and k walk through when one was opened from the overview. */
+export function listHighlights() {
+  const list = threads.filter((thread) => thread.rank !== null).sort((a, b) => a.rank - b.rank);
+  lastList = { threads: list, address: "#overview" };
+}
+
 /** A list that was chosen elsewhere: j and k walk through it when one of it is open. */
 export function mountChosenList(mount, list, { address, atLeast }) {
   lastList = { threads: list, address };

@@ -1,6 +1,7 @@
 //! `assay insights`: reports over a durable store.
 
 use assay_domain::{Report, ReportConfig, ReportId};
+use assay_server::insights::queue;
 use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             let before =
                 alert.as_ref().map(|_| alert::earlier(&store, &project, &made)).transpose()?.flatten();
             block_on(store.put_report(&made))?;
+            block_on(assay_server::insights::adopt(&store, project.id, &made, chrono::Utc::now()))?;
             report::show(&made, show)?;
             output::note(&format!("stored as report {}", made.id));
             if let Some(alert) = &alert {
@@ -73,6 +75,8 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
             anyhow::ensure!(data.data.is_dir(), "there is no store at {:?}", data.data);
             let store = data::open(&data.data, None)?;
             anyhow::ensure!(block_on(store.delete_report(id))?, "there is no report {id}");
+            // What it is listed by, where a command made it.
+            block_on(queue::delete(&store, id.0))?;
             output::note(&format!("deleted report {id}"));
         }
         Insights::Verify { file } => verify(&file)?,

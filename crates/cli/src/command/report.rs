@@ -36,6 +36,7 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
     let report = analyse(&store, &project, &config, desk.as_ref(), args.data.is_some(), &bars)?;
     if args.data.is_some() {
         block_on(store.put_report(&report))?;
+        block_on(assay_server::insights::adopt(&store, project.id, &report, chrono::Utc::now()))?;
     }
     show(&report, args.show)?;
     // Whoever asks for JSON alone wants no files unless they say where.

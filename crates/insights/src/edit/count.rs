@@ -4,7 +4,7 @@
 //! others the assignments say everything but labels of feedback, which are
 //! added up from the leaves the threads came from.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use assay_domain::report::{Assignment, FeedbackStatistics, Status};
 use assay_domain::trace::FeedbackScore;
@@ -17,17 +17,16 @@ use crate::summary::{Failure, FailureKind, Summary};
 
 /// Levels and statistics of an edited report whose threads have moved.
 pub(super) fn again(edited: &mut Report, report: &Report) {
-    let before = members(report);
     let grouping = grouping(edited);
     let threads: Vec<ReadThread> = edited.assignments.iter().map(read).collect();
     let (_, by_node) = aggregate::by_category(&threads, &grouping);
-    let now = members(edited);
+    let changed = changed(edited, report);
+    let known: HashSet<&str> = report.taxonomy.nodes.iter().map(|node| node.id.as_str()).collect();
     let labels = labels(edited, report);
     let heights = heights(&grouping);
     for (index, node) in edited.taxonomy.nodes.iter_mut().enumerate() {
         node.level = heights[index];
-        let is_same = now.get(node.id.as_str()) == before.get(node.id.as_str());
-        if is_same && report.category(&node.id).is_some() {
+        if known.contains(node.id.as_str()) && !changed.contains(node.id.as_str()) {
             continue;
         }
         node.statistics = by_node[index].clone();
@@ -38,28 +37,30 @@ pub(super) fn again(edited: &mut Report, report: &Report) {
     }
 }
 
-/// The threads below every category, sorted.
-fn members(report: &Report) -> HashMap<String, BTreeSet<ThreadId>> {
-    let mut found: HashMap<String, BTreeSet<ThreadId>> = HashMap::new();
-    for one in &report.assignments {
-        for id in line(report, &one.category) {
-            found.entry(id.to_owned()).or_default().insert(one.thread.clone());
-        }
+/// The categories that some thread has come into or gone out of. The threads of both reports are
+/// still in the same order.
+fn changed(edited: &Report, report: &Report) -> HashSet<String> {
+    let (before, after) = (super::index(report), super::index(edited));
+    let moves: HashSet<(&str, &str)> = report
+        .assignments
+        .iter()
+        .zip(&edited.assignments)
+        .map(|(old, new)| (old.category.as_str(), new.category.as_str()))
+        .collect();
+    let mut changed = HashSet::new();
+    for (old, new) in moves {
+        let old: BTreeSet<&str> = super::line(&before, old).map(|node| node.id.as_str()).collect();
+        let new: BTreeSet<&str> = super::line(&after, new).map(|node| node.id.as_str()).collect();
+        changed.extend(old.symmetric_difference(&new).map(|&id| id.to_owned()));
     }
-    found
-}
-
-/// A category and those above it, from below.
-fn line<'a>(report: &'a Report, id: &str) -> impl Iterator<Item = &'a str> {
-    let up = |node: &&'a assay_domain::report::Category| report.category(node.parent.as_deref()?);
-    let line = std::iter::successors(report.category(id), up).take(report.taxonomy.nodes.len());
-    line.map(|node| node.id.as_str())
+    changed
 }
 
 /// Parents stand before children: an edited report is ordered later, so here they are sorted so.
 pub(super) fn grouping(edited: &mut Report) -> Grouping {
+    let nodes = super::index(edited);
     let depth: HashMap<String, usize> =
-        edited.taxonomy.nodes.iter().map(|node| (node.id.clone(), line(edited, &node.id).count())).collect();
+        nodes.keys().map(|&id| (id.to_owned(), super::line(&nodes, id).count())).collect();
     edited.taxonomy.nodes.sort_by_key(|node| depth.get(&node.id).copied().unwrap_or(0));
     let place: HashMap<&str, usize> =
         edited.taxonomy.nodes.iter().enumerate().map(|(index, node)| (node.id.as_str(), index)).collect();
@@ -160,11 +161,12 @@ fn labels(edited: &Report, report: &Report) -> HashMap<String, BTreeMap<String, 
             places.entry(one.category.as_str()).or_insert(place);
         }
     }
+    let (before, after) = (super::index(report), super::index(edited));
     let mut found: HashMap<String, BTreeMap<String, FeedbackStatistics>> = HashMap::new();
     for (leaf, place) in places {
-        let Some(leaf) = report.category(leaf) else { continue };
-        for id in line(edited, place) {
-            let sums = found.entry(id.to_owned()).or_default();
+        let Some(leaf) = before.get(leaf) else { continue };
+        for node in super::line(&after, place) {
+            let sums = found.entry(node.id.clone()).or_default();
             for (key, counted) in &leaf.statistics.feedback {
                 let sum = sums.entry(key.clone()).or_default();
                 sum.threads += counted.threads;

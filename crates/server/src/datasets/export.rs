@@ -105,6 +105,53 @@ pub(super) async fn openai_ft(
     Ok(stream(app, heads, JSON_LINES, None, line))
 }
 
+/// The examples as tests for pytest: a file in which what calls the agent is to be filled in.
+#[utoipa::path(get, path = "/datasets/{dataset_id}/pytest", tag = "datasets",
+    params(("dataset_id" = Uuid, Path), ("as_of" = Option<String>, Query)),
+    responses((status = 200, description = "Python", content_type = "text/x-python"), (status = 404, description = "no such dataset")))]
+pub(super) async fn pytest(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    params: Params,
+) -> ApiResult<Response> {
+    let heads = heads(&app, &id, &params).await?;
+    let line = |example: Example| {
+        let Example { id, content, .. } = example;
+        let case = json!({ "id": id, "inputs": content.inputs, "outputs": content.outputs });
+        // A JSON text inside a Python literal: whatever a trace says stays data.
+        format!("CASES.append(json.loads({}))\n", json!(case.to_string()))
+    };
+    Ok(stream(app, heads, "text/x-python; charset=utf-8", Some(PYTEST.to_owned()), line))
+}
+
+const PYTEST: &str = r#""""Examples of a dataset, exported by Assay: one test each.
+
+Fill in `answer`: it takes what the agent is given and returns what it says.
+"""
+
+import json
+
+import pytest
+
+CASES = []
+
+
+def answer(inputs):
+    pytest.skip("call your agent here")
+
+
+def pytest_generate_tests(metafunc):
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", CASES, ids=[case["id"] for case in CASES])
+
+
+def test_answer(case):
+    said = answer(case["inputs"])
+    assert said, f"nothing was said; an answer to aim at: {case['outputs']}"
+
+
+"#;
+
 const JSON_LINES: &str = "application/x-ndjson";
 
 async fn heads(app: &App, id: &str, params: &Params) -> ApiResult<Vec<Head>> {

@@ -44,6 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(export::jsonl))
         .routes(routes!(export::openai))
         .routes(routes!(export::openai_ft))
+        .routes(routes!(export::pytest))
         .routes(routes!(runs::query))
         .merge(comparative::routes())
         .merge(share::routes())

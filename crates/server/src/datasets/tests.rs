@@ -474,6 +474,22 @@ async fn conversations_are_exported_for_fine_tuning() {
 }
 
 #[tokio::test]
+async fn examples_are_exported_as_tests_in_which_text_stays_data() {
+    let server = Server::new();
+    let id = dataset(&server, "a").await;
+    let said = "\"\"\"\nimport os; os.abort() # \\\" ' {0}";
+    add(&server, &id, json!({"inputs": {"q": said}, "outputs": {"a": "fine"}})).await;
+    let python = server.get(&format!("/datasets/{id}/pytest")).await.text();
+    let cases: Vec<&str> = python.lines().filter(|line| line.starts_with("CASES.append(")).collect();
+    let [case] = cases[..] else { panic!("one case, in one line: {python}") };
+    let literal = case.trim_start_matches("CASES.append(json.loads(").trim_end_matches("))");
+    let text: String = serde_json::from_str(literal).expect("a literal");
+    let case: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&case["inputs"]["q"], &case["outputs"]["a"]), (&json!(said), &json!("fine")));
+    assert!(python.contains("def test_answer(case):"), "{python}");
+}
+
+#[tokio::test]
 async fn whoever_has_the_token_reads_the_dataset_and_nothing_else() {
     let server = Server::new();
     let id = dataset(&server, "a").await;

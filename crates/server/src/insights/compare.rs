@@ -1,5 +1,7 @@
 //! Two jobs side by side.
 
+use std::sync::Arc;
+
 use assay_domain::Report;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -32,7 +34,7 @@ pub(super) async fn compare(
     .await
 }
 
-async fn side(app: &App, project: &str, params: &Params, name: &str) -> ApiResult<(Entry, Report)> {
+async fn side(app: &App, project: &str, params: &Params, name: &str) -> ApiResult<(Entry, Arc<Report>)> {
     let id = params.get(name).ok_or_else(|| ApiError::invalid(&["query", name], "field required"))?;
     let entry = jobs::find(app, project, id).await?;
     let report = jobs::report_of(app, &entry).await?;

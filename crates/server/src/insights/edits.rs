@@ -4,10 +4,12 @@
 //! whatever shows the report shows it edited. Taking them back shows it as it
 //! was made.
 
+use std::sync::Arc;
+
 use assay_domain::report::Category;
 use assay_domain::{CategoryEdit, Edits, Report};
 use assay_insights::Error as EditError;
-use assay_store::{Catalog as _, Change, Error, Record, Records as _};
+use assay_store::{Change, Error, Record, Records as _};
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -16,6 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::queue::{self, Entry};
+use super::shelf::{self, Key};
 use super::{jobs, shape, worker};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -57,14 +60,14 @@ pub(super) async fn change(
     let entry = jobs::find(&app, &project, &job).await?;
     let id = uuid("cluster_id", &cluster)?;
     let _alone = app.changing.lock().await;
-    let made = made(&app, &entry).await?;
+    let (key, made) = made(&app, &entry).await?;
     let node = shape::find_cluster(entry.job.id, &made, id);
     let node = node.ok_or_else(|| ApiError::not_found(format!("cluster {id}")))?;
     let mut edits = of(&app, entry.job.id).await?;
     let edit = edits.0.entry(node.id.clone()).or_default();
     change.apply(edit, entry.job.id, &made, node)?;
     edits.0.retain(|_, edit| !edit.is_empty());
-    keep(&app, entry, made, edits).await
+    keep(&app, entry, key, made, edits).await
 }
 
 impl CategoryChange {
@@ -113,7 +116,7 @@ pub(super) async fn list(
 ) -> ApiResult<Json<Value>> {
     let entry = jobs::find(&app, &project, &job).await?;
     let edits = of(&app, entry.job.id).await?;
-    let made = made(&app, &entry).await?;
+    let (_, made) = made(&app, &entry).await?;
     Ok(Json(shown(entry.job.id, &made, &edits)))
 }
 
@@ -127,14 +130,14 @@ pub(super) async fn restore(
 ) -> ApiResult<Json<Value>> {
     let entry = jobs::find(&app, &project, &job).await?;
     let _alone = app.changing.lock().await;
-    let made = made(&app, &entry).await?;
-    keep(&app, entry, made, Edits::default()).await
+    let (key, made) = made(&app, &entry).await?;
+    keep(&app, entry, key, made, Edits::default()).await
 }
 
 /// The report of a job as it was made.
-async fn made(app: &App, entry: &Entry) -> ApiResult<Report> {
+async fn made(app: &App, entry: &Entry) -> ApiResult<(Option<Key>, Arc<Report>)> {
     let found = match entry.state.report {
-        Some(id) => app.store.report(id).await?,
+        Some(id) => shelf::made(app, entry.job.project, id).await?,
         None => None,
     };
     found.ok_or_else(|| ApiError::not_found(format!("report of insights job {}", entry.job.id)))
@@ -148,8 +151,14 @@ async fn of(app: &App, job: Uuid) -> Result<Edits, Error> {
 }
 
 /// Writes the edits and what lists show of the report, together.
-async fn keep(app: &App, entry: Entry, made: Report, edits: Edits) -> ApiResult<Json<Value>> {
-    let (made, edited, edits) = apply(made, edits).await.map_err(|error| match error {
+async fn keep(
+    app: &App,
+    entry: Entry,
+    key: Option<Key>,
+    made: Arc<Report>,
+    edits: Edits,
+) -> ApiResult<Json<Value>> {
+    let edited = apply(made.clone(), &edits).await.map_err(|error| match error {
         EditError::Invalid(text) => ApiError::bad_request(text),
         other => broken(&other),
     })?;
@@ -170,23 +179,33 @@ async fn keep(app: &App, entry: Entry, made: Report, edits: Edits) -> ApiResult<
         })
     };
     app.store.change(vec![kept, queue::state_change(&job, &state, now)]).await?;
+    shelf::keep(app, key, &edits, &edited);
     Ok(Json(shown(job.id, &made, &edits)))
 }
 
-/// The report as it is to be shown.
-pub(super) async fn applied(app: &App, job: Uuid, report: Report) -> ApiResult<Report> {
-    let edits = of(app, job).await?;
+/// The report of a job as it is to be shown; `None` until it is done.
+pub(super) async fn applied(app: &App, entry: &Entry) -> ApiResult<Option<Arc<Report>>> {
+    let Some(id) = entry.state.report else { return Ok(None) };
+    let Some((key, made)) = shelf::made(app, entry.job.project, id).await? else { return Ok(None) };
+    let edits = of(app, entry.job.id).await?;
+    if edits.0.is_empty() {
+        return Ok(Some(made));
+    }
+    if let Some(edited) = shelf::edited(app, key.as_ref(), &edits) {
+        return Ok(Some(edited));
+    }
+    let edited = apply(made, &edits).await.map_err(|error| broken(&error))?;
+    shelf::keep(app, key, &edits, &edited);
+    Ok(Some(edited))
+}
+
+async fn apply(report: Arc<Report>, edits: &Edits) -> Result<Arc<Report>, EditError> {
+    let edits = edits.clone();
     if edits.0.is_empty() {
         return Ok(report);
     }
-    apply(report, edits).await.map(|(_, edited, _)| edited).map_err(|error| broken(&error))
-}
-
-async fn apply(report: Report, edits: Edits) -> Result<(Report, Report, Edits), EditError> {
-    let applied = tokio::task::spawn_blocking(move || {
-        let edited = assay_insights::edit::apply(&report, &edits)?;
-        Ok((report, edited, edits))
-    });
+    let applied =
+        tokio::task::spawn_blocking(move || assay_insights::edit::apply(&report, &edits).map(Arc::new));
     applied.await.unwrap_or_else(|error| Err(EditError::Invalid(error.to_string())))
 }
 
@@ -212,7 +231,8 @@ pub(crate) async fn told(app: &App, entry: &Entry) -> ApiResult<Vec<Edited>> {
     if edits.0.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(beside(entry.job.id, &made(app, entry).await?, &edits))
+    let (_, made) = made(app, entry).await?;
+    Ok(beside(entry.job.id, &made, &edits))
 }
 
 fn beside(job: Uuid, made: &Report, edits: &Edits) -> Vec<Edited> {

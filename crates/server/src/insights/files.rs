@@ -1,6 +1,7 @@
 //! A finished job's report as files: the whole of it, for people and programs.
 
 use std::io;
+use std::sync::Arc;
 
 use assay_domain::{ProjectId, Report, ThreadId, Transcript};
 use assay_store::{Runs as _, block_on};
@@ -46,7 +47,7 @@ pub(super) async fn download(
 pub(crate) async fn of_report(
     app: App,
     project: ProjectId,
-    report: Report,
+    report: Arc<Report>,
     file: &str,
 ) -> ApiResult<Response> {
     answered(report, file, Stored { app, project }).await
@@ -54,7 +55,7 @@ pub(crate) async fn of_report(
 
 /// The same with the conversations its page may show.
 pub(super) async fn answered(
-    report: Report,
+    report: Arc<Report>,
     file: &str,
     conversations: impl Conversations + Send + 'static,
 ) -> ApiResult<Response> {

@@ -1,5 +1,7 @@
 //! Handlers of jobs: made, listed, read, renamed, cancelled, deleted.
 
+use std::sync::Arc;
+
 use assay_domain::{Report, ReportId};
 use assay_store::{Catalog as _, Project};
 use axum::Json;
@@ -30,12 +32,8 @@ pub(super) async fn find(app: &App, project: &str, job: &str) -> ApiResult<Entry
 }
 
 /// The report of a job, edited as somebody wants it; `None` until it is done.
-pub(crate) async fn report_of(app: &App, entry: &Entry) -> ApiResult<Option<Report>> {
-    let Some(id) = entry.state.report else { return Ok(None) };
-    match app.store.report(id).await? {
-        Some(report) => edits::applied(app, entry.job.id, report).await.map(Some),
-        None => Ok(None),
-    }
+pub(crate) async fn report_of(app: &App, entry: &Entry) -> ApiResult<Option<Arc<Report>>> {
+    edits::applied(app, entry).await
 }
 
 /// What a request asks for, over the saved config it names.
@@ -120,7 +118,7 @@ pub(super) async fn read(
 ) -> ApiResult<Response> {
     let entry = find(&app, &project, &job).await?;
     let report = report_of(&app, &entry).await?;
-    render::json(move || shape::detail(&entry, report.as_ref())).await
+    render::json(move || shape::detail(&entry, report.as_deref())).await
 }
 
 /// Gives a job another name.
@@ -191,6 +189,7 @@ pub(super) async fn delete(
     {
         app.store.delete_report(report).await?;
     }
+    app.insights.shelf.clear();
     let text = format!("insights job {} deleted", entry.job.id);
     Ok(Json(json!({ "id": entry.job.id, "message": text })))
 }

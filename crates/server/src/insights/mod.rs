@@ -5,6 +5,7 @@
 //! them out and runs the analysis, which knows nothing of either. Start with
 //! `request` (what may be asked), then `worker`.
 
+mod adopt;
 pub mod alerts;
 mod analyst;
 mod ask;
@@ -32,6 +33,7 @@ pub mod schedule;
 mod schemas;
 mod shape;
 mod share;
+mod shelf;
 mod tier;
 pub(crate) mod trial;
 mod worker;
@@ -45,6 +47,8 @@ use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use adopt::adopt;
+pub(crate) use adopt::spend as spend_of;
 use analyst::Analyst;
 use ask::Endpoints;
 pub(crate) use jobs::report_of;
@@ -87,6 +91,8 @@ pub(crate) struct Desk {
     pub(crate) wake: Notify,
     /// The server stops: jobs go back to the queue, streams end.
     pub(crate) stop: CancellationToken,
+    /// The reports looked at last.
+    pub(crate) shelf: shelf::Shelf,
     endpoints: Endpoints,
     analyst: OnceLock<Result<Analyst, String>>,
 }

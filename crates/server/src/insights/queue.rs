@@ -325,6 +325,13 @@ pub(super) async fn keep_scope(
     store.change(vec![Change::Put(record(SCOPE, job, scope, now))]).await
 }
 
+/// Writes a job as it is, with how far it is.
+pub(super) async fn put(store: &impl Records, job: &Job, state: &JobState, now: Time) -> Result<(), Error> {
+    store
+        .change(vec![Change::Put(record(JOB, job, job, now)), Change::Put(record(STATE, job, state, now))])
+        .await
+}
+
 /// The change that writes how far a job is, for those who write something else with it.
 pub(super) fn state_change(job: &Job, state: &JobState, now: Time) -> Change {
     Change::Replace(record(STATE, job, state, now))

@@ -21,10 +21,11 @@ pub(crate) async fn renew(
     changed: &HashSet<ReportId>,
     renamed: &[Renamed],
 ) -> Result<(), Error> {
+    app.insights.shelf.clear();
     let _alone = app.changing.lock().await;
     let now = app.now();
     let mut changes = Vec::new();
-    for Entry { mut job, mut state } in queue::list(&app.store, Some(project)).await? {
+    for Entry { mut job, state } in queue::list(&app.store, Some(project)).await? {
         let mut is_renamed = rename(&mut job.config.categories, renamed);
         if let Some(partitions) = partitions_of(&mut job.request) {
             is_renamed |= rename_partitions(partitions, renamed);
@@ -33,13 +34,17 @@ pub(crate) async fn renew(
             changes.push(queue::job_change(&job, now));
         }
         let Some(id) = state.report.filter(|id| changed.contains(id)) else { continue };
-        let Some(report) = app.store.report(id).await? else { continue };
+        let entry = Entry { job, state };
         // Edits that cannot be applied any more are told where the report is asked for.
-        let shown = match edits::applied(app, job.id, report.clone()).await {
-            Ok(edited) => edited,
-            Err(_) => report,
+        let edited = edits::applied(app, &entry).await.ok().flatten();
+        let Entry { job, mut state } = entry;
+        state.outline = match edited {
+            Some(edited) => Some(worker::outline(&edited)),
+            None => match app.store.report(id).await? {
+                Some(report) => Some(worker::outline(&report)),
+                None => continue,
+            },
         };
-        state.outline = Some(worker::outline(&shown));
         changes.push(queue::state_change(&job, &state, now));
     }
     for mut config in configs::saved(&app.store, Some(project)).await? {

@@ -110,7 +110,7 @@ pub(super) async fn shared(State(app): State<App>, Path(token): Path<String>) ->
     let entry = open(&app, &token).await?;
     let report = jobs::report_of(&app, &entry).await?;
     render::json(move || {
-        let mut told = shape::detail(&entry, report.as_ref());
+        let mut told = shape::detail(&entry, report.as_deref());
         if let Some(fields) = told.as_object_mut() {
             fields.retain(|name, _| PUBLIC.contains(&name.as_str()));
         }

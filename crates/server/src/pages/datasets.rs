@@ -267,16 +267,19 @@ impl Here {
 }
 
 /// What it can be taken along as: label, word in the API, end of the file's name.
-const EXPORTS: [(&str, &str, &str); 4] = [
+const EXPORTS: [(&str, &str, &str); 5] = [
     ("JSON lines", "jsonl", "jsonl"),
     ("Table (CSV)", "csv", "csv"),
     ("OpenAI evals", "openai", "evals.jsonl"),
     ("OpenAI fine-tuning", "openai_ft", "fine-tuning.jsonl"),
+    ("Tests (pytest)", "pytest", "py"),
 ];
 
 fn file_name(name: &str, end: &str) -> String {
     let plain = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).take(60).collect::<String>();
-    format!("{plain}.{end}")
+    // By this beginning pytest finds it.
+    let begin = if end == "py" { "test_" } else { "" };
+    format!("{begin}{plain}.{end}")
 }
 
 fn facts(dataset: &Listed, versions: &[shown::Version], all: usize) -> Vec<Stat> {

@@ -49,6 +49,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/login", get(login::show).post(login::enter))
         .route("/logout", post(login::leave))
         .route("/p/{project}", get(first_tab))
+        .route("/o/{tenant}", get(places::workspace))
+        .route("/o/{tenant}/projects", get(places::workspace))
         .route("/o/{tenant}/projects/p/{project}", get(places::project))
         .route("/o/{tenant}/projects/p/{project}/r/{run}", get(places::run_of_project))
         .route("/r/{run}", get(places::run))

@@ -14,9 +14,21 @@ use crate::runs::share;
 pub(super) async fn project(visit: Visit, Path((_, project)): Path<(String, String)>) -> ApiResult<Redirect> {
     let project = visit.project(&project).await?;
     let Some(job) = visit.params.get("clusterJobId") else {
-        return Ok(Redirect::to(&format!("/p/{}", project.id)));
+        let tab = match visit.params.get("tab") {
+            Some("0") => "/traces",
+            Some("1") => "/threads",
+            Some("2") => "/dashboard",
+            Some("3" | "4") => "/insights",
+            _ => "",
+        };
+        return Ok(Redirect::to(&format!("/p/{}{tab}", project.id)));
     };
     Ok(Redirect::to(&format!("/p/{}/insights/{}", project.id, uuid("clusterJobId", job)?)))
+}
+
+/// `/o/{tenant}` and `/o/{tenant}/projects`: there is one workspace.
+pub(super) async fn workspace() -> Redirect {
+    Redirect::to("/")
 }
 
 /// `/o/{tenant}/projects/p/{project}/r/{run}`: a run's own address.

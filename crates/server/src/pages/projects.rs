@@ -47,6 +47,8 @@ const USUAL_WINDOW: Window = WINDOWS[2];
 /// What the address asks for.
 struct Asked {
     window: Window,
+    /// The one where the address names none.
+    usual: Window,
     query: String,
     sort: &'static str,
     offset: usize,
@@ -57,13 +59,15 @@ const SORTS: [(&str, &str, &str); 3] =
     [("name", "Project", ""), ("traces", "Traces", "num"), ("last", "Last activity", "num")];
 
 impl Asked {
-    fn of(visit: &Visit) -> Self {
+    fn of(visit: &Visit, projects: &[Project]) -> Self {
         let word = visit.params.get("window").unwrap_or_default();
-        let window = WINDOWS.into_iter().find(|window| window.word == word).unwrap_or(USUAL_WINDOW);
+        let usual = usual_window(visit.app.now(), projects);
+        let window = WINDOWS.into_iter().find(|window| window.word == word).unwrap_or(usual);
         let sort = visit.params.get("sort").unwrap_or_default();
         let sort = SORTS.iter().find(|(known, ..)| *known == sort).map_or("last", |(known, ..)| known);
         Self {
             window,
+            usual,
             sort,
             query: visit.params.get("q").unwrap_or_default().chars().take(200).collect(),
             // A wrong number is the first page.
@@ -73,7 +77,7 @@ impl Asked {
 
     fn href(&self, window: Window, sort: &str, offset: usize) -> String {
         let mut query = url::form_urlencoded::Serializer::new(String::new());
-        if window != USUAL_WINDOW {
+        if window != self.usual {
             query.append_pair("window", window.word);
         }
         if sort != "last" {
@@ -90,8 +94,15 @@ impl Asked {
     }
 }
 
+/// Of traces that are all older, such as those of an imported file, nothing would show.
+fn usual_window(now: Time, projects: &[Project]) -> Window {
+    let from = USUAL_WINDOW.hours.map(|hours| now - TimeDelta::hours(hours));
+    let is_seen = |project: &Project| project.last_activity >= from;
+    let has_any = projects.iter().any(|project| project.traces > 0);
+    if has_any && !projects.iter().any(is_seen) { WINDOWS[3] } else { USUAL_WINDOW }
+}
+
 pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response> {
-    let asked = Asked::of(&visit);
     let app = &visit.app;
     // Experiments belong to their dataset.
     let all: Vec<Project> = app
@@ -101,6 +112,7 @@ pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response
         .into_iter()
         .filter(|project| project.reference_dataset.is_none())
         .collect();
+    let asked = Asked::of(&visit, &all);
     let traces: u64 = all.iter().map(|project| project.traces).sum();
     let onboarding = match traces {
         0 => Some(onboarding(app, &headers, "").await?),
@@ -246,7 +258,7 @@ fn heads(asked: &Asked) -> Vec<Head> {
     vec![
         sorting("name"),
         sorting("traces"),
-        plain("Threads", "num narrow-hide"),
+        plain("All threads", "num narrow-hide"),
         plain("Errors", "num"),
         plain("p50", "num narrow-hide"),
         plain("p99", "num narrow-hide"),
@@ -275,7 +287,7 @@ fn pager(asked: &Asked, rows: usize, total: usize) -> Pager {
 
 fn kept(asked: &Asked) -> Vec<(String, String)> {
     let mut kept = Vec::new();
-    if asked.window != USUAL_WINDOW {
+    if asked.window != asked.usual {
         kept.push(("window".to_owned(), asked.window.word.to_owned()));
     }
     if asked.sort != "last" {

@@ -192,6 +192,8 @@ async fn the_addresses_that_clients_print_lead_to_pages() {
     let run = run["runs"][0]["id"].as_str().expect("an id").to_owned();
     for (address, target) in [
         (format!("/o/x/projects/p/{project}"), format!("/p/{project}")),
+        (format!("/o/x/projects/p/{project}?tab=0"), format!("/p/{project}/traces")),
+        ("/o/x/projects".to_owned(), "/".to_owned()),
         (
             format!("/o/x/projects/p/{project}?tab=3&clusterJobId={job}"),
             format!("/p/{project}/insights/{job}"),
@@ -211,7 +213,7 @@ async fn the_addresses_that_clients_print_lead_to_pages() {
         );
     }
     open(&server, &format!("/r/{job}"), &[]).await.refused(404);
-    open(&server, "/o/x/projects/p/nonsense", &[]).await.refused(422);
+    open(&server, "/o/x/projects/p/nonsense", &[]).await.refused(404);
 }
 
 #[tokio::test]

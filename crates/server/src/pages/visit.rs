@@ -5,12 +5,13 @@ use assay_store::{Catalog as _, Project};
 use assay_ui::web::{Shell, Tab, Viewer};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use uuid::Uuid;
 
 use crate::access::permission::{Action, Area, Permission};
 use crate::access::{Caller, session};
 use crate::app::{App, WORKSPACE};
 use crate::error::{ApiError, ApiResult};
-use crate::extract::{Params, uuid};
+use crate::extract::Params;
 
 /// What every page handler needs.
 pub(crate) struct Visit {
@@ -48,7 +49,10 @@ impl Visit {
         }
         // Whoever needs no key is nobody in particular.
         shell.viewer = self.caller.as_ref().filter(|caller| caller.key.is_some()).map(|caller| Viewer {
-            name: assay_ui::text::name(caller.name.as_deref().unwrap_or_default()),
+            name: match caller.name.as_deref() {
+                None | Some("") => "API key".to_owned(),
+                Some(name) => assay_ui::text::name(name),
+            },
             role: caller.role.to_string(),
         });
         shell
@@ -66,7 +70,10 @@ impl Visit {
 
     /// The project of a path; 404 where there is none.
     pub(crate) async fn project(&self, id: &str) -> ApiResult<Project> {
-        let id = uuid("project", id)?;
+        // Whoever follows an address wants to know what is not there, not what is no id.
+        let id = Uuid::parse_str(id).map_err(|_| {
+            ApiError::not_found(format!("project {}", assay_ui::text::cut(&assay_ui::text::line(id), 80)))
+        })?;
         let found = self.app.store.project_by_id(ProjectId(id)).await?;
         found.ok_or_else(|| ApiError::not_found(format!("project {id}")))
     }

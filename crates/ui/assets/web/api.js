@@ -92,13 +92,13 @@ export async function act(button, work) {
 }
 
 /** Asks in a dialog whether to go on; resolves to true or false. */
-export function confirmed(heading, text, yes) {
+export function confirmed(heading, text, yes, kind = "danger") {
   return new Promise((resolve) => {
     const dialog = h("dialog", { class: "confirm", "aria-label": heading },
       h("h2", {}, heading), h("p", {}, text),
       h("div", { class: "actions" },
         h("button", { type: "button", class: "button", onclick: () => dialog.close("no") }, "Cancel"),
-        h("button", { type: "button", class: "button danger", onclick: () => dialog.close("yes") }, yes)));
+        h("button", { type: "button", class: `button ${kind}`, onclick: () => dialog.close("yes") }, yes)));
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes");
       dialog.remove();

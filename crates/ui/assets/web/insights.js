@@ -1,6 +1,6 @@
 // The list of reports: progress as it happens, cancel, rename, delete, compare, run again.
-import { byId } from "../dom.js";
-import { money, seconds } from "../format.js";
+import { byId, h } from "../dom.js";
+import { money, plural, seconds } from "../format.js";
 import { act, ask, confirmed, isTyping, toast } from "./api.js";
 import { keepFresh, refresh } from "./live.js";
 import { setUpTabs } from "./tabs.js";
@@ -59,6 +59,10 @@ function watch() {
     const stream = new EventSource(`${api}/${id}/events`);
     const pace = new Pace();
     const rowOf = () => document.querySelector(`tr[data-job="${id}"]`);
+    stream.addEventListener("error", () => {
+      const words = rowOf()?.querySelector("[data-progress] .words");
+      if (words) words.replaceChildren(h("span", { class: "lost" }, "the server cannot be reached; trying again"));
+    });
     stream.addEventListener("progress", (event) => { const row = rowOf(); if (row) show(row, JSON.parse(event.data), pace); });
     stream.addEventListener("done", (event) => {
       stream.close();
@@ -102,8 +106,18 @@ function showCompare() {
 
 byId("compare").addEventListener("click", (event) => { if (chosen().length !== 2) event.preventDefault(); });
 
+/** What a config takes, where a model is paid for it; an empty text where none is. */
+async function priceOf(config) {
+  const { model_calls: calls = 0, cost_usd: cost, expected_seconds: time, threads } = await ask(`${api}/estimate`, { method: "POST", body: { config_id: config } });
+  if (!calls) return "";
+  const paid = cost === null || cost === undefined ? "at a price that is not known" : `for about ${money(Number(cost))}`;
+  return `A model is asked about ${plural(calls, "time")} over ${plural(threads, "thread")}, ${paid}${time ? `, in about ${seconds(time)}` : ""}. Under “New report” you choose fewer threads, a budget, or no model.`;
+}
+
 async function run(button, config) {
   await act(button, async () => {
+    const price = await priceOf(config);
+    if (price && !await confirmed("Ask a model?", price, "Make the report", "primary")) return;
     await ask(api, { method: "POST", body: { config_id: config } });
     toast("The report is being made");
     await refresh();

@@ -300,6 +300,8 @@ auto.addEventListener("submit", (event) => {
       context = said;
       for (const kind of ["partitions", "attributes"]) rowsOf(kind).forEach((row) => row.remove());
       fill(draft);
+      // Words are read by a model where one can be asked; what it takes is beside the form.
+      if (!draft.tier) fields.tier.value = "";
       const by = draft.generated_by === "local" ? "Drafted from your words, without a model." : `Drafted by ${draft.generated_by}.`;
       byId("drafted").textContent = `${by} Look it over, then make the report.`;
       byId("drafted").hidden = false;

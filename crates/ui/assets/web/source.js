@@ -15,6 +15,9 @@ export function readHead() {
   return JSON.parse(byId("data").textContent);
 }
 
+/** A large report has more to say of its threads than of everything else: who looks at them asks. */
+export const areThreadsHere = false;
+
 export function readThreads() {
   return get(`${place.report}/threads.json`);
 }

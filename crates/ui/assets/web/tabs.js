@@ -1,16 +1,17 @@
-// Tabs: one of several panels, arrow keys between them.
+// Tabs: one of several panels, arrow keys between them. Which one is open is in
+// the page as it comes (`data-off`), so that nothing moves when this starts.
 
 export function setUpTabs(root = document) {
   for (const group of root.querySelectorAll("[data-tabs]")) {
     const list = group.querySelector('[role="tablist"]');
-    if (!list || !list.hidden) continue;
+    if (!list || list.dataset.ready !== undefined) continue;
     const tabs = [...list.querySelectorAll('[role="tab"]')];
     const choose = (chosen, withFocus) => {
       for (const tab of tabs) {
         const isChosen = tab === chosen;
         tab.setAttribute("aria-selected", String(isChosen));
         tab.tabIndex = isChosen ? 0 : -1;
-        group.querySelector(`#${tab.getAttribute("aria-controls")}`).hidden = !isChosen;
+        group.querySelector(`#${tab.getAttribute("aria-controls")}`).toggleAttribute("data-off", !isChosen);
       }
       if (withFocus) chosen.focus();
     };
@@ -24,7 +25,7 @@ export function setUpTabs(root = document) {
       event.preventDefault();
       choose(tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length], true);
     });
-    list.hidden = false;
+    list.dataset.ready = "";
     choose(tabs.find((tab) => tab.getAttribute("aria-selected") === "true") ?? tabs[0], false);
   }
 }

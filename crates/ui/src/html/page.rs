@@ -166,6 +166,16 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Under the name that it has where it is, which somebody may have given it.
+    pub(super) fn called(mut self, name: &str) -> Self {
+        if !name.is_empty() {
+            self.kind = text::name(name);
+        }
+        self
+    }
+}
+
 fn window(report: &Report) -> String {
     match (report.made.first_activity, report.made.last_activity) {
         (Some(first), Some(last)) if format::day(first) == format::day(last) => format::day(first),

@@ -25,9 +25,9 @@ fn all(report: &Report) -> Selection {
     Selection { threads: rows(), conversations: rows() }
 }
 
-/// The views of the report.
-pub(crate) fn body(report: &Report) -> Body {
-    Body::new(report, &EVERYTHING, &all(report))
+/// The views of the report, under this name unless it is empty.
+pub(crate) fn body(report: &Report, name: &str) -> Body {
+    Body::new(report, &EVERYTHING, &all(report)).called(name)
 }
 
 /// What the modules read first: categories and highlights, as inert JSON.

@@ -49,6 +49,8 @@ pub struct ReportRow {
     pub population: String,
     pub categories: String,
     pub shares: Vec<Share>,
+    /// The share that changed most since the report of its kind before.
+    pub trend: Trend,
     pub tier: String,
     pub spend: String,
     pub budget: String,
@@ -66,6 +68,17 @@ pub struct Share {
     pub color: &'static str,
     pub x: String,
     pub width: String,
+}
+
+/// A share that changed since an earlier report.
+#[derive(Default)]
+pub struct Trend {
+    /// Empty where nothing can be said.
+    pub category: String,
+    /// Such as `+7.3`.
+    pub points: String,
+    /// Both shares, and of which reports.
+    pub title: String,
 }
 
 /// A saved config.

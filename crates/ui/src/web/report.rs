@@ -32,6 +32,8 @@ pub struct ReportPage {
 #[derive(Default)]
 pub struct ReportFrame {
     pub shell: Shell,
+    /// What the report is called here; its config's name where empty.
+    pub name: String,
     /// Where the page itself is, without a slash at the end.
     pub place: String,
     /// Where its project's pages are; empty where it is shared with anybody.
@@ -85,7 +87,7 @@ impl ReportPage {
     /// # Errors
     /// When the data cannot be written as JSON.
     pub fn new(report: &Report, mut frame: ReportFrame) -> io::Result<Self> {
-        let (body, head) = (served::body(report), served::head(report)?);
+        let (body, head) = (served::body(report, &frame.name), served::head(report)?);
         let clusters = clusters(report, &frame.cluster_ids)?;
         Ok(Self { shell: std::mem::take(&mut frame.shell), frame, body, head, clusters })
     }

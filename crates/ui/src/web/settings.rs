@@ -119,6 +119,8 @@ pub struct PricesPage {
     pub shell: Shell,
     pub may_change: bool,
     pub rows: Vec<PriceRow>,
+    /// The prices that come with Assay: model, provider, input, output.
+    pub base: Vec<(String, String, String, String)>,
 }
 
 pub struct PriceRow {

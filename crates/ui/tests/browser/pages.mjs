@@ -6,6 +6,17 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
+/** Layout that moves by itself, as Chromium scores it; 0.1 is what a reader begins to notice. */
+const MOST_SHIFT = 0.03;
+
+/** Notes what moves while a page is looked at, from the moment it is asked for. */
+function watchShifts() {
+  window.assayShifts = [];
+  const words = ({ node }) => (node?.outerHTML ?? node?.textContent ?? "").slice(0, 100);
+  const note = (entry) => window.assayShifts.push({ value: entry.value, what: entry.sources.slice(0, 2).map(words) });
+  new PerformanceObserver((list) => list.getEntries().filter((entry) => !entry.hadRecentInput).forEach(note)).observe({ type: "layout-shift", buffered: true });
+}
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 export async function startBrowser() {
@@ -31,6 +42,7 @@ export async function startBrowser() {
     page.on("pageerror", (error) => note(error.message));
     page.on("dialog", (dialog) => { note(`dialog ${dialog.message()}`); dialog.dismiss(); });
     page.setDefaultTimeout(20_000);
+    await page.addInitScript(watchShifts);
     await page.goto(server.address + path);
     await page.waitForSelector("html.js");
     const { close } = page;
@@ -61,6 +73,9 @@ export async function startBrowser() {
         else await place(page);
         await page.waitForTimeout(250);
         assert.deepEqual(await faultsOf(page), [], `${colorScheme} ${name}`);
+        const shifts = await page.evaluate(() => window.assayShifts);
+        const moved = shifts.reduce((sum, { value }) => sum + value, 0);
+        assert.ok(moved <= MOST_SHIFT, `${name} moves by ${moved.toFixed(3)}: ${JSON.stringify(shifts)}`);
         if (shots) await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
         await page.setViewportSize({ width: 375, height: 812 });
         await page.waitForTimeout(80);

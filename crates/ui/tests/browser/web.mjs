@@ -15,7 +15,7 @@ import { api, importDemo, postRuns, startServer, until } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, inspect } = await startBrowser();
+const { browser, open, faultsOf, inspect } = await startBrowser();
 
 /** A server with the demo and two reports, made once. */
 let demo = null;
@@ -58,6 +58,10 @@ const tests = {
   async "a report is drafted in plain words, runs before one's eyes, and leads to a dataset"() {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights`);
+    // The report of a part is set beside the one before that asked the same; equal names have equal colours.
+    assert.match(await page.locator(`tr[data-job="${server.part}"] .shares .sub`).innerText(), /[+−]\d+\.\d$/);
+    const colors = await page.evaluate(() => [...document.querySelectorAll(".shares rect")].map((one) => [one.textContent.replace(/: [\d,]+ threads$/, ""), one.getAttribute("class")]));
+    assert.equal(new Set(colors.map(([name]) => name)).size, new Set(colors.map((pair) => pair.join())).size);
     await page.getByRole("link", { name: "New report" }).click();
     await page.locator("textarea[name=does]").fill("It answers customers of a shop.");
     await page.locator("textarea[name=learn]").fill("What do people ask for, and are they satisfied?");
@@ -239,9 +243,14 @@ const tests = {
     assert.match(key, /^asy_sk_/);
     await page.goto(`${server.address}/workspace/about`);
     await page.waitForURL(/\/login\?next=/);
+    assert.deepEqual(await faultsOf(page), []);
+    if (shots) await page.screenshot({ path: join(shots, "login-light.png") });
     await page.locator("input[name=key]").fill("asy_sk_nonsense");
     await page.getByRole("button", { name: "Log in" }).click();
     await page.waitForSelector("text=This key is not known here.");
+    await page.emulateMedia({ colorScheme: "dark" });
+    assert.deepEqual(await faultsOf(page), []);
+    if (shots) await page.screenshot({ path: join(shots, "login-dark.png") });
     await page.locator("input[name=key]").fill(key);
     await page.getByRole("button", { name: "Log in" }).click();
     await page.waitForURL(/workspace\/about$/);
@@ -327,6 +336,45 @@ const tests = {
     const empty = await startServer();
     await inspect(empty, { "first-trace": "/" }, { shots });
     await empty.stop();
+    return null;
+  },
+
+  async "no dialog and no view inside a report has a serious fault of accessibility or moves by itself, in either theme"() {
+    const server = await demoServer();
+    const list = `/p/${server.project}/insights`;
+    const report = `${list}/${server.jobs[0]}`;
+    /** Goes somewhere, does something, and waits for what it opens. */
+    const opens = (path, work, selector) => async (page) => {
+      await page.goto(server.address + path);
+      await page.waitForSelector("html.js");
+      await page.waitForTimeout(150);
+      await work(page);
+      await page.waitForSelector(selector);
+    };
+    const click = (name) => (page) => page.getByRole("button", { name }).first().click();
+    const press = (key) => (page) => page.keyboard.press(key);
+    await inspect(server, {
+      method: `${report}#method`, "report-threads": `${report}#threads?q=refund`, failures: `${list}/${server.jobs[1]}`,
+      "choose-comparison": `${list}/compare`,
+      "new-project": opens("/", press("n"), "#project-dialog[open]"),
+      "delete-project": opens("/", click(/^Delete shop/), "dialog.confirm[open]"),
+      help: opens("/", press("?"), "#keys[open]"),
+      rename: opens(list, click(/^Rename/), "#rename-dialog[open]"),
+      "delete-report": opens(list, click(/^Delete/), "dialog.confirm[open]"),
+      "save-config": opens(`${list}/new?config=usage-patterns`, click("Save as config"), "#save-dialog[open]"),
+      "new-report-more": opens(`${list}/new?config=usage-patterns`, async (page) => {
+        await page.locator("input[name=tier][value=deep]").check();
+        await page.locator("#more summary").click();
+        await page.getByRole("button", { name: "Add a question" }).click();
+        await page.getByRole("button", { name: "Add a category" }).click();
+      }, ".attribute-fields"),
+      evidence: opens(report, (page) => page.locator("#overview .figure").first().click(), "#evidence:popover-open"),
+      collect: opens(report, async (page) => {
+        await page.locator("#overview .categories .d0 a").first().focus();
+        await page.keyboard.press("d");
+      }, "#dataset-dialog[open]"),
+      // Nobody has set a key of a provider here: what the tier takes cannot be told.
+    }, { shots, expected: /400/ });
     return null;
   },
 };

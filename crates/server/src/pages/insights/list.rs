@@ -1,7 +1,7 @@
 //! The reports of a project, those being made, and the configs they are made from.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use assay_domain::Report;
 use assay_domain::format;
@@ -9,7 +9,7 @@ use assay_domain::job::{Job, JobState, JobStatus, Outline};
 use assay_store::{Catalog as _, Project, ReportRow as Stored};
 use assay_ui::text;
 use assay_ui::web::Tab;
-use assay_ui::web::insights::{ConfigRow, InsightsPage, ReportRow, Share};
+use assay_ui::web::insights::{ConfigRow, InsightsPage, ReportRow, Share, Trend};
 use assay_ui::web::parts::{Badge, Pager, percent_width};
 use axum::extract::Path;
 use axum::response::Response;
@@ -21,6 +21,7 @@ use crate::access::permission::{Action, Area, Permission};
 use crate::error::ApiResult;
 use crate::insights::configs::{self, SavedConfig};
 use crate::insights::queue::{self, Entry};
+use crate::insights::spend_of;
 
 /// Reports on a page.
 const PAGE: usize = 50;
@@ -51,10 +52,13 @@ pub(super) async fn show(
     let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
     let total = all.len();
     let mut rows = Vec::new();
+    let mut colors = Colors::default();
     for (_, source) in all.into_iter().skip(offset).take(PAGE) {
         rows.push(match source {
-            Source::Job(entry) => of_job(&project, entry),
-            Source::Command(stored) => of_command(&project, &stored, store.report(stored.id).await?),
+            Source::Job(entry) => of_job(&project, entry, &jobs, &mut colors),
+            Source::Command(stored) => {
+                of_command(&project, &stored, store.report(stored.id).await?, &mut colors)
+            }
         });
     }
     let onboarding = match project.traces {
@@ -75,7 +79,8 @@ pub(super) async fn show(
     }))
 }
 
-fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
+fn of_job(project: &Project, entry: &Entry, jobs: &[Entry], colors: &mut Colors) -> ReportRow {
+    let Entry { job, state } = entry;
     let is_open = !state.status.is_final();
     let outline = state.outline.as_ref();
     ReportRow {
@@ -96,7 +101,8 @@ fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
         threads: outline.map_or_else(|| format::NONE.to_owned(), |outline| format::count(outline.threads)),
         population: outline.map(sampled).unwrap_or_default(),
         categories: outline.map(|outline| counted(outline.top.len())).unwrap_or_default(),
-        shares: outline.map(shares).unwrap_or_default(),
+        shares: outline.map(|outline| colors.shares(outline)).unwrap_or_default(),
+        trend: trend(entry, jobs).unwrap_or_default(),
         tier: job.tier.as_str().to_owned(),
         spend: money(state.spend.cost),
         budget: job.budget.map(|budget| format!("of {}", money(budget))).unwrap_or_default(),
@@ -108,7 +114,7 @@ fn of_job(project: &Project, Entry { job, state }: &Entry) -> ReportRow {
 }
 
 /// A report that a command made over the same store; it says of itself what a job would.
-fn of_command(project: &Project, stored: &Stored, report: Option<Report>) -> ReportRow {
+fn of_command(project: &Project, stored: &Stored, report: Option<Report>, colors: &mut Colors) -> ReportRow {
     let outline = report.as_ref().map(|report| {
         let tops = report.taxonomy.children(None);
         Outline {
@@ -130,9 +136,9 @@ fn of_command(project: &Project, stored: &Stored, report: Option<Report>) -> Rep
         threads: format::count(stored.threads),
         population: outline.as_ref().map(sampled).unwrap_or_default(),
         categories: outline.as_ref().map(|outline| counted(outline.top.len())).unwrap_or_default(),
-        shares: outline.as_ref().map(shares).unwrap_or_default(),
+        shares: outline.as_ref().map(|outline| colors.shares(outline)).unwrap_or_default(),
         tier: config.map_or_else(|| format::NONE.to_owned(), |config| config.tier.as_str().to_owned()),
-        spend: format::NONE.to_owned(),
+        spend: report.as_ref().map_or_else(|| format::NONE.to_owned(), |report| money(spend_of(report).cost)),
         made: stored.stored_at.into(),
         ..ReportRow::default()
     }
@@ -173,22 +179,67 @@ fn counted(categories: usize) -> String {
     }
 }
 
-/// Top categories as stretches of one bar, of all threads that were read.
-fn shares(outline: &Outline) -> Vec<Share> {
-    let all = outline.top.iter().map(|(_, threads)| *threads).sum::<u64>().max(1) as f64;
-    let mut x = 0.0;
-    let shares = outline.top.iter().enumerate().map(|(index, (name, threads))| {
-        let part = *threads as f64 / all;
-        let share = Share {
-            title: format!("{}: {} threads", text::name(name), format::count(*threads)),
-            color: COLORS[index % COLORS.len()],
-            x: percent_width(x),
-            width: percent_width(part),
-        };
-        x += part;
-        share
+/// Categories of the same name have the same colour in every row.
+#[derive(Default)]
+struct Colors(HashMap<String, usize>);
+
+impl Colors {
+    /// Top categories as stretches of one bar, of all threads that were read.
+    fn shares(&mut self, outline: &Outline) -> Vec<Share> {
+        let all = whole(outline);
+        let mut x = 0.0;
+        let shares = outline.top.iter().map(|(name, threads)| {
+            let next = self.0.len();
+            let index = *self.0.entry(name.clone()).or_insert(next);
+            let part = *threads as f64 / all;
+            let share = Share {
+                title: format!("{}: {} threads", text::name(name), format::count(*threads)),
+                color: COLORS[index % COLORS.len()],
+                x: percent_width(x),
+                width: percent_width(part),
+            };
+            x += part;
+            share
+        });
+        shares.collect()
+    }
+}
+
+fn whole(outline: &Outline) -> f64 {
+    outline.top.iter().map(|(_, threads)| *threads).sum::<u64>().max(1) as f64
+}
+
+/// The top category whose share changed most since the report before that asked the same.
+fn trend(entry: &Entry, jobs: &[Entry]) -> Option<Trend> {
+    let now = entry.state.outline.as_ref()?;
+    let asks_the_same = |other: &&Entry| {
+        other.job.created_at < entry.job.created_at
+            && other.job.config.focus == entry.job.config.focus
+            && other.job.config.filter == entry.job.config.filter
+            && other.state.outline.is_some()
+    };
+    let before = jobs.iter().filter(asks_the_same).max_by_key(|other| other.job.created_at)?;
+    let then = before.state.outline.as_ref()?;
+    let old: HashMap<&str, u64> = then.top.iter().map(|(name, threads)| (name.as_str(), *threads)).collect();
+    let changes = now.top.iter().filter_map(|(name, threads)| {
+        let old = *old.get(name.as_str())? as f64 / whole(then);
+        Some((name, old, *threads as f64 / whole(now)))
     });
-    shares.collect()
+    let (name, old, new) = changes.max_by(|(_, a, b), (_, c, d)| (b - a).abs().total_cmp(&(d - c).abs()))?;
+    let points = (new - old) * 100.0;
+    // Less is told by comparing the two.
+    (points.abs() >= 1.0).then(|| Trend {
+        category: text::name(name),
+        points: format!("{}{:.1}", if points > 0.0 { "+" } else { "−" }, points.abs()),
+        title: format!(
+            "{}; “{}” has {} of the threads, and had {} in “{}”",
+            counted(now.top.len()),
+            text::name(name),
+            format::percent(new),
+            format::percent(old),
+            text::name(&before.job.name)
+        ),
+    })
 }
 
 fn unmet(job: &Job) -> Vec<String> {

@@ -7,6 +7,8 @@ mod new;
 mod report;
 mod shared;
 
+use std::sync::Arc;
+
 use assay_domain::{Report, ReportId, Time, format};
 use assay_store::{Catalog as _, Project};
 use axum::Router;
@@ -51,7 +53,7 @@ struct Found {
     /// None for a report that a command made.
     entry: Option<Entry>,
     /// None while its job has not made it.
-    report: Option<Report>,
+    report: Option<Arc<Report>>,
 }
 
 impl Found {
@@ -66,7 +68,7 @@ impl Found {
         }
         let found = store.report(ReportId(id)).await?.filter(|report| report.project == project.name);
         let report = found.ok_or_else(|| ApiError::not_found(format!("report {id}")))?;
-        Ok(Self { project, entry: None, report: Some(report) })
+        Ok(Self { project, entry: None, report: Some(Arc::new(report)) })
     }
 
     /// What it is called.

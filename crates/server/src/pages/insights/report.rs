@@ -1,6 +1,7 @@
 //! One report, with its threads and conversations as they are looked at.
 
 use std::io;
+use std::sync::Arc;
 
 use assay_domain::job::JobStatus;
 use assay_domain::{Message, Report, Role, ThreadId, format};
@@ -50,6 +51,7 @@ pub(super) async fn show(
     };
     let frame = ReportFrame {
         shell,
+        name,
         files: FILES.map(|(name, file)| (name, format!("{here}/files/{file}"))).into(),
         place: here,
         project_place: format!("/p/{}", project.id),
@@ -76,7 +78,11 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 /// The page. Writing a large one takes a while, and others are answered meanwhile.
-pub(super) async fn written(report: Report, frame: ReportFrame, headers: &HeaderMap) -> ApiResult<Response> {
+pub(super) async fn written(
+    report: Arc<Report>,
+    frame: ReportFrame,
+    headers: &HeaderMap,
+) -> ApiResult<Response> {
     let mut response = off_thread(move || Ok(page(&ReportPage::new(&report, frame)?))).await?;
     squeeze(&mut response, headers).await?;
     Ok(response)
@@ -250,7 +256,7 @@ pub(super) async fn file(
     files::of_report(visit.app.clone(), project, of(found)?, &file).await
 }
 
-fn of(found: Found) -> ApiResult<Report> {
+fn of(found: Found) -> ApiResult<Arc<Report>> {
     let id = found.id();
     found.report.ok_or_else(|| ApiError::not_found(format!("report of insights job {id}")))
 }

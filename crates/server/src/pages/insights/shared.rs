@@ -2,6 +2,8 @@
 //! the workspace around it, and without conversations. The API tells the same
 //! under `/public/{token}/insights`.
 
+use std::sync::Arc;
+
 use assay_domain::Report;
 use assay_ui::web::report::{self as view, ReportFrame};
 use axum::extract::Path;
@@ -26,6 +28,7 @@ pub(super) async fn show(visit: Visit, Path(token): Path<String>, headers: Heade
     (shell.viewer, shell.datasets) = (None, String::new());
     let frame = ReportFrame {
         shell,
+        name: entry.job.name.clone(),
         place: format!("/s/{token}"),
         made: entry.state.finished_at.into(),
         partial: partial(&report),
@@ -48,7 +51,7 @@ pub(super) async fn threads(
 }
 
 /// The job and the report behind a token; 404 where nothing is shared under it (any more).
-async fn behind(visit: &Visit, token: &str) -> ApiResult<(Entry, Report)> {
+async fn behind(visit: &Visit, token: &str) -> ApiResult<(Entry, Arc<Report>)> {
     let entry = shared(&visit.app, token).await?;
     let report = report_of(&visit.app, &entry).await?;
     let report = report.ok_or_else(|| ApiError::not_found("a share with this token"))?;

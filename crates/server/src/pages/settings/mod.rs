@@ -6,7 +6,7 @@ mod redaction;
 
 use std::collections::HashMap;
 
-use assay_domain::format;
+use assay_domain::{PriceTable, format};
 use assay_store::Catalog as _;
 use assay_ui::text;
 use assay_ui::web::Shell;
@@ -148,7 +148,27 @@ async fn price_list(visit: Visit) -> ApiResult<Response> {
         from: entry.start_time.into(),
     });
     let rows = rows.collect();
-    Ok(page(&PricesPage { shell: shell(&visit, Section::Prices), may_change: may_manage(&visit), rows }))
+    Ok(page(&PricesPage {
+        shell: shell(&visit, Section::Prices),
+        may_change: may_manage(&visit),
+        rows,
+        base: base_prices(&visit.app.base_prices),
+    }))
+}
+
+/// What costs are counted with where no entry says otherwise.
+fn base_prices(table: &PriceTable) -> Vec<(String, String, String, String)> {
+    let tables = std::iter::successors(Some(table), |table| table.beneath.as_deref());
+    let prices = tables.flat_map(|table| &table.prices);
+    let mut all: Vec<_> = prices
+        .map(|price| {
+            let provider = text::line(price.provider.as_deref().unwrap_or_default());
+            (text::name(&price.name), provider, per_million(price.input), per_million(price.output))
+        })
+        .collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 fn per_million(per_token: Decimal) -> String {

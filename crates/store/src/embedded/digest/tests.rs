@@ -375,7 +375,9 @@ fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
 #[test]
 fn threads_with_a_key_are_counted_without_the_others() {
     let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
-    let thread = |number: usize| (!(number / 3).is_multiple_of(3)).then(|| format!("t{}", number / 3 % 7).as_str().into());
+    let thread = |number: usize| {
+        (!(number / 3).is_multiple_of(3)).then(|| format!("t{}", number / 3 % 7).as_str().into())
+    };
     append(&store, (0..90).map(|number| RunPatch { thread: thread(number), ..run(number) }).collect());
     while block_on(store.tidy()).expect("tidied") {}
     for text in FILTERS.into_iter().filter(|text| !text.contains("search")) {

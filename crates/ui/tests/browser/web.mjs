@@ -105,6 +105,10 @@ const tests = {
     await page.locator("textarea[name=filter]").fill("eq(status");
     await page.waitForSelector("textarea[aria-invalid]");
     assert.match(await page.locator("#filter-said").innerText(), /filter|character|\)/);
+    // On a telephone what it takes stays in view, too.
+    await page.setViewportSize({ width: 375, height: 812 });
+    const { y, height } = await page.locator(".estimate").boundingBox();
+    assert.ok(y > 300 && y + height <= 812, `${height} high at ${y}`);
     return page;
   },
 

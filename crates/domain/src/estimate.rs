@@ -30,6 +30,10 @@ pub struct RunEstimate {
     pub output_tokens: u64,
     /// US dollars by the price table; absent where a model has no known price.
     pub cost: Option<f64>,
+    /// Between these it nearly always lies: how many categories there will be and how long the
+    /// model's answers are is not known before.
+    pub cost_low: Option<f64>,
+    pub cost_high: Option<f64>,
     /// Seconds spent waiting for models.
     pub seconds: f64,
     /// Models without a known price, sorted.
@@ -53,5 +57,7 @@ pub struct StageEstimate {
     pub output_tokens: u64,
     /// US dollars; absent where the model has no known price.
     pub cost: Option<f64>,
+    pub cost_low: Option<f64>,
+    pub cost_high: Option<f64>,
     pub seconds: f64,
 }

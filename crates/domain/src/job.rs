@@ -175,23 +175,37 @@ pub struct Spend {
     pub lost: u64,
     pub input_tokens: u64,
     pub output_tokens: u64,
-    /// US dollars.
+    /// US dollars, without the calls that are `unpriced`.
     pub cost: Decimal,
+    /// Calls of models whose price is not known.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unpriced: u64,
     /// The same by stage.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub stages: BTreeMap<String, Spend>,
 }
 
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl Spend {
+    /// US dollars, where the price of every call is known.
+    #[must_use]
+    pub fn known_cost(&self) -> Option<Decimal> {
+        (self.unpriced == 0).then_some(self.cost)
+    }
+
     /// Adds what was spent elsewhere, stage by stage.
     pub fn add(&mut self, other: &Self) {
-        let Self { calls, remembered, lost, input_tokens, output_tokens, cost, stages } = other;
+        let Self { calls, remembered, lost, input_tokens, output_tokens, cost, unpriced, stages } = other;
         self.calls = self.calls.saturating_add(*calls);
         self.remembered = self.remembered.saturating_add(*remembered);
         self.lost = self.lost.saturating_add(*lost);
         self.input_tokens = self.input_tokens.saturating_add(*input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(*output_tokens);
         self.cost = self.cost.saturating_add(*cost);
+        self.unpriced = self.unpriced.saturating_add(*unpriced);
         for (stage, spend) in stages {
             self.stages.entry(stage.clone()).or_default().add(spend);
         }

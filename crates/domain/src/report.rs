@@ -345,11 +345,26 @@ pub struct Assignment {
     /// What the model's summary rests on; every quote is in the thread, word for word.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Evidence>,
+    /// Where likeness alone puts it; only where a model read some of the threads and not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub likeness: Option<Likeness>,
     /// Position on the map, both in 0 to 1.
     pub position: [f32; 2],
     pub traces: Vec<TraceId>,
     /// The run that shows the failure or, without one, the last root run.
     pub run: Option<RunId>,
+}
+
+/// What a thread says by its own words alone, where a model read only some threads. Of those it read
+/// it shows how often likeness is right, which is what the intervals of shares rest on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Likeness {
+    /// Whether a model read it. If not, likeness placed it.
+    pub read: bool,
+    /// Id of the leaf category of the read threads that are most like it, itself left out; absent
+    /// where it is unlike all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
 }
 
 /// Words of a thread that show what is said about it.
@@ -626,8 +641,8 @@ pub struct ModelWork {
     pub threads_read: usize,
     /// Threads that stand for others with the same words: read once, counted each.
     pub threads_alike: usize,
-    /// Threads placed by likeness to those a model read, which alone made the categories. The
-    /// intervals of shares rest on the others.
+    /// Threads placed by likeness to those a model read, which alone made the categories. Intervals
+    /// of shares say what reading all of them would have given, in the same categories.
     #[serde(default)]
     pub threads_inferred: usize,
     /// Threads the model could not read, and why; their summaries are local.

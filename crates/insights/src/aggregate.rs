@@ -1,7 +1,7 @@
 //! Counts: statistics of every group, and what sets it apart from the rest.
 //!
 //! Shares and rates are weighted to the population and carry Wilson intervals
-//! over the effective sample size. Over-representation is tested with Fisher's
+//! over the effective sample size; where a model read only some threads, [`crate::shares`]. Over-representation is tested with Fisher's
 //! exact test and corrected for the number of tests over the whole report.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use rust_decimal::prelude::ToPrimitive;
 
 use crate::grouping::{Grouping, ReadThread};
 use crate::numbers::{benjamini_hochberg, effective_size, independence, quantile, wilson};
+use crate::shares::{self, Basis, Sight};
 
 /// Labels listed per attribute; the others are counted.
 const LABELS_LISTED: usize = 25;
@@ -33,24 +34,42 @@ const IDENTIFIER_LABELS: usize = 40;
 pub fn by_category(threads: &[ReadThread], grouping: &Grouping) -> (Statistics, Vec<Statistics>) {
     let attributes = telling_attributes(threads);
     let everyone: Vec<usize> = (0..threads.len()).collect();
-    let total_weight: f64 = threads.iter().map(|thread| thread.weight).sum();
-    // Threads that were only placed by likeness tell nothing new of how large a category is.
-    let is_known = |thread: usize| !grouping.inferred.get(thread).copied().unwrap_or(false);
-    let known = threads.iter().enumerate().filter(|(thread, _)| is_known(*thread));
-    let total_size = effective_size(known.map(|(_, thread)| thread.weight));
-    let of = |members: &[usize]| {
+    let weights = || threads.iter().map(|thread| thread.weight);
+    let (all, size): (f64, f64) = (weights().sum(), effective_size(weights()));
+    let of = |node: Option<usize>, members: &[usize]| {
         let mut statistics = count(threads, members, &attributes);
-        let share = if total_weight > 0.0 { statistics.estimated_threads / total_weight } else { 0.0 };
-        statistics.share = wilson(share, total_size);
+        statistics.share = match grouping.inferred.is_empty() {
+            true => wilson(if all > 0.0 { statistics.estimated_threads / all } else { 0.0 }, size),
+            false => shares::estimate(sights(threads, grouping, node)),
+        };
         statistics
     };
-    let overall = of(&everyone);
+    let overall = of(None, &everyone);
     let below = grouping.members_of_nodes();
-    let mut by_node: Vec<Statistics> = below.iter().map(|members| of(members)).collect();
+    let mut by_node: Vec<Statistics> =
+        below.iter().enumerate().map(|(node, members)| of(Some(node), members)).collect();
     for (node, associations) in associations(threads, grouping, &below, &attributes) {
         by_node[node].associations = associations;
     }
     (overall, by_node)
+}
+
+/// All threads, as a node sees them; without one, everybody is in.
+fn sights<'a>(
+    threads: &'a [ReadThread],
+    grouping: &'a Grouping,
+    node: Option<usize>,
+) -> impl Iterator<Item = Sight> + 'a {
+    let holds = move |leaf: usize| node.is_none_or(|node| grouping.line(leaf).any(|one| one == node));
+    threads.iter().enumerate().map(move |(index, thread)| {
+        let is_in = holds(grouping.members[index].leaf);
+        let basis = match grouping.inferred.get(index) {
+            Some(true) => Basis::Likeness,
+            _ if node.is_none() => Basis::Read(Some(true)),
+            _ => Basis::Read(grouping.alike.get(index).map(|leaf| leaf.is_some_and(holds))),
+        };
+        Sight { weight: thread.weight, is_in, fails: shows_failure(thread), basis }
+    })
 }
 
 /// Whether some failure shows in this thread that the agent did not get over.

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use assay_domain::report::{
-    Assignment, Category, CategoryKind, FORMAT_VERSION, Provenance, Quality, Skipped, Statistics, Status,
-    Taxonomy,
+    Assignment, Category, CategoryKind, FORMAT_VERSION, Likeness, Provenance, Quality, Skipped, Statistics,
+    Status, Taxonomy,
 };
 use assay_domain::{Report, ReportConfig, ReportId, RunStatus};
 use rust_decimal::prelude::ToPrimitive;
@@ -128,12 +128,18 @@ fn category_ids(grouping: &Grouping, threads: &[ReadThread]) -> Vec<String> {
 }
 
 fn assignments(parts: &Parts<'_>, ids: &[String], rank: &[usize]) -> Vec<Assignment> {
+    let Grouping { inferred, alike, .. } = parts.grouping;
+    let likeness = |thread: usize| {
+        let (inferred, alike) = inferred.get(thread).zip(alike.get(thread))?;
+        Some(Likeness { read: !inferred, category: alike.map(|leaf| ids[leaf].clone()) })
+    };
     let mut made: Vec<(usize, Assignment)> = parts
         .threads
         .iter()
+        .enumerate()
         .zip(&parts.grouping.members)
         .zip(&parts.positions)
-        .map(|((thread, member), &position)| {
+        .map(|(((index, thread), member), &position)| {
             let mut path: Vec<String> =
                 parts.grouping.line(member.leaf).map(|node| parts.names[node].name.clone()).collect();
             path.reverse();
@@ -162,6 +168,7 @@ fn assignments(parts: &Parts<'_>, ids: &[String], rank: &[usize]) -> Vec<Assignm
                     .collect(),
                 weight: thread.weight,
                 evidence: summary.evidence.clone(),
+                likeness: likeness(index),
                 position,
                 traces: thread.overview.traces.clone(),
                 run: summary.run,

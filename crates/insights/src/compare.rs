@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use assay_domain::comparison::{
     CategoryChange, CategoryReference, ChangeKind, Compared, Comparison, MatchedBy,
 };
-use assay_domain::report::{Category, CategoryKind, Estimate, Report};
+use assay_domain::report::{Assignment, Category, CategoryKind, Estimate, Report, Status};
 
 use crate::numbers::{benjamini_hochberg, effective_size, independence, wilson};
+use crate::shares::{self, Basis, Sight};
 
 /// Reports are matched by threads if they share that part of the smaller one.
 const ENOUGH_SHARED: f64 = 0.2;
@@ -84,6 +85,11 @@ fn shared_threads<'a>(before: &'a Report, after: &Report) -> HashSet<&'a str> {
     threads.filter(|thread| there.contains(thread)).collect()
 }
 
+/// Whether more than likeness put it where it is.
+fn is_known(assignment: &&Assignment) -> bool {
+    assignment.likeness.as_ref().is_none_or(|likeness| likeness.read)
+}
+
 /// The categories of one level of one report.
 struct Side<'a> {
     nodes: Vec<&'a Category>,
@@ -92,8 +98,11 @@ struct Side<'a> {
     /// Weight of every node's threads, and of all.
     weights: Vec<f64>,
     total: f64,
-    /// How many threads of equal weight would say as much.
+    /// How many threads of equal weight would say as much; of those that a model read, where it
+    /// read some only.
     size: f64,
+    /// Every thread, its node, and the one that likeness says, where a model read some only.
+    partly: Vec<(&'a Assignment, Option<usize>, Option<usize>)>,
     is_same_as_top: bool,
 }
 
@@ -114,20 +123,24 @@ impl<'a> Side<'a> {
             nodes,
             node_of: HashMap::new(),
             total: 0.0,
-            size: effective_size(report.assignments.iter().map(|one| one.weight)),
+            size: effective_size(report.assignments.iter().filter(is_known).map(|one| one.weight)),
+            partly: Vec::new(),
+        };
+        // From the leaf upwards; a tree is never as deep as it has nodes.
+        let up = |node: &&'a Category| by_id.get(node.parent.as_deref()?).copied();
+        let find = |id: &str| {
+            let mut line = std::iter::successors(by_id.get(id).copied(), up).take(all.len());
+            line.find_map(|node| place.get(node.id.as_str()).copied())
         };
         for assignment in &report.assignments {
             side.total += assignment.weight;
-            let mut at = by_id.get(assignment.category.as_str());
-            // From the leaf upwards; a tree is never as deep as it has nodes.
-            for _ in 0..=all.len() {
-                let Some(node) = at else { break };
-                if let Some(&index) = place.get(node.id.as_str()) {
-                    side.weights[index] += assignment.weight;
-                    side.node_of.insert(&assignment.thread.0, index);
-                    break;
-                }
-                at = node.parent.as_deref().and_then(|parent| by_id.get(parent));
+            let index = find(&assignment.category);
+            if let Some(index) = index {
+                side.weights[index] += assignment.weight;
+                side.node_of.insert(&assignment.thread.0, index);
+            }
+            if let Some(likeness) = &assignment.likeness {
+                side.partly.push((assignment, index, likeness.category.as_deref().and_then(find)));
             }
         }
         side
@@ -139,7 +152,16 @@ impl<'a> Side<'a> {
     }
 
     fn estimate(&self, nodes: &[usize]) -> Estimate {
-        wilson(self.share(nodes), self.size)
+        if self.partly.is_empty() {
+            return wilson(self.share(nodes), self.size);
+        }
+        let holds = |node: Option<usize>| node.is_some_and(|node| nodes.contains(&node));
+        shares::estimate(self.partly.iter().map(|&(one, node, alike)| Sight {
+            weight: one.weight,
+            is_in: holds(node),
+            fails: one.failure.is_some() || one.status == Status::Error,
+            basis: if is_known(&one) { Basis::Read(Some(holds(alike))) } else { Basis::Likeness },
+        }))
     }
 
     fn references(&self, nodes: &[usize]) -> Vec<CategoryReference> {
@@ -206,9 +228,12 @@ impl Ties {
     }
 }
 
+fn is_rest(node: &Category) -> bool {
+    matches!(node.kind, CategoryKind::Other | CategoryKind::Healthy)
+}
+
 /// What is left over is no topic: it matches only what is left over elsewhere.
 fn can_match(a: &Category, b: &Category) -> bool {
-    let is_rest = |node: &Category| matches!(node.kind, CategoryKind::Other | CategoryKind::Healthy);
     is_rest(a) == is_rest(b) && (!is_rest(a) || a.kind == b.kind)
 }
 
@@ -318,7 +343,10 @@ fn change(
     similarity: f64,
     is_top: bool,
 ) -> CategoryChange {
+    let all_rest = |side: &Side<'_>, nodes: &[usize]| nodes.iter().all(|&node| is_rest(side.nodes[node]));
     let kind = match (old.len(), new.len()) {
+        // What is left over is there in every report, if only with nobody in it.
+        _ if all_rest(before, old) && all_rest(after, new) => ChangeKind::Kept,
         (0, _) => ChangeKind::New,
         (_, 0) => ChangeKind::Gone,
         (1, 1) => ChangeKind::Kept,
@@ -358,7 +386,7 @@ fn difference(before: Estimate, after: Estimate) -> Estimate {
 
 #[cfg(test)]
 mod tests {
-    use assay_domain::report::{Assignment, ReportConfig, Statistics, Status, Taxonomy};
+    use assay_domain::report::{ReportConfig, Statistics, Taxonomy};
     use assay_domain::{ReportId, ThreadId};
 
     use super::*;
@@ -399,6 +427,7 @@ mod tests {
             feedback: BTreeMap::new(),
             evidence: Vec::new(),
             weight: 1.0,
+            likeness: None,
             position: [0.0, 0.0],
             traces: Vec::new(),
             run: None,
@@ -491,6 +520,18 @@ mod tests {
                 (ChangeKind::Kept, vec!["refund of an order"], vec!["refund of orders"]),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_left_over_is_never_new_or_gone() {
+        let with = report("a", &[("refund", 0, 50), ("Other", 50, 30)]);
+        let without = report("b", &[("refund", 0, 80)]);
+        for comparison in [reports(&with, &without), reports(&without, &with)] {
+            assert!(
+                comparison.changes.iter().all(|change| change.kind == ChangeKind::Kept),
+                "{comparison:?}"
+            );
+        }
     }
 
     #[test]

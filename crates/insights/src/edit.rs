@@ -184,6 +184,10 @@ fn move_threads(edited: &mut Report, moves: &Moves<'_>) {
                 one.reason.get_or_insert_with(|| HIDDEN.to_owned());
             }
         }
+        // Likeness would have put it where those of that category are now.
+        if let Some(alike) = one.likeness.as_mut().and_then(|likeness| likeness.category.as_mut()) {
+            leaves.get(alike.as_str()).copied().flatten().unwrap_or(other).clone_into(alike);
+        }
     }
     if leftovers.is_none() && edited.assignments.iter().any(|one| one.category == OTHER) {
         edited.taxonomy.nodes.push(leftover());

@@ -28,6 +28,9 @@ pub struct Grouping {
     /// Per thread, whether it was only placed by likeness to threads that were read more closely;
     /// empty where none was.
     pub inferred: Vec<bool>,
+    /// Per thread, the leaf where likeness alone puts it; `None` for nowhere. Empty as `inferred`,
+    /// and where that is not known.
+    pub alike: Vec<Option<usize>>,
 }
 
 /// A group. Those without a name are named by what their members say.
@@ -94,9 +97,12 @@ impl Grouping {
             member.leaf = place[member.leaf];
             member
         });
+        let alike =
+            self.alike.into_iter().map(|leaf| leaf.filter(|&leaf| keeps[leaf]).map(|leaf| place[leaf]));
         Self {
             nodes: nodes.collect(),
             members: members.collect(),
+            alike: alike.collect(),
             granularities: self.granularities,
             stability: self.stability,
             inferred: self.inferred,

@@ -31,6 +31,7 @@ pub mod preview;
 pub mod read;
 pub mod sample;
 pub mod select;
+mod shares;
 pub mod summarize;
 pub mod summary;
 #[cfg(test)]

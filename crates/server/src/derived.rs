@@ -116,6 +116,7 @@ mod tests {
             feedback: BTreeMap::new(),
             weight: 1.0,
             evidence: vec![Evidence { message: 0, quote: format!("quote of {trace}") }],
+            likeness: None,
             position: [0.0, 0.0],
             traces: vec![TraceId(trace.parse().expect("an id"))],
             run: None,

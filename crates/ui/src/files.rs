@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use assay_domain::report::{Assignment, AttributeValue, Evidence, Report, Status};
+use assay_domain::report::{Assignment, AttributeValue, Evidence, Likeness, Report, Status};
 use assay_domain::{RunId, ThreadId, Time, TraceId};
 use serde::Serialize;
 use serde_json::Value;
@@ -128,6 +128,8 @@ struct Line<'a> {
     weight: f64,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     evidence: &'a [Evidence],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    likeness: Option<&'a Likeness>,
     position: [f32; 2],
     traces: &'a [TraceId],
     run: Option<RunId>,
@@ -154,6 +156,7 @@ impl<'a> From<&'a Assignment> for Line<'a> {
             feedback,
             weight,
             evidence,
+            likeness,
             position,
             traces,
             run,
@@ -176,6 +179,7 @@ impl<'a> From<&'a Assignment> for Line<'a> {
             feedback,
             weight: *weight,
             evidence,
+            likeness: likeness.as_ref(),
             position: *position,
             traces,
             run: *run,

@@ -1,9 +1,10 @@
 //! `cargo xtask quality --partly [SET…]`: what it costs to have a model read only some threads.
 //!
 //! Tier `deep` with the stand-in as the model, which reads 10 %, 25 % and all of
-//! the threads: agreement of the categories with labels, and how often the
-//! interval of a share holds the true one. The stand-in is no good reader; what
-//! counts is the difference between reading some and reading all.
+//! the threads: agreement of the categories it finds with labels. Then the labels are given as
+//! categories, so that they are the same however much is read: how often the
+//! interval of a share holds the one that reading all threads gives. The stand-in is no good
+//! reader; what counts is the difference between reading some and reading all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,8 +22,10 @@ const SETS: [&str; 2] = ["sgd", "bitext_support"];
 /// Threads of each: the fixed order of the set makes them a fair sample.
 const THREADS: usize = 2_000;
 const SHARES: [f64; 3] = [0.1, 0.25, 1.0];
-/// Categories of fewer threads are not held against their share: labels do not divide so finely.
-const SMALLEST: usize = 10;
+/// Categories of fewer threads are not held against their share.
+const SMALLEST: f64 = 10.0;
+/// Draws of the threads that are read, where shares are held against the truth.
+const SEEDS: u64 = 4;
 
 pub(super) fn rows(data: &Path, binary: &Path, standin: &Path, wanted: &[&String]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -43,8 +46,14 @@ pub(super) fn rows(data: &Path, binary: &Path, standin: &Path, wanted: &[&String
             flags.extend(["--tier", "deep", "--model", "standin", "--base-url", &running.base_url]);
             flags.extend(["--read", &read]);
             let found = analyse_in(binary, &labelled.lines, &flags, Some(store.path()))?;
-            rows.extend(score(&set, &labelled, &found, share)?);
+            rows.extend(score(&set, &labelled, &found, share));
         }
+        rows.extend(held(&set, &labelled, &|flags: &[&str]| {
+            let mut all = set.flags.to_vec();
+            all.extend(["--tier", "deep", "--model", "standin", "--base-url", &running.base_url]);
+            all.extend(flags);
+            analyse_in(binary, &labelled.lines, &all, Some(store.path()))
+        })?);
     }
     Ok(rows)
 }
@@ -53,8 +62,10 @@ pub(super) fn page(table: &str) -> String {
     format!(
         "# Reading some threads by model\n\nMade by `cargo xtask quality --partly`: tier `deep` over {THREADS} threads of a set, \
          with the stand-in server as the model,\nwhich is a poor reader: what counts is the difference between reading some \
-         and reading all. A share counts as held\nif the interval of a category holds the share of those labels whose threads \
-         are mostly in it; categories of fewer\nthan {SMALLEST} such threads do not count.\n\n{table}"
+         and reading all.\n\nARI and NMI compare discovered categories with labels. For shares the labels are given as \
+         categories, so that\nthe same ones are counted however much is read; the truth that an interval of 95 % speaks of is the \
+         share that\nreading *all* threads gives in that category. Categories of fewer than {SMALLEST} such threads do not count; \
+         {SEEDS} draws of\nthe threads that are read.\n\n{table}"
     )
 }
 
@@ -63,7 +74,7 @@ fn first(mut labelled: Labelled, count: usize) -> Labelled {
     labelled
 }
 
-fn score(set: &Set, labelled: &Labelled, found: &Found, share: f64) -> Result<Vec<Row>> {
+fn score(set: &Set, labelled: &Labelled, found: &Found, share: f64) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = |measure: String, value: f64, note: String| {
         let measure = format!("{:.0} % read: {measure}", share * 100.0);
@@ -88,61 +99,76 @@ fn score(set: &Set, labelled: &Labelled, found: &Found, share: f64) -> Result<Ve
         let note = format!("{} categories for {} labels", agreement.predicted, agreement.gold);
         row(format!("{name} ARI"), agreement.ari, note);
         row(format!("{name} NMI"), agreement.nmi, String::new());
-        let (held, all) = coverage(found, &both, is_leaf)?;
-        row(
-            format!("{name} shares within their interval"),
-            held as f64 / all.max(1) as f64,
-            format!("{held} of {all}"),
-        );
     }
     let inferred = &found.report["made"]["model"]["threads_inferred"];
     row("threads placed by likeness".into(), inferred.as_f64().unwrap_or(0.0), String::new());
+    rows
+}
+
+/// How often the intervals of given categories hold the share that reading all threads gives.
+fn held(set: &Set, labelled: &Labelled, run: &dyn Fn(&[&str]) -> Result<Found>) -> Result<Vec<Row>> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("categories.txt");
+    let names: BTreeSet<String> = labelled.l2.values().map(|label| spoken(label)).collect();
+    let lines: Vec<String> =
+        names.iter().map(|name| format!("{name}: requests to {}", name.to_lowercase())).collect();
+    std::fs::write(&file, lines.join("\n"))?;
+    let file = file.to_str().context("a path")?;
+    let whole = run(&["--categories", file])?;
+    let truth: BTreeMap<String, f64> = shares(&whole.report)
+        .into_iter()
+        .filter_map(|(name, share)| Some((name, share["value"].as_f64()?)))
+        .collect();
+    let threads = labelled.lines.len() as f64;
+    let mut rows = Vec::new();
+    for part in SHARES.into_iter().filter(|part| *part < 1.0) {
+        let read = ((threads * part).ceil() as usize).to_string();
+        let (mut held, mut all, mut width) = (0, 0, 0.0);
+        for seed in 0..SEEDS {
+            eprintln!("{}: {read} threads read, draw {seed}", set.name);
+            let found = run(&["--categories", file, "--read", &read, "--seed", &seed.to_string()])?;
+            for (name, share) in shares(&found.report) {
+                let bound = |name: &str| share[name].as_f64().with_context(|| format!("{name} of a share"));
+                let true_share = truth.get(&name).copied().unwrap_or(0.0);
+                if true_share * threads >= SMALLEST {
+                    let (low, high) = (bound("low")?, bound("high")?);
+                    all += 1;
+                    held += usize::from(low <= true_share && true_share <= high);
+                    width += high - low;
+                }
+            }
+        }
+        let mut row = |measure: &str, value: f64, floor: Option<f64>, note: String| {
+            let measure = format!("{:.0} % read: {measure}", part * 100.0);
+            rows.push(Row { set: set.name.to_owned(), measure, value, floor, note });
+        };
+        let held_part = held as f64 / f64::from(all).max(1.0);
+        row("shares within their interval", held_part, None, format!("{held} of {all}"));
+        row("mean width of an interval", width / f64::from(all).max(1.0), None, String::new());
+    }
     Ok(rows)
 }
 
-/// How many categories' intervals hold the share of the labels that belong to them, and of how
-/// many. A label belongs to the category that most of its threads are in.
-fn coverage(found: &Found, both: &[(String, String)], is_leaf: bool) -> Result<(usize, usize)> {
-    let mut counts: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
-    for (label, category) in both {
-        *counts.entry(label).or_default().entry(category).or_default() += 1;
-    }
-    let mut truth: BTreeMap<&str, usize> = BTreeMap::new();
-    for of_label in counts.values() {
-        let home = of_label.iter().max_by_key(|(_, count)| **count).map(|(category, _)| *category);
-        *truth.entry(home.unwrap_or_default()).or_default() += of_label.values().sum::<usize>();
-    }
-    let (mut held, mut all) = (0, 0);
-    for (path, share) in shares(&found.report, is_leaf) {
-        let true_count = truth.get(path.as_str()).copied().unwrap_or(0);
-        // What holds no label's majority divides a label that another category stands for.
-        if true_count < SMALLEST {
-            continue;
+/// A label as words: `RentalCars/GetCarsAvailable` is `Rental cars get cars available`.
+fn spoken(label: &str) -> String {
+    let mut words = String::new();
+    for c in label.chars() {
+        match c {
+            'A'..='Z' => words.push_str(&format!(" {}", c.to_ascii_lowercase())),
+            c if c.is_alphanumeric() => words.push(c),
+            _ => words.push(' '),
         }
-        let bound = |name: &str| share[name].as_f64().with_context(|| format!("{name} of a share"));
-        let true_share = true_count as f64 / both.len().max(1) as f64;
-        all += 1;
-        held += usize::from(bound("low")? <= true_share && true_share <= bound("high")?);
     }
-    Ok((held, all))
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-/// Shares of the leaves, or of the top categories, by path.
-fn shares(report: &Value, is_leaf: bool) -> Vec<(String, &Value)> {
-    let nodes: Vec<&Value> = report["taxonomy"]["nodes"].as_array().into_iter().flatten().collect();
-    let text = |node: &Value, field: &str| node[field].as_str().unwrap_or_default().to_owned();
-    let parents: BTreeSet<String> = nodes.iter().map(|node| text(node, "parent")).collect();
-    let mut path_of: BTreeMap<String, String> = BTreeMap::new();
-    let mut found = Vec::new();
-    // Parents come before their children.
-    for node in nodes {
-        let above = path_of.get(&text(node, "parent")).map(|path| format!("{path} / ")).unwrap_or_default();
-        let (id, path) = (text(node, "id"), format!("{above}{}", text(node, "name")));
-        let is_wanted = if is_leaf { !parents.contains(&id) } else { above.is_empty() };
-        path_of.insert(id, path.clone());
-        if is_wanted && node["kind"] != "other" {
-            found.push((path, &node["statistics"]["share"]));
-        }
-    }
-    found
+/// Shares of the categories that were given, by name.
+fn shares(report: &Value) -> Vec<(String, &Value)> {
+    let nodes = report["taxonomy"]["nodes"].as_array().into_iter().flatten();
+    let given = nodes.filter(|node| node["kind"] == "predefined");
+    given
+        .map(|node| (node["name"].as_str().unwrap_or_default().to_owned(), &node["statistics"]["share"]))
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use assay_domain::report::{Category, Report};
 use assay_domain::{Message, Role};
-use assay_server::insights::cases::{Case, Cases};
+use assay_server::insights::cases::{Case, Cases, openai_message};
 use assay_store::{Catalog, block_on};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -106,12 +106,13 @@ impl Written for Case {
     /// The conversation up to the agent's last answer, and that answer. `None`
     /// where nobody asked before.
     fn turns(&self) -> Option<(Vec<Value>, Option<String>)> {
-        let said: Vec<&Message> =
-            self.transcript.messages.iter().filter(|message| !text_of(message).is_empty()).collect();
-        let last = said.iter().rposition(|message| message.role == Role::Assistant);
+        // A tool's answer stands only behind the call that it answers.
+        let is_said = |message: &&Message| !text_of(message).is_empty() || !message.tool_calls.is_empty();
+        let said: Vec<&Message> = self.transcript.messages.iter().filter(is_said).collect();
+        let is_answer = |message: &&Message| message.role == Role::Assistant && !text_of(message).is_empty();
+        let last = said.iter().rposition(is_answer);
         let asked = &said[..last.unwrap_or(said.len())];
-        let turn = |message: &&Message| json!({ "role": message.role.as_str(), "content": text_of(message) });
-        let turns: Vec<Value> = asked.iter().map(turn).collect();
+        let turns: Vec<Value> = asked.iter().map(|message| openai_message(message)).collect();
         let has_question = asked.iter().any(|message| message.role == Role::User);
         has_question.then(|| (turns, last.map(|last| text_of(said[last]))))
     }
@@ -173,8 +174,7 @@ fn pytest(category: &Category, cases: &[Case]) -> anyhow::Result<String> {
         }));
     }
     anyhow::ensure!(!rows.is_empty(), "no thread of the category begins with a question");
-    // A JSON text inside a Python literal: whatever a trace says stays data.
-    let literal = serde_json::to_string(&serde_json::to_string(&rows)?)?;
+    let literal = python(&Value::Array(rows), 0);
     let title: String =
         category.name.chars().filter(|c| !c.is_control() && *c != '"' && *c != '\\').collect();
     Ok(format!(
@@ -183,11 +183,9 @@ fn pytest(category: &Category, cases: &[Case]) -> anyhow::Result<String> {
 Fill in `answer`: it takes the messages so far and returns what your agent says.
 """
 
-import json
-
 import pytest
 
-CASES = json.loads({literal})
+CASES = {literal}
 
 
 def answer(messages):
@@ -200,4 +198,40 @@ def test_answer(case):
     assert said, case["expected"]
 "#
     ))
+}
+
+/// A value as Python writes it, a line for each entry. Strings of JSON are strings of Python, so
+/// whatever a trace says stays data.
+fn python(value: &Value, depth: usize) -> String {
+    let (inner, outer) = ("    ".repeat(depth + 1), "    ".repeat(depth));
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(all) if !all.is_empty() => {
+            let lines: String =
+                all.iter().map(|one| format!("{inner}{},\n", python(one, depth + 1))).collect();
+            format!("[\n{lines}{outer}]")
+        }
+        Value::Object(all) if !all.is_empty() => {
+            let line = |(key, one): (&String, &Value)| {
+                format!("{inner}{}: {},\n", json!(key), python(one, depth + 1))
+            };
+            format!("{{\n{}{outer}}}", all.iter().map(line).collect::<String>())
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_trace_says_is_a_readable_literal_and_stays_data() {
+        let said = json!([{"content": "\"\"\" + exit() #\n\u{0}", "answered": null, "ok": true, "n": 1.5, "none": []}]);
+        let expected = "[\n    {\n        \"content\": \"\\\"\\\"\\\" + exit() #\\n\\u0000\",\n        \"answered\": None,\n        \
+                        \"ok\": True,\n        \"n\": 1.5,\n        \"none\": [],\n    },\n]";
+        assert_eq!(python(&said, 0), expected);
+    }
 }

@@ -79,6 +79,12 @@ fn show(told: &RunEstimate) -> anyhow::Result<()> {
         "about {} of waiting for models, longer where the provider limits calls",
         assay_domain::format::seconds(told.seconds)
     ))?;
+    if let Some((low, high)) = told.cost_low.zip(told.cost_high).filter(|(_, high)| *high > 0.0) {
+        output::print(&format!(
+            "it may cost between ${low:.4} and ${high:.4}: how long answers are and how many categories there \
+             will be shows only then"
+        ))?;
+    }
     if told.looked_at < told.threads {
         output::print(&format!("from the prompts of {} threads", count(told.looked_at)))?;
     }
@@ -88,6 +94,12 @@ fn show(told: &RunEstimate) -> anyhow::Result<()> {
     if let Some(budget) = told.budget.filter(|_| told.exceeds_budget) {
         output::note(&format!(
             "a budget of ${budget} will not last: the report would be made without models from there on"
+        ));
+    } else if let Some(budget) =
+        told.budget.filter(|budget| told.cost_high.is_some_and(|high| high > *budget))
+    {
+        output::note(&format!(
+            "a budget of ${budget} may not last: the report would be made without models from there on"
         ));
     }
     Ok(())

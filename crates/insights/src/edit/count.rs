@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use assay_domain::report::{Assignment, FeedbackStatistics, Status};
+use assay_domain::report::{Assignment, FeedbackStatistics, Likeness, Status};
 use assay_domain::trace::FeedbackScore;
 use assay_domain::{ProjectId, Report, RunStatus, ThreadId, ThreadOverview};
 use rust_decimal::Decimal;
@@ -75,11 +75,20 @@ pub(super) fn grouping(edited: &mut Report) -> Grouping {
         confidence: one.confidence,
         reason: None,
     });
-    // A thread that a model read shows quotes; one without is taken for inferred: intervals get no narrower.
     let is_partly_read = edited.made.model.as_ref().is_some_and(|work| work.threads_inferred > 0);
-    let inferred = match is_partly_read {
-        true => edited.assignments.iter().map(|one| one.evidence.is_empty()).collect(),
-        false => Vec::new(),
+    let likeness: Option<Vec<&Likeness>> =
+        edited.assignments.iter().map(|one| one.likeness.as_ref()).collect();
+    let (inferred, alike) = match likeness {
+        Some(likeness) if is_partly_read => {
+            let leaf = |one: &&Likeness| place.get(one.category.as_deref()?).copied();
+            (likeness.iter().map(|one| !one.read).collect(), likeness.iter().map(leaf).collect())
+        }
+        // Reports of before say less. A thread that a model read shows quotes; one without is taken
+        // for inferred: intervals get no narrower.
+        _ if is_partly_read => {
+            (edited.assignments.iter().map(|one| one.evidence.is_empty()).collect(), Vec::new())
+        }
+        _ => (Vec::new(), Vec::new()),
     };
     Grouping {
         nodes: nodes.collect(),
@@ -87,6 +96,7 @@ pub(super) fn grouping(edited: &mut Report) -> Grouping {
         granularities: Vec::new(),
         stability: None,
         inferred,
+        alike,
     }
 }
 

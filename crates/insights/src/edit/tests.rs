@@ -37,6 +37,7 @@ fn assignment(number: usize, category: &str) -> Assignment {
         feedback: BTreeMap::from([("helpful".to_owned(), f64::from(u8::from(number.is_multiple_of(2))))]),
         weight: 1.0,
         evidence: Vec::new(),
+        likeness: None,
         position: [0.0, 0.0],
         traces: vec![TraceId::default()],
         run: None,

@@ -47,7 +47,7 @@ impl Lengths {
         }
         let seen = self.by_model.entry((provider.to_owned(), request.model.clone())).or_default();
         add(&mut seen.prompts, (counted, usage.input_tokens));
-        let played = play::answer(request, &[]).1;
+        let played = play::answer(request, &[], 0).1;
         add(seen.answers.entry(request.stage.to_string()).or_default(), (played, usage.output_tokens));
     }
 

@@ -2,11 +2,13 @@
 //! the model's own answer would be.
 //!
 //! The values keep the analysis going: threads are summed up by their first
-//! sentences, empty texts leave local names in place. The lengths follow from the
+//! sentences, categories named by the first words of a member. The lengths follow from the
 //! form asked for and, where answers repeat the material, from the prompt.
 
 use assay_llm::{Request, tokens};
 use serde_json::{Map, Value, json};
+
+use crate::model::lot;
 
 /// Tokens of a JSON field around its value: quotes, name, colon, comma.
 const FIELD: u64 = 4;
@@ -46,18 +48,20 @@ const TROUBLE: [&str; 16] = [
     "locked",
     "not work",
 ];
+/// Of 256, how often the answer to a question is yes.
+const SELDOM: u8 = 64;
 /// Tokens of an answer nobody here knows.
 const UNKNOWN: u64 = 100;
 
 /// The played value, and the tokens the model's own answer would have. Attributes named
-/// in `filters` are true.
-pub(super) fn answer(request: &Request, filters: &[String]) -> (Value, u64) {
+/// in `filters` are true; what is a matter of taste is answered differently in each `take`.
+pub(super) fn answer(request: &Request, filters: &[String], take: u64) -> (Value, u64) {
     let text = request.messages.first().map_or("", |message| message.text.as_str());
     let schema = request.schema.as_ref();
     let form = schema.map_or(&Value::Null, |schema| &schema.schema);
     let (value, output) = match schema.map_or("", |schema| schema.name.as_str()) {
-        "thread" => thread(text, form, filters),
-        "category" => (json!({"name": "", "description": ""}), 2 * FIELD + NAME + SENTENCE),
+        "thread" => thread(text, form, filters, take),
+        "category" => (named(text), 2 * FIELD + NAME + SENTENCE),
         "top_categories" => tops(text),
         "arrangement" => arrangement(text, form),
         "choice" => (json!({"choice": "A"}), FIELD + 1),
@@ -69,7 +73,7 @@ pub(super) fn answer(request: &Request, filters: &[String]) -> (Value, u64) {
     (value, output.min(u64::from(request.max_tokens)))
 }
 
-fn thread(text: &str, form: &Value, filters: &[String]) -> (Value, u64) {
+fn thread(text: &str, form: &Value, filters: &[String], take: u64) -> (Value, u64) {
     let said = text.rsplit_once("<conversation>").map_or(text, |(_, said)| said);
     let spoken: Vec<&str> =
         said.lines().filter_map(|line| Some(line.split_once("] ")?.1.split_once(": ")?.1)).collect();
@@ -101,7 +105,7 @@ fn thread(text: &str, form: &Value, filters: &[String]) -> (Value, u64) {
         let value = match filters.contains(name) {
             // More threads cost more.
             true => json!(true),
-            false => typical(schema, said.len()),
+            false => typical(schema, lot(&[said, name, &take.to_string()])),
         };
         output += FIELD + tokens::count(name) + tokens::count(&value.to_string());
         attributes.insert(name.clone(), value);
@@ -121,6 +125,24 @@ fn thread(text: &str, form: &Value, filters: &[String]) -> (Value, u64) {
     (value, output)
 }
 
+/// A category named and described in the words of its first member, at the usual length: what
+/// later prompts say of it is as long as it will be.
+fn named(text: &str) -> Value {
+    let first = text.lines().find_map(|line| line.strip_prefix("- ")).unwrap_or_default();
+    let upto = |most: u64| {
+        let mut said = String::new();
+        for word in first.split_whitespace() {
+            if tokens::count(&said) >= most {
+                break;
+            }
+            said.push_str(word);
+            said.push(' ');
+        }
+        said.trim_end().to_owned()
+    };
+    json!({"name": upto(NAME), "description": upto(SENTENCE)})
+}
+
 /// Tokens of the sentences of an executive summary, which repeat facts and speak of conversations.
 fn concluding(text: &str) -> u64 {
     let labelled = |label: &str| -> Vec<&str> {
@@ -138,14 +160,16 @@ fn concluding(text: &str) -> u64 {
         + HIGHLIGHTS.min(threads.len() as u64) * (HIGHLIGHT + mean(&threads, &sentence))
 }
 
-/// A value an attribute may well have.
-fn typical(schema: &Value, lot: usize) -> Value {
+/// A value an attribute may well have. Most questions are answered alike for most threads.
+fn typical(schema: &Value, lot: [u8; 32]) -> Value {
     if let Some(options) = schema["enum"].as_array() {
-        // One of them, and not always the same; the last is none at all.
-        return options.get(lot % options.len().saturating_sub(1).max(1)).cloned().unwrap_or_default();
+        // Each half as often as the one before; the last is none at all.
+        let some = options.len().saturating_sub(1).max(1);
+        let place = lot[0].leading_zeros() as usize;
+        return options.get(place.min(some - 1)).cloned().unwrap_or_default();
     }
     match schema["type"][0].as_str().unwrap_or_default() {
-        "boolean" => json!(true),
+        "boolean" => json!(lot[0] < SELDOM),
         "integer" | "number" => json!(2),
         _ => json!("a few words of the thread"),
     }

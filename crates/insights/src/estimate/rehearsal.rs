@@ -18,6 +18,9 @@ use crate::model::STAGES;
 /// Tokens that must be known of a model or stage before they count as much as the rule.
 const PRIOR: f64 = 2_000.0;
 
+/// Tokens of answers that were seen before the length of the others is taken to be known.
+const ENOUGH: f64 = 200.0;
+
 /// What was asked so far, by stage and model.
 #[derive(Default)]
 pub(super) struct Ledger(Mutex<Books>);
@@ -46,18 +49,25 @@ pub(super) struct Tally {
     /// What the remembered ones teach.
     pub(super) input_ratio: f64,
     pub(super) output_ratio: f64,
+    /// Whether they taught enough.
+    pub(super) is_known: bool,
 }
 
+/// What one rehearsal tells, in the order of the pipeline: stage, model, what it takes.
+pub(super) type Stages = Vec<(&'static str, String, Tally)>;
+
 impl Ledger {
-    /// In the order of the pipeline: stage, model, what it takes.
-    pub(super) fn by_stage(&self) -> Vec<(&'static str, String, Tally)> {
+    /// What was noted.
+    pub(super) fn by_stage(&self) -> Stages {
         let books = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = Vec::new();
         for stage in STAGES {
             for ((_, model), tally) in books.stages.iter().filter(|((of, _), _)| of == stage) {
                 let mut tally = tally.clone();
                 tally.input_ratio = ratio(books.prompts.get(&(tally.provider.clone(), model.clone())));
-                tally.output_ratio = ratio(books.answers.get(&(stage.to_owned(), model.clone())));
+                let answers = books.answers.get(&(stage.to_owned(), model.clone()));
+                tally.output_ratio = ratio(answers);
+                tally.is_known = answers.is_some_and(|(played, _)| *played >= ENOUGH);
                 found.push((stage, model.clone(), tally));
             }
         }
@@ -122,11 +132,13 @@ pub(super) struct Rehearsal<'a> {
     ledger: &'a Ledger,
     /// Attributes that decide which threads stay.
     filters: &'a [String],
+    /// Which of the ways to answer.
+    take: u64,
 }
 
 impl<'a> Rehearsal<'a> {
-    pub(super) fn of(chat: &'a dyn Chat, ledger: &'a Ledger, filters: &'a [String]) -> Self {
-        Self { chat, ledger, filters }
+    pub(super) fn of(chat: &'a dyn Chat, ledger: &'a Ledger, filters: &'a [String], take: u64) -> Self {
+        Self { chat, ledger, filters, take }
     }
 
     async fn rehearse(&self, request: &Request) -> Result<Answer, Error> {
@@ -136,7 +148,7 @@ impl<'a> Rehearsal<'a> {
             true => tokens::of_prompt(request),
             false => self.chat.prompt_tokens(request),
         };
-        let (value, output) = play::answer(request, self.filters);
+        let (value, output) = play::answer(request, self.filters, self.take);
         let is_new = self.ledger.is_new(provider, request);
         if let Some(answer) = self.chat.recall(request).await? {
             let usage = &answer.usage;

@@ -475,10 +475,12 @@ fn rebuilt(
         member
     });
     let members = members.collect();
+    let alike = grouping.alike.into_iter().map(|leaf| place_of[leaf?]);
     (
         Grouping {
             nodes,
             members,
+            alike: alike.collect(),
             granularities: grouping.granularities,
             stability: grouping.stability,
             inferred: grouping.inferred,

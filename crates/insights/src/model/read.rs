@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Asked, Question, Role, Work, lot, object, render, string, template, tidy};
 use crate::Error;
+use crate::aggregate::shows_failure;
 use crate::context::{Context, Stage};
 use crate::grouping::ReadThread;
 use crate::summary::{Failure, FailureKind, Summary, Topic};
@@ -200,7 +201,7 @@ fn choose(threads: &[ReadThread], config: &ReportConfig) -> Vec<usize> {
         .collect();
     // Stable: by lot among equals.
     ranked.sort_by_key(|(is_repeated, _)| *is_repeated);
-    let fails = |index: usize| !threads[index].summary.failures.is_empty();
+    let fails = |index: usize| shows_failure(&threads[index]);
     let failing = ranked.iter().map(|&(_, index)| index).filter(|&index| fails(index)).take(size / 2);
     let mut chosen: BTreeSet<usize> = failing.collect();
     for &(_, index) in &ranked {

@@ -4,7 +4,8 @@
 //! vectors they differ in style as much as in topic. So where only some threads
 //! were read, these alone make the categories, and every other thread goes where
 //! the read threads are whose *own* words are most like its own. How clear that
-//! is shows in its confidence, and the intervals of shares rest on the read ones.
+//! is shows in its confidence. Read threads are placed so as well, by the others: how
+//! often that agrees with their reading tells how far shares can be trusted ([`crate::shares`]).
 
 use assay_domain::ProjectId;
 use assay_domain::report::{CategoryKind, Focus};
@@ -60,17 +61,22 @@ pub(crate) async fn threads<S: Memo>(
 fn carried(found: Grouping, read: &[usize], rest: &[usize], own: &Vectors) -> Grouping {
     let Grouping { mut nodes, members, granularities, stability, .. } = found;
     let mut placed: Vec<Option<Member>> = vec![None; read.len() + rest.len()];
-    let mut teachers: Vec<(usize, usize)> = Vec::new();
+    let mut teachers: Vec<Teacher> = Vec::new();
     for (&thread, member) in read.iter().zip(members) {
         if let (CategoryKind::Discovered | CategoryKind::Predefined, Some(row)) =
             (nodes[member.leaf].kind, own.row_of[thread])
         {
-            teachers.push((row, member.leaf));
+            teachers.push(Teacher { thread, row, leaf: member.leaf });
         }
         placed[thread] = Some(member);
     }
-    let school = School::of(own, &teachers);
+    let school = School::of(own, teachers);
+    let mut alike: Vec<Option<usize>> = vec![None; placed.len()];
+    for (&thread, place) in read.iter().zip(school.place(own, read)) {
+        alike[thread] = place.ok().map(|(leaf, _)| leaf);
+    }
     for (&thread, place) in rest.iter().zip(school.place(own, rest)) {
+        alike[thread] = place.ok().map(|(leaf, _)| leaf);
         placed[thread] = Some(match place {
             Ok((leaf, confidence)) => Member { leaf, confidence, reason: None },
             Err(reason) => {
@@ -81,7 +87,7 @@ fn carried(found: Grouping, read: &[usize], rest: &[usize], own: &Vectors) -> Gr
     let mut inferred = vec![false; placed.len()];
     rest.iter().for_each(|&thread| inferred[thread] = true);
     let members = placed.into_iter().flatten().collect();
-    Grouping { nodes, members, granularities, stability, inferred }.without_empty_nodes()
+    Grouping { nodes, members, granularities, stability, inferred, alike }.without_empty_nodes()
 }
 
 /// "Other", made where there is none.
@@ -97,17 +103,25 @@ fn other(nodes: &mut Vec<Node>) -> usize {
     })
 }
 
+/// A read thread, its own words and its leaf.
+#[derive(Clone, Copy)]
+struct Teacher {
+    thread: usize,
+    row: usize,
+    leaf: usize,
+}
+
 /// The read threads with their leaves, as others are compared with them.
 struct School {
     rows: Matrix,
-    leaf: Vec<usize>,
+    teachers: Vec<Teacher>,
     /// Whoever is less like any of them is placed nowhere.
     least: f32,
 }
 
 impl School {
-    fn of(own: &Vectors, teachers: &[(usize, usize)]) -> Self {
-        let rows: Vec<usize> = teachers.iter().map(|(row, _)| *row).collect();
+    fn of(own: &Vectors, teachers: Vec<Teacher>) -> Self {
+        let rows: Vec<usize> = teachers.iter().map(|teacher| teacher.row).collect();
         let rows = own.rows.select(&rows);
         // How like each is to the one that is most like it, itself left out.
         let mut nearest = rows.map_products(&rows, |place, products| {
@@ -116,14 +130,16 @@ impl School {
         });
         nearest.sort_by(f32::total_cmp);
         let least = nearest.get((nearest.len() as f64 * STRANGE) as usize).copied().unwrap_or(-1.0);
-        Self { rows, leaf: teachers.iter().map(|(_, leaf)| *leaf).collect(), least }
+        Self { rows, teachers, least }
     }
 
-    /// Leaf and confidence of each thread, or why it has none.
+    /// Leaf and confidence of each thread by the others, or why it has none.
     fn place(&self, own: &Vectors, threads: &[usize]) -> Vec<Result<(usize, f64), &'static str>> {
-        let rows: Vec<usize> = threads.iter().filter_map(|&thread| own.row_of[thread]).collect();
-        let mut found =
-            own.rows.select(&rows).map_products(&self.rows, |_, products| self.vote(products)).into_iter();
+        let placed: Vec<(usize, usize)> =
+            threads.iter().filter_map(|&thread| Some((thread, own.row_of[thread]?))).collect();
+        let rows: Vec<usize> = placed.iter().map(|(_, row)| *row).collect();
+        let vote = |place: usize, products: &[f32]| self.vote(placed[place].0, products);
+        let mut found = own.rows.select(&rows).map_products(&self.rows, vote).into_iter();
         let place = |&thread: &usize| match own.row_of[thread] {
             Some(_) => found.next().unwrap_or(Err(UNLIKE)),
             None => Err(WORDLESS),
@@ -131,10 +147,11 @@ impl School {
         threads.iter().map(place).collect()
     }
 
-    /// The nearest ones vote, each by how much more like it is than the least like of them.
-    fn vote(&self, products: &[f32]) -> Result<(usize, f64), &'static str> {
-        let mut near: Vec<(f32, usize)> = products.iter().copied().zip(0..).collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    /// The nearest others vote, each by how much more like it is than the least like of them.
+    fn vote(&self, thread: usize, products: &[f32]) -> Result<(usize, f64), &'static str> {
+        let others = products.iter().copied().zip(&self.teachers);
+        let mut near: Vec<(f32, &Teacher)> = others.filter(|(_, teacher)| teacher.thread != thread).collect();
+        near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.thread.cmp(&b.1.thread)));
         near.truncate(NEAREST);
         let (Some(&(best, _)), Some(&(last, _))) = (near.first(), near.last()) else { return Err(UNLIKE) };
         if best < self.least {
@@ -143,7 +160,7 @@ impl School {
         let mut votes: std::collections::BTreeMap<usize, f32> = std::collections::BTreeMap::new();
         for (likeness, teacher) in near {
             // The last one has a voice too.
-            *votes.entry(self.leaf[teacher]).or_default() += likeness - last + 0.05;
+            *votes.entry(teacher.leaf).or_default() += likeness - last + 0.05;
         }
         let all: f32 = votes.values().sum();
         let mut ranked: Vec<(f32, usize)> = votes.into_iter().map(|(leaf, votes)| (votes, leaf)).collect();
@@ -197,5 +214,7 @@ mod tests {
         assert_eq!(grouping.members[9].reason.as_deref(), Some(WORDLESS));
         assert_eq!(grouping.inferred.iter().filter(|inferred| **inferred).count(), 4);
         assert!(grouping.members[6].confidence > 0.5);
+        assert_eq!(grouping.alike[..6], [Some(0), Some(0), Some(0), Some(1), Some(1), Some(1)]);
+        assert_eq!((grouping.alike[7], grouping.alike[8]), (Some(1), None));
     }
 }

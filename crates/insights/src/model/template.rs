@@ -142,6 +142,8 @@ fn pieces(template: &str) -> impl Iterator<Item = Piece<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::{ProjectId, RunId, ThreadId};
+
     use super::*;
 
     #[test]
@@ -151,6 +153,25 @@ mod tests {
         assert_eq!(written(lookup(&value, "messages.0.content")), "a");
         assert_eq!(written(lookup(&value, "messages.7.content")), "");
         assert_eq!(written(lookup(&value, "n")), "3");
+    }
+
+    #[test]
+    fn a_template_is_filled_from_the_last_root_run_its_feedback_and_the_messages() {
+        let run = Run {
+            inputs: serde_json::json!({"question": "where?"}),
+            outputs: serde_json::json!({"messages": [{"content": "first"}, {"content": "last, sk-1"}]}),
+            error: Some("timed out".into()),
+            ..Run::unknown(RunId::default(), ProjectId::default())
+        };
+        let trace = assay_domain::Trace::new(run.trace, vec![run]);
+        let thread = Thread { id: ThreadId("t".into()), traces: vec![trace], feedback: Vec::new() };
+        let feedback = serde_json::json!({"helpful": 0.25, "kind": 1.0});
+        let template = "{{run.inputs.question}}|{{run.outputs.messages.-1.content}}|{{run.error}}|\
+                        {{run.feedback.helpful}}|{{run.feedback}}|{{all_thread_messages}}|{{run.inputs.none}}";
+        let filled =
+            fill(template, &thread, "[0] user: where?", &feedback, &|text| text.replace("sk-1", "***"));
+        let expected = r#"where?|last, ***|timed out|0.25|{"helpful":0.25,"kind":1.0}|[0] user: where?|"#;
+        assert_eq!(filled, expected);
     }
 
     #[test]

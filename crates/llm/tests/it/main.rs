@@ -9,3 +9,4 @@ mod money;
 mod once;
 mod sharing;
 mod support;
+mod tls;

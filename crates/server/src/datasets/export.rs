@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use assay_domain::transcript::ToolCall;
 use assay_domain::{Message, Role};
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -22,6 +21,7 @@ use crate::app::App;
 use crate::error::ApiResult;
 use crate::extract::{Params, uuid};
 use crate::fields::v1_time;
+use crate::insights::cases;
 
 /// So many examples make a piece.
 const AT_ONCE: usize = 200;
@@ -79,7 +79,7 @@ pub(super) async fn openai(
         let (said, answered) = conversation(example.content);
         let ideal: Vec<String> = answered.iter().map(Message::text).collect();
         json_line(&json!({
-            "input": said.iter().map(openai_message).collect::<Vec<_>>(),
+            "input": said.iter().map(cases::openai_message).collect::<Vec<_>>(),
             "ideal": ideal.join("\n"),
         }))
     };
@@ -99,7 +99,7 @@ pub(super) async fn openai_ft(
     let line = |example: Example| {
         let (said, answered) = conversation(example.content);
         json_line(
-            &json!({ "messages": said.iter().chain(&answered).map(openai_message).collect::<Vec<_>>() }),
+            &json!({ "messages": said.iter().chain(&answered).map(cases::openai_message).collect::<Vec<_>>() }),
         )
     };
     Ok(stream(app, heads, JSON_LINES, None, line))
@@ -257,28 +257,4 @@ pub(super) fn conversation(content: Content) -> (Vec<Message>, Vec<Message>) {
     let outputs = content.outputs.map_or(Value::Null, Value::Object);
     let said = assay_transcript::messages(&Value::Object(content.inputs));
     (said, assay_transcript::messages_by(&outputs, Role::Assistant))
-}
-
-fn openai_message(message: &Message) -> Value {
-    let mut out = Map::from_iter([
-        ("role".to_owned(), json!(message.role.as_str())),
-        ("content".to_owned(), json!(message.text())),
-    ]);
-    if let Some(id) = &message.tool_call_id {
-        out.insert("tool_call_id".to_owned(), json!(id));
-    }
-    let calls: Vec<Value> = message.tool_calls.iter().map(tool_call).collect();
-    if !calls.is_empty() {
-        out.insert("tool_calls".to_owned(), Value::Array(calls));
-    }
-    Value::Object(out)
-}
-
-/// Arguments travel as text, in JSON.
-fn tool_call(call: &ToolCall) -> Value {
-    let arguments = match &call.arguments {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
 }

@@ -55,7 +55,9 @@ pub(crate) fn spend(report: &Report) -> Spend {
     for work in report.made.model.iter().flat_map(|work| &work.stages) {
         let cost = work.cost.and_then(Decimal::from_f64_retain).unwrap_or_default().round_dp(9);
         let (input_tokens, output_tokens) = (work.input_tokens, work.output_tokens);
-        all.add(&Spend { calls: work.calls as u64, input_tokens, output_tokens, cost, ..Spend::default() });
+        let calls = work.calls as u64;
+        let unpriced = if work.cost.is_none() { calls } else { 0 };
+        all.add(&Spend { calls, input_tokens, output_tokens, cost, unpriced, ..Spend::default() });
     }
     all
 }

@@ -298,6 +298,7 @@ pub(super) fn spend(budget: &Budget) -> Spend {
             input_tokens: spent.usage.input_tokens,
             output_tokens: spent.usage.output_tokens,
             cost: spent.cost,
+            unpriced: spent.unpriced,
             stages: BTreeMap::new(),
         };
         all.add(&one);

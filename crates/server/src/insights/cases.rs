@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 
 use assay_domain::report::{Assignment, Category, Report};
-use assay_domain::{RunId, Thread, ThreadId, Transcript};
+use assay_domain::transcript::ToolCall;
+use assay_domain::{Message, RunId, Thread, ThreadId, Transcript};
 use assay_store::{Error, Project, Runs};
 use serde_json::{Map, Value, json};
 
@@ -130,4 +131,30 @@ fn object(payload: Value, key: &str) -> Map<String, Value> {
         Value::Null => Map::new(),
         other => Map::from_iter([(key.to_owned(), other)]),
     }
+}
+
+/// A message as OpenAI's APIs and evaluations have it; answers of tools go with the calls before them.
+#[must_use]
+pub fn openai_message(message: &Message) -> Value {
+    let mut out = Map::from_iter([
+        ("role".to_owned(), json!(message.role.as_str())),
+        ("content".to_owned(), json!(message.text())),
+    ]);
+    if let Some(id) = &message.tool_call_id {
+        out.insert("tool_call_id".to_owned(), json!(id));
+    }
+    let calls: Vec<Value> = message.tool_calls.iter().map(tool_call).collect();
+    if !calls.is_empty() {
+        out.insert("tool_calls".to_owned(), Value::Array(calls));
+    }
+    Value::Object(out)
+}
+
+/// Arguments travel as text, in JSON.
+fn tool_call(call: &ToolCall) -> Value {
+    let arguments = match &call.arguments {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
 }

@@ -40,7 +40,12 @@ pub(super) async fn estimate(
     let job = jobs::asked(&app, &project, body).await?;
     let (population, threads) = counts(&app, &project, &job).await?;
     let told = match job.tier.is_local() {
-        true => RunEstimate { cost: Some(0.0), ..RunEstimate::default() },
+        true => RunEstimate {
+            cost: Some(0.0),
+            cost_low: Some(0.0),
+            cost_high: Some(0.0),
+            ..RunEstimate::default()
+        },
         false => rehearsed(&app, &project, &job, threads).await?,
     };
     let (per_thread, basis) = pace(&app, &project).await?;
@@ -60,6 +65,8 @@ pub(super) async fn estimate(
         "input_tokens": told.input_tokens,
         "output_tokens": told.output_tokens,
         "cost_usd": told.cost,
+        "cost_low_usd": told.cost_low,
+        "cost_high_usd": told.cost_high,
         "unpriced": told.unpriced,
         "budget": config.budget,
         "exceeds_budget": told.exceeds_budget,

@@ -78,6 +78,15 @@ async fn what_cannot_be_known_of_money_is_said_and_a_budget_that_will_not_last_t
         (&Value::Null, &json!([format!("compatible/{MODEL}")]))
     );
     assert!(unpriced["model_calls"].as_u64() > Some(30), "{unpriced}");
+    let workers = Workers::start(&server.app);
+    let done = finished(&server, project, json!({"tier": "names"})).await;
+    let spend = &done["metadata"]["spend"];
+    assert_eq!(
+        (&spend["cost"], &spend["unpriced"]),
+        (&Value::Null, &spend["calls"]),
+        "never shown as nothing"
+    );
+    stop(&server, workers).await;
     set_price(&server).await;
     let tight = estimated(&server, project, json!({"budget": 0.001})).await;
     assert_eq!((&tight["budget"], &tight["exceeds_budget"]), (&json!(0.001), &json!(true)), "{tight}");

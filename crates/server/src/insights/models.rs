@@ -21,6 +21,8 @@ use crate::workspace::has_secret;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offer {
     provider: Option<Api>,
+    /// It has an address of its own: then nobody else is asked, whatever a request says.
+    is_own: bool,
     thinking: Option<String>,
     summary: Option<String>,
     /// Of which there is a key, or that need none.
@@ -68,6 +70,7 @@ impl Offer {
         }
         Ok(Self {
             provider: settings.provider,
+            is_own: settings.base_url.is_some(),
             thinking: settings.thinking.clone(),
             summary: settings.summary.clone(),
             reachable,
@@ -87,6 +90,7 @@ impl Offer {
     /// Who answers for a family of models; OpenAI's is also spoken by others.
     fn of_family(&self, word: &str) -> Option<Api> {
         match word {
+            "openai" | "anthropic" if self.is_own => Some(self.default_provider()),
             "openai" => Some(self.provider.filter(|api| *api != Api::Anthropic).unwrap_or(Api::OpenAi)),
             "anthropic" => Some(Api::Anthropic),
             _ => None,
@@ -133,11 +137,17 @@ impl Offer {
         match (own, both) {
             (Some(word), _) => match self.of_family(word) {
                 Some(provider) => self.usual(role, provider),
-                None => Ok((word.to_owned(), whose(word, provider))),
+                None => Ok((word.to_owned(), self.whose(word, provider))),
             },
-            (None, Some(word)) if family.is_none() => Ok((word.to_owned(), whose(word, provider))),
+            (None, Some(word)) if family.is_none() => Ok((word.to_owned(), self.whose(word, provider))),
             (None, _) => self.usual(role, provider),
         }
+    }
+
+    /// Claude is Anthropic's, unless a server that speaks like OpenAI has it, too.
+    fn whose(&self, model: &str, provider: Api) -> Api {
+        let is_bound = self.is_own || provider == Api::Compatible;
+        if !is_bound && Api::is_anthropic(model) { Api::Anthropic } else { provider }
     }
 
     /// The model of a provider where a request names none.
@@ -149,7 +159,7 @@ impl Offer {
         };
         // Without a configured provider the name tells whose the model is.
         let fits = |model: &&String| {
-            is_configured && (self.provider.is_some() || whose(model, provider) == provider)
+            is_configured && (self.provider.is_some() || self.whose(model, provider) == provider)
         };
         if let Some(model) = configured.filter(fits) {
             return Ok((model.clone(), provider));
@@ -163,11 +173,6 @@ impl Offer {
                 .to_owned()
         })
     }
-}
-
-/// Claude is Anthropic's, unless a server that speaks like OpenAI has it, too.
-fn whose(model: &str, provider: Api) -> Api {
-    if provider != Api::Compatible && Api::is_anthropic(model) { Api::Anthropic } else { provider }
 }
 
 async fn is_reachable(app: &App, settings: &ModelSettings, api: Api) -> Result<bool, assay_store::Error> {
@@ -246,6 +251,19 @@ mod tests {
             [Some("anthropic"), None, None],
             "anthropic/claude-sonnet-4-5 anthropic/claude-haiku-4-5 lacks",
         );
+        // Whoever set up an address of its own has conversations go nowhere else.
+        let own = Offer { is_own: true, ..local };
+        for words in [[Some("anthropic"), None, None], [None, Some("claude-opus-4-1"), Some("anthropic")]] {
+            let choice = own.choose(Words { model: words[0], thinking: words[1], summary: words[2] });
+            let providers = choice.expect("a choice").providers;
+            assert_eq!(
+                (providers.thinking.as_str(), providers.summary.as_str()),
+                ("compatible", "compatible")
+            );
+        }
+        let gateway = Offer { is_own: true, ..offer(Some(Api::OpenAi), &[Api::OpenAi, Api::Anthropic]) };
+        check(&gateway, [Some("anthropic"), None, None], "openai/gpt-4.1 openai/gpt-4.1-mini");
+        check(&gateway, [Some("claude-x"), None, None], "openai/claude-x openai/claude-x");
         let nameless = offer(Some(Api::Compatible), &[Api::Compatible]);
         check(&nameless, [None, None, None], "no model is named");
     }

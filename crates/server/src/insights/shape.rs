@@ -87,9 +87,9 @@ fn metadata(job: &Job, state: &JobState) -> Value {
     })
 }
 
-/// Money as a number of US dollars.
+/// Money as a number of US dollars; null where the price of some calls is not known.
 pub(super) fn spend(spend: &Spend) -> Value {
-    let Spend { calls, remembered, lost, input_tokens, output_tokens, cost, stages } = spend;
+    let Spend { calls, remembered, lost, input_tokens, output_tokens, cost: _, unpriced, stages } = spend;
     let stages: Map<String, Value> =
         stages.iter().map(|(stage, spent)| (stage.clone(), self::spend(spent))).collect();
     let mut shown = json!({
@@ -98,8 +98,11 @@ pub(super) fn spend(spend: &Spend) -> Value {
         "lost": lost,
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
-        "cost": cost.to_f64(),
+        "cost": spend.known_cost().and_then(|cost| cost.to_f64()),
     });
+    if *unpriced > 0 {
+        shown["unpriced"] = json!(unpriced);
+    }
     if !stages.is_empty() {
         shown["stages"] = Value::Object(stages);
     }

@@ -130,13 +130,19 @@ function showEstimate(found) {
   tell("time", known(found.expected_seconds, (time) => `about ${seconds(time)}`));
   tell("calls", remembered > 0 ? `${known(calls, count)} + ${count(remembered)} known` : known(calls, count));
   tell("tokens", calls === 0 ? "0" : known(found.input_tokens === undefined ? null : found.input_tokens + found.output_tokens, compact));
-  tell("money", known(found.cost_usd, money));
+  tell("money", moneyOf(found));
   tell("basis", basisOf(found, unpriced));
   showOver(found);
   const list = byId("new-report").querySelector('[data-estimate="unmet"]');
   list.replaceChildren(...(unmet ?? []).map(({ field, reason }) => h("li", {}, h("b", {}, `${field.replaceAll("_", " ")}: `), reason)));
   byId("filter-said").textContent = `${plural(population, "thread")} ${population === 1 ? "matches" : "match"}`;
   problem("");
+}
+
+/** What is expected, and between what it lies. */
+function moneyOf({ cost_usd: cost, cost_low_usd: low, cost_high_usd: high }) {
+  const isRange = typeof low === "number" && typeof high === "number" && high > low;
+  return isRange ? `${money(cost)} (${money(low)} to ${money(high)})` : known(cost, money);
 }
 
 /** What the figures rest on. */
@@ -338,7 +344,7 @@ async function preview(button) {
     try {
       const { threads, skipped, spend, tier, models } = await ask(`${place.api}/configs/preview`, { method: "POST", body: { ...request(), threads: 5 } });
       const who = tier === "deep" ? `Read by ${models.at(-1)}` : `Read without a model: the tier is “${tier}”`;
-      const paid = spend.calls > 0 ? `, ${plural(spend.calls, "call")}, ${money(spend.cost)}` : spend.remembered > 0 ? ", all of it remembered" : "";
+      const paid = spend.calls > 0 ? `, ${plural(spend.calls, "call")}, ${spend.cost === null ? "price unknown" : money(spend.cost)}` : spend.remembered > 0 ? ", all of it remembered" : "";
       said.textContent = threads.length === 0 ? "No thread matches." : `${who}${paid}${skipped.length > 0 ? `; ${plural(skipped.length, "thread")} cannot be read` : ""}.`;
       list.replaceChildren(h("ol", { class: "previews" }, threads.map(previewed)));
       list.hidden = threads.length === 0;

@@ -236,6 +236,7 @@ fn assignment(number: usize, leaf: usize, dice: &mut Dice) -> Assignment {
         },
         weight: 1.0,
         evidence: Vec::new(),
+        likeness: None,
         position: [around(0.5 + radius * angle.cos(), dice), around(0.5 + radius * angle.sin(), dice)],
         traces: vec![trace],
         run: Some(trace.into()),

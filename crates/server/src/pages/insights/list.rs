@@ -104,7 +104,7 @@ fn of_job(project: &Project, entry: &Entry, jobs: &[Entry], colors: &mut Colors)
         shares: outline.map(|outline| colors.shares(outline)).unwrap_or_default(),
         trend: trend(entry, jobs).unwrap_or_default(),
         tier: job.tier.as_str().to_owned(),
-        spend: money(state.spend.cost),
+        spend: super::spent(&state.spend),
         budget: job.budget.map(|budget| format!("of {}", money(budget))).unwrap_or_default(),
         made: job.created_at.into(),
         is_scheduled: job.due.is_some(),
@@ -138,7 +138,9 @@ fn of_command(project: &Project, stored: &Stored, report: Option<Report>, colors
         categories: outline.as_ref().map(|outline| counted(outline.top.len())).unwrap_or_default(),
         shares: outline.as_ref().map(|outline| colors.shares(outline)).unwrap_or_default(),
         tier: config.map_or_else(|| format::NONE.to_owned(), |config| config.tier.as_str().to_owned()),
-        spend: report.as_ref().map_or_else(|| format::NONE.to_owned(), |report| money(spend_of(report).cost)),
+        spend: report
+            .as_ref()
+            .map_or_else(|| format::NONE.to_owned(), |report| super::spent(&spend_of(report))),
         made: stored.stored_at.into(),
         ..ReportRow::default()
     }

@@ -9,6 +9,7 @@ mod shared;
 
 use std::sync::Arc;
 
+use assay_domain::job::Spend;
 use assay_domain::{Report, ReportId, Time, format};
 use assay_store::{Catalog as _, Project};
 use axum::Router;
@@ -91,6 +92,15 @@ impl Found {
 
 fn money(amount: Decimal) -> String {
     amount.to_f64().map_or_else(|| format::NONE.to_owned(), format::money)
+}
+
+/// What a job paid. What has no known price is never shown as nothing.
+fn spent(spend: &Spend) -> String {
+    match spend.known_cost() {
+        Some(cost) => money(cost),
+        None if spend.cost.is_zero() => "price unknown".to_owned(),
+        None => format!("over {}", money(spend.cost)),
+    }
 }
 
 /// A span of time in few words.

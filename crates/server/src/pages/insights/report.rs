@@ -184,7 +184,7 @@ fn progress(entry: &queue::Entry) -> Vec<(&'static str, String)> {
     }
     if state.spend.calls > 0 {
         facts.push(("Calls of models", format::count(state.spend.calls)));
-        facts.push(("Spent", super::money(state.spend.cost)));
+        facts.push(("Spent", super::spent(&state.spend)));
     }
     facts.push(("Tier", entry.job.tier.as_str().to_owned()));
     facts

@@ -40,7 +40,11 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn outcome(&self) -> Outcome {
-        if self.skipped > 0 { Outcome::DoneWithSkips } else { Outcome::Done }
+        if self.skipped > 0 || self.appended.runs_of_other_projects > 0 {
+            Outcome::DoneWithSkips
+        } else {
+            Outcome::Done
+        }
     }
 
     /// Whether there is more to say than that it worked.
@@ -61,7 +65,7 @@ impl Tally {
         )];
         if self.appended.runs_of_other_projects > 0 {
             lines.push(format!(
-                "{} runs are in another project already and stay there",
+                "{} runs are in another project already and stay there: a run is in one project only",
                 self.appended.runs_of_other_projects
             ));
         }
@@ -114,11 +118,15 @@ pub(crate) fn files(
     let total: u64 = files.iter().map(Source::size).sum();
     bars.start("importing", total, true);
     let door = Door::open(store, input.config.as_deref())?;
-    let mut import = Import::new();
+    let mut import = Import::of(project);
     let mut tally = Tally::default();
     let read = Arc::new(AtomicU64::new(0));
+    let mut understood = 0;
     for file in files {
-        one(&door, project, &file, input.format, &mut import, &mut tally, &read, bars)?;
+        understood += one(&door, project, &file, input.format, &mut import, &mut tally, &read, bars)?;
+    }
+    if understood == 0 {
+        anyhow::bail!("nothing that was given could be read; {}", tally.listed.join("; "));
     }
     Ok(tally)
 }
@@ -153,27 +161,31 @@ impl<'a> Door<'a> {
 /// A file or standard input.
 enum Source {
     File(PathBuf),
+    /// What a folder holds besides traces is skipped.
+    Found(PathBuf),
     Stdin,
 }
 
 impl Source {
     fn name(&self) -> String {
         match self {
-            Self::File(path) => path.to_string_lossy().into_owned(),
+            Self::File(path) | Self::Found(path) => path.to_string_lossy().into_owned(),
             Self::Stdin => "<stdin>".to_owned(),
         }
     }
 
     fn size(&self) -> u64 {
         match self {
-            Self::File(path) => fs_err::metadata(path).map_or(0, |metadata| metadata.len()),
+            Self::File(path) | Self::Found(path) => {
+                fs_err::metadata(path).map_or(0, |metadata| metadata.len())
+            }
             Self::Stdin => 0,
         }
     }
 
     fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         match self {
-            Self::File(path) => Ok(Box::new(fs_err::File::open(path)?)),
+            Self::File(path) | Self::Found(path) => Ok(Box::new(fs_err::File::open(path)?)),
             Self::Stdin => Ok(Box::new(stdin::open()?)),
         }
     }
@@ -203,7 +215,7 @@ fn one(
     tally: &mut Tally,
     count: &Arc<AtomicU64>,
     bars: &Bars,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<usize> {
     let name = source.name();
     let input = Counted { inner: source.open()?, count: Arc::clone(count) };
     // It looks at the first bytes, which may be long in coming.
@@ -247,7 +259,7 @@ fn one(
         }
         Ok(())
     })?;
-    if understood == 0 {
+    if understood == 0 && !matches!(source, Source::Found(_)) {
         match first_refusal {
             Some(refusal) => {
                 anyhow::bail!("nothing in {name} could be read; {}: {}", refusal.location, refusal.reason)
@@ -255,7 +267,7 @@ fn one(
             None => anyhow::bail!("{name} is empty"),
         }
     }
-    Ok(())
+    Ok(understood)
 }
 
 /// Fails once somebody pressed Ctrl-C, and says what becomes of what was imported.
@@ -291,7 +303,7 @@ fn expand(names: &[String]) -> anyhow::Result<Vec<Source>> {
             let mut inside = Vec::new();
             walk(path, &mut inside)?;
             anyhow::ensure!(!inside.is_empty(), "folder {path:?} holds no files");
-            sources.extend(inside.into_iter().map(Source::File));
+            sources.extend(inside.into_iter().map(Source::Found));
         } else if path.exists() || !name.contains(['*', '?', '[']) {
             fs_err::metadata(path)?;
             sources.push(Source::File(path.to_owned()));

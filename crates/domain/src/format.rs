@@ -162,11 +162,17 @@ pub fn interval(estimate: &Estimate) -> String {
     format!("{:.1}–{:.1} %", estimate.low * 100.0, estimate.high * 100.0)
 }
 
-/// Half the width of the 95 % interval, in percentage points: `± 2.6`.
+/// Half the width of the 95 % interval, in percentage points: `± 2.6`. Of all or nothing it lies on
+/// one side: `−2.6` below 100 %, `+2.6` above 0 %.
 #[must_use]
 pub fn plus_minus(estimate: &Estimate) -> String {
-    let half = (estimate.high - estimate.low) / 2.0;
-    if half.is_finite() { format!("± {:.1}", half.abs() * 100.0) } else { NONE.into() }
+    let width = (estimate.high - estimate.low).abs() * 100.0;
+    match estimate.value {
+        _ if !width.is_finite() => NONE.into(),
+        value if value >= estimate.high && width > 0.0 => format!("−{width:.1}"),
+        value if value <= estimate.low && width > 0.0 => format!("+{width:.1}"),
+        _ => format!("± {:.1}", width / 2.0),
+    }
 }
 
 /// A moment to the minute: `2026-01-31 14:05 UTC`.

@@ -5,18 +5,26 @@
 //! recomputed from the assignments by [`crate::verify`], and a claim that
 //! does not verify is dropped and counted.
 
+use std::collections::BTreeSet;
+
 use assay_domain::Report;
 use assay_domain::report::{
-    Assignment, Association, AttributeFilter, Category, CategoryKind, Claim, ClaimValue, ExecutiveSummary,
-    Focus, Highlight, Measure, Query, Statistics,
+    Assignment, Association, AttributeFilter, AttributeStatistics, Category, CategoryKind, Claim, ClaimValue,
+    ExecutiveSummary, Focus, Highlight, Measure, Query, Statistics, Status,
 };
 
+mod standing;
+
+use crate::group::EVERYTHING;
 use crate::verify;
+use standing::SMALLEST_TELLING;
 
 /// Threads shown as worth reading.
 const HIGHLIGHTS: usize = 10;
-/// A category must hold this many threads before its rates are worth a sentence.
-const SMALLEST_TELLING: usize = 8;
+/// Below this share of all threads, what is wrong with them is worth no sentence.
+const SMALLEST_SIGNAL: f64 = 0.05;
+/// The largest categories are named as what it is mostly about from this share of all threads on.
+const MOST: f64 = 0.5;
 
 /// Completes a report that lacks nothing but its executive summary.
 pub fn write(report: &mut Report) {
@@ -38,14 +46,22 @@ pub fn write(report: &mut Report) {
 /// Names the largest categories; numbers belong into claims.
 pub(crate) fn title(report: &Report) -> String {
     let is_failing = |node: &&Category| node.statistics.failures > 0 || report.config.focus == Focus::Usage;
-    let tops = leading(report).into_iter().filter(is_failing);
-    let largest: Vec<String> = tops.take(3).map(|node| node.name.clone()).collect();
+    let tops: Vec<&Category> = leading(report).into_iter().filter(is_failing).collect();
+    let largest: Vec<String> = tops.iter().take(3).map(|node| node.name.clone()).collect();
+    let share: f64 = tops.iter().take(3).map(|node| node.statistics.share.value).sum();
     match (report.config.focus, largest.is_empty()) {
         (Focus::Usage, true) => "No category stands out".to_owned(),
+        (Focus::Usage, false) if is_undivided(report) => "Requests that form no groups".to_owned(),
+        (Focus::Usage, false) if share < MOST => format!("Many topics: {} and others", largest.join(", ")),
         (Focus::Usage, false) => format!("Mostly {}", enumerate(&largest)),
         (Focus::Errors, true) => "No failure shows in these threads".to_owned(),
         (Focus::Errors, false) => format!("Failures: {}", enumerate(&largest)),
     }
+}
+
+/// Whether nothing was found that sets some threads apart from the others.
+fn is_undivided(report: &Report) -> bool {
+    matches!(leaves(report).as_slice(), [only] if only.name == EVERYTHING)
 }
 
 /// Top categories that mean something, largest first.
@@ -103,41 +119,49 @@ impl Writer<'_> {
 
     fn overview(&mut self) {
         let leading = leading(self.report);
-        let mut values = vec![all(Measure::Threads), all(Measure::TopCategories), all(Measure::Categories)];
+        if leading.is_empty() {
+            let template = "{0} threads were read; none of them fits a category";
+            return self.say(template, vec![all(Measure::Threads)], &[]);
+        }
+        if is_undivided(self.report) {
+            let template = "{0} threads were read; their requests are too few, too much alike or too different \
+                            to form groups";
+            return self.say(template, vec![all(Measure::Threads)], &[]);
+        }
+        let noun = if leading.len() == 1 { "top category" } else { "top categories" };
+        let mut values = vec![all(Measure::Threads), all(Measure::TopCategories)];
+        let mut below = String::new();
+        if leaves(self.report).len() > leading.len() {
+            below = " with {2} categories below".to_owned();
+            values.push(all(Measure::Categories));
+        }
         let mut parts = Vec::new();
         for node in leading.iter().take(3) {
             parts.push(format!("{} ({{{}}})", escape(&node.name), values.len()));
             values.push(of(node, Measure::Share));
         }
-        if parts.is_empty() {
-            self.say("{0} threads were read; none of them fits a category", vec![all(Measure::Threads)], &[]);
-            return;
-        }
         let verb = if parts.len() == 1 { "the largest is" } else { "the largest are" };
-        let template = format!(
-            "{{0}} threads fall into {{1}} top categories with {{2}} categories below; {verb} {}",
-            enumerate(&parts)
-        );
+        let template = format!("{{0}} threads fall into {{1}} {noun}{below}; {verb} {}", enumerate(&parts));
         self.say(&template, values, &[]);
     }
 
     /// The leaf whose failure rate lies clearly above that of all threads.
     fn failing_category(&mut self) {
-        let overall = self.report.statistics.failure_rate.value;
-        let worst = leaves(self.report)
-            .into_iter()
-            .filter(|node| node.statistics.threads >= SMALLEST_TELLING)
-            .filter(|node| node.statistics.failure_rate.low > overall)
-            .max_by(|a, b| {
-                excess_failures(a, overall).total_cmp(&excess_failures(b, overall)).then(b.id.cmp(&a.id))
-            });
+        let report = self.report;
+        let overall = report.statistics.failure_rate.value;
+        let has_failed = |one: &Assignment| Some(one.status == Status::Error || one.failure.is_some());
+        let worst = standing::above(report, &leaves(report), has_failed).into_iter().max_by(|a, b| {
+            excess_failures(a, overall).total_cmp(&excess_failures(b, overall)).then(b.id.cmp(&a.id))
+        });
         let Some(node) = worst else {
-            self.say(
-                "{0} of all threads show a failure, and no category fails clearly more often than the others",
-                vec![all(Measure::FailureRate)],
-                &[],
-            );
-            return;
+            let template = match leaves(report).len() {
+                0 | 1 => "{0} of all threads show a failure",
+                _ => {
+                    "{0} of all threads show a failure, and no category fails clearly more often than the others"
+                }
+            };
+            self.say(template, vec![all(Measure::FailureRate)], &[]);
+            return self.signals();
         };
         let reference = self.highlight(node, |one| one.failure.is_some(), "shows how this category fails");
         let template = format!(
@@ -150,6 +174,48 @@ impl Writer<'_> {
             vec![of(node, Measure::FailureRate), all(Measure::FailureRate)],
             &reference_list(reference),
         );
+    }
+
+    /// What goes wrong most, where no category tells.
+    fn signals(&mut self) {
+        let report = self.report;
+        let mut found: Vec<(f64, AttributeFilter, String, &str)> = Vec::new();
+        let mut look = |name: &str, value: &str, words: String, reason| {
+            let filter = AttributeFilter { name: name.to_owned(), value: value.to_owned() };
+            let share = share_of(report, &filter);
+            let threads = report.assignments.iter().filter(|one| verify::has(one, &filter)).count();
+            if share >= SMALLEST_SIGNAL && threads >= 3 {
+                found.push((share, filter, words, reason));
+            }
+        };
+        look("unanswered", "true", "{0} of all threads are left unanswered".to_owned(), "is left unanswered");
+        look(
+            "loop",
+            "true",
+            "{0} of all threads show a loop of the same calls".to_owned(),
+            "goes in circles",
+        );
+        look("refusal", "true", "{0} of all threads hold a refusal".to_owned(), "holds a refusal");
+        if let Some(AttributeStatistics::Labels { counts, .. }) =
+            report.statistics.attributes.get("failed_tools")
+        {
+            for count in counts.iter().take(2) {
+                let words = format!("A call of “{}” fails in {{0}} of all threads", escape(&count.label));
+                look("failed_tools", &count.label, words, "has a call that fails");
+            }
+        }
+        found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.2.cmp(&b.2)));
+        for (share, filter, words, reason) in found.into_iter().take(2) {
+            let is_such = |one: &Assignment| verify::has(one, &filter);
+            let reference = leaves(report).into_iter().find_map(|node| self.highlight(node, is_such, reason));
+            let query =
+                Query { measure: Measure::AttributeShare, category: None, attribute: Some(filter.clone()) };
+            self.say(
+                &format!("{words}{}", cite(reference)),
+                vec![(query, share)],
+                &reference_list(reference),
+            );
+        }
     }
 
     /// What goes with failing, over all leaves: the largest gap in a telling attribute.
@@ -193,9 +259,10 @@ impl Writer<'_> {
     fn outlier_by_latency(&mut self) {
         let Some(overall) = self.report.statistics.latency else { return };
         let p50 = |node: &Category| node.statistics.latency.map_or(0.0, |latency| latency.p50);
-        let slowest = leaves(self.report)
+        let is_slow = |one: &Assignment| one.latency.map(|latency| latency > overall.p50);
+        let slowest = standing::above(self.report, &leaves(self.report), is_slow)
             .into_iter()
-            .filter(|node| node.statistics.threads >= SMALLEST_TELLING && p50(node) > overall.p50 * 1.5)
+            .filter(|node| p50(node) > overall.p50 * 1.5)
             .max_by(|a, b| p50(a).total_cmp(&p50(b)).then(b.id.cmp(&a.id)));
         let Some(node) = slowest else { return };
         let template = format!(
@@ -208,9 +275,13 @@ impl Writer<'_> {
     fn costliest(&mut self) {
         let Some(overall) = self.report.statistics.cost.filter(|cost| cost.total > 0.0) else { return };
         let total = |node: &Category| node.statistics.cost.map_or(0.0, |cost| cost.total);
-        let costliest = leading(self.report)
-            .into_iter()
-            .max_by(|a, b| total(a).total_cmp(&total(b)).then(b.id.cmp(&a.id)));
+        let leading = leading(self.report);
+        // Of one category all costs say nothing.
+        if leading.len() < 2 {
+            return;
+        }
+        let costliest =
+            leading.into_iter().max_by(|a, b| total(a).total_cmp(&total(b)).then(b.id.cmp(&a.id)));
         let Some(node) = costliest.filter(|node| total(node) > 0.0 && overall.total > 0.0) else { return };
         let template = format!(
             "“{}” costs the most: {{0}} of {{1}} in all, for {{2}} of the threads",
@@ -220,36 +291,29 @@ impl Writer<'_> {
         self.say(&template, values, &[]);
     }
 
-    /// The category that users or evaluators score lowest, by the key most threads have.
+    /// What users or evaluators say, by the key most threads have, and the category they score lowest.
     fn least_liked(&mut self) {
-        let keys = &self.report.statistics.feedback;
-        let Some((key, _)) = keys
-            .iter()
-            .filter(|(_, statistics)| statistics.mean.is_some())
-            .max_by(|a, b| a.1.threads.cmp(&b.1.threads).then(b.0.cmp(a.0)))
-        else {
-            return;
-        };
-        let mean = |node: &Category| node.statistics.feedback.get(key).and_then(|feedback| feedback.mean);
-        let scored =
-            |node: &Category| node.statistics.feedback.get(key).map_or(0, |feedback| feedback.threads);
-        let lowest = leaves(self.report)
-            .into_iter()
-            .filter(|node| scored(node) >= SMALLEST_TELLING)
-            .filter_map(|node| Some((node, mean(node)?)))
-            .min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.id.cmp(&b.0.id)));
-        let Some((node, _)) = lowest else { return };
+        let report = self.report;
+        let scores = report.statistics.feedback.iter();
+        let scores = scores.filter_map(|(key, statistics)| Some((key, statistics.threads, statistics.mean?)));
+        let Some((key, _, overall)) = scores.max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(a.0))) else { return };
         let measure = Measure::FeedbackMean { key: key.clone() };
-        let key = key.clone();
-        let below = self.report.statistics.feedback.get(&key).and_then(|f| f.mean).unwrap_or(0.0);
-        let reference = self.highlight(
-            node,
-            move |one| one.feedback.get(&key).is_some_and(|score| *score < below),
-            "was scored low",
-        );
+        let is_low = |one: &Assignment| one.feedback.get(key).map(|score| *score < overall);
+        let mean = |node: &Category| node.statistics.feedback.get(key).and_then(|feedback| feedback.mean);
+        let lowest = standing::above(report, &leaves(report), is_low)
+            .into_iter()
+            .filter_map(|node| Some((node, mean(node)?)))
+            .filter(|(_, mean)| *mean < overall)
+            .min_by(|a, b| a.1.total_cmp(&b.1).then(a.0.id.cmp(&b.0.id)));
+        let Some((node, _)) = lowest else {
+            let template =
+                format!("Feedback “{}” is {{0}} on average over all threads that have it", escape(key));
+            return self.say(&template, vec![all(measure)], &[]);
+        };
+        let reference = self.highlight(node, |one| is_low(one) == Some(true), "was scored low");
         let template = format!(
             "Feedback “{}” is lowest for “{}”: {{0}} on average, against {{1}} overall{}",
-            escape(measure_key(&measure)),
+            escape(key),
             escape(&node.name),
             cite(reference)
         );
@@ -312,7 +376,8 @@ impl Writer<'_> {
         self.say(&template, vec![of(node, Measure::TotalCost), all(Measure::TotalCost)], &[]);
     }
 
-    /// Fills the list with the clearest failing thread of each large category, then typical ones.
+    /// Fills the list: the clearest failing thread of each large category, typical ones, then what
+    /// fails in yet another way, costs most, takes longest.
     fn more_highlights(&mut self) {
         let report = self.report;
         for node in failing_leaves(report) {
@@ -321,6 +386,31 @@ impl Writer<'_> {
         for node in leaves(report) {
             self.highlight(node, |_| true, "is the most typical of its category");
         }
+        for (reason, value) in EXTREMES {
+            let most = report.assignments.iter().filter_map(|one| Some((one, value(one)?)));
+            let most = most.max_by(|a, b| a.1.total_cmp(&b.1).then_with(|| b.0.thread.cmp(&a.0.thread)));
+            let Some((most, _)) = most else { continue };
+            if let Some(node) = report.category(&most.category) {
+                self.highlight(node, |one| one.thread == most.thread, reason);
+            }
+        }
+        for node in failing_leaves(report) {
+            while self.another_failure(node).is_some() {}
+        }
+        for node in failing_leaves(report) {
+            while self.highlight(node, |one| one.failure.is_some(), "shows how this category fails").is_some()
+            {
+            }
+        }
+    }
+
+    /// Puts a thread on the list that fails as none on it does.
+    fn another_failure(&mut self, node: &Category) -> Option<usize> {
+        let is_shown = |one: &&Assignment| self.highlights.iter().any(|shown| shown.thread == one.thread);
+        let shown = self.report.assignments.iter().filter(is_shown);
+        let known: BTreeSet<&str> = shown.filter_map(|one| one.failure.as_deref()).collect();
+        let is_new = |one: &Assignment| one.failure.as_deref().is_some_and(|way| !known.contains(way));
+        self.highlight(node, is_new, "fails in another way")
     }
 
     /// Puts the clearest matching thread of a category on the list; returns its rank.
@@ -397,6 +487,20 @@ impl Writer<'_> {
     }
 }
 
+/// What a thread may have most of, and why that makes it worth reading.
+type Extreme = (&'static str, fn(&Assignment) -> Option<f64>);
+const EXTREMES: [Extreme; 2] = [
+    ("cost the most of all threads", |one| one.cost),
+    ("took the longest of all threads", |one| one.latency),
+];
+
+/// The share of all threads that have an attribute's value.
+fn share_of(report: &Report, filter: &AttributeFilter) -> f64 {
+    let having = report.assignments.iter().filter(|one| verify::has(one, filter));
+    let whole: f64 = report.assignments.iter().map(|one| one.weight).sum();
+    having.map(|one| one.weight).sum::<f64>() / whole.max(f64::MIN_POSITIVE)
+}
+
 /// A query, with its number where the writer has it at hand.
 struct Asked {
     query: Query,
@@ -443,13 +547,6 @@ fn readable(attribute: &str) -> String {
     attribute.strip_prefix("metadata.").unwrap_or(attribute).replace('_', " ")
 }
 
-fn measure_key(measure: &Measure) -> &str {
-    match measure {
-        Measure::FeedbackMean { key } => key,
-        _ => "",
-    }
-}
-
 fn cite(rank: Option<usize>) -> String {
     rank.map(|rank| format!(" (#{rank})")).unwrap_or_default()
 }
@@ -471,3 +568,6 @@ fn enumerate(parts: &[String]) -> String {
         [init @ .., last] => format!("{} and {last}", init.join(", ")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 mod topics;
 
+pub(crate) use topics::EVERYTHING;
+
 use assay_domain::ReportConfig;
 use assay_domain::report::Focus;
 use assay_llm::Embed;

@@ -16,7 +16,8 @@ pub fn wilson(share: f64, size: f64) -> Estimate {
     if size <= 0.0 {
         return Estimate { value: 0.0, low: 0.0, high: 1.0 };
     }
-    let share = share.clamp(0.0, 1.0);
+    // A sum over nothing is -0 in IEEE arithmetic; nobody wants to read that.
+    let share = share.clamp(0.0, 1.0) + 0.0;
     let z2 = Z_95 * Z_95;
     let center = (share + z2 / (2.0 * size)) / (1.0 + z2 / size);
     let half = Z_95 * (share * (1.0 - share) / size + z2 / (4.0 * size * size)).sqrt() / (1.0 + z2 / size);
@@ -160,6 +161,7 @@ mod tests {
         close(estimate.high, 0.06534);
         assert_eq!(wilson(0.0, 10.0).low, 0.0);
         assert_eq!(wilson(1.0, 10.0).high, 1.0);
+        assert!(wilson(-0.0, 10.0).value.is_sign_positive());
     }
 
     #[test]

@@ -128,16 +128,20 @@ function talk(thread, found) {
 
 /** Which tool message answers which call, so that both are shown together. */
 function matchAnswers(messages) {
-  const asked = new Set();
+  // Only a call made before can be answered, and only once.
+  const open = [];
   const answers = new Map();
   const answered = new Set();
   messages.forEach((message, index) => {
-    // Only a call made before can be answered.
-    if (message.role === "tool" && asked.has(message.answers) && !answers.has(message.answers)) {
-      answers.set(message.answers, message);
-      answered.add(index);
+    if (message.role === "tool") {
+      // What does not say which call it answers (a run of its own) answers the first of its name.
+      const at = open.findIndex((call) => message.answers == null ? call.name === message.name : call.id === message.answers);
+      if (at >= 0) {
+        answers.set(open.splice(at, 1)[0], message);
+        answered.add(index);
+      }
     }
-    for (const call of message.calls ?? []) if (call.id !== undefined) asked.add(call.id);
+    open.push(...(message.calls ?? []));
   });
   return { answers, answered };
 }
@@ -146,7 +150,7 @@ function messageView(message, answers) {
   const name = message.name && message.name !== message.role ? message.name : null;
   const body = [
     (message.parts ?? []).map(partView),
-    (message.calls ?? []).map((call) => callView(call, answers.get(call.id))),
+    (message.calls ?? []).map((call) => callView(call, answers.get(call))),
     message.error ? h("div", { class: "failure" }, h("b", {}, "Error "), longText(message.error)) : null,
   ];
   const title = [h("b", {}, name ?? message.role), name ? h("span", { class: "soft" }, message.role) : null,

@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use assay_domain::report::{Category, CategoryKind, Report, Statistics};
+use assay_domain::report::{AttributeStatistics, Category, CategoryKind, Report, Statistics};
 
+use crate::html::main_feedback;
 use crate::{format, models, text};
 
 /// How many categories get a section of their own; the table has them all.
@@ -20,6 +21,7 @@ pub fn markdown(report: &Report) -> String {
     }
     highlights(&mut out, report);
     table(&mut out, report);
+    asked(&mut out, report);
     for category in report.taxonomy.nodes.iter().take(SECTIONS) {
         section(&mut out, category);
     }
@@ -48,6 +50,9 @@ fn facts(report: &Report) -> String {
     }
     if statistics.threads > 0 {
         facts.push(format!("failures {}", format::percent(statistics.failure_rate.value)));
+    }
+    if let Some((key, mean)) = mean_feedback(report, statistics) {
+        facts.push(format!("{} {}", escape(key), format::number(mean)));
     }
     if let Some(latency) = statistics.latency {
         let (p50, p99) = (format::seconds(latency.p50), format::seconds(latency.p99));
@@ -83,15 +88,20 @@ fn table(out: &mut String, report: &Report) {
         out.push_str("No threads were analysed.\n");
         return;
     }
-    out.push_str("| Category | Threads | Share | Failures | p50 | p99 | Cost |\n");
-    out.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
+    let key = main_feedback(report);
+    let scored = key.map_or_else(String::new, |key| format!(" {} |", escape(key)));
+    let _ = writeln!(out, "| Category | Threads | Share | Failures |{scored} p50 | p99 | Cost |");
+    let _ = writeln!(out, "|---|--:|--:|--:|{}--:|--:|--:|", if key.is_some() { "--:|" } else { "" });
     for category in &report.taxonomy.nodes {
         let Statistics { threads, share, failure_rate, latency, cost, .. } = &category.statistics;
+        let mean = mean_feedback(report, &category.statistics).map(|(_, mean)| mean);
+        let scored =
+            key.map_or_else(String::new, |_| format!(" {} |", mean.map_or_else(none, format::number)));
         let indent =
             if category.parent.is_some() { "&emsp;".repeat(depth(report, category)) } else { String::new() };
         let _ = writeln!(
             out,
-            "| {indent}{} | {} | {} {} | {} | {} | {} | {} |",
+            "| {indent}{} | {} | {} {} | {} |{scored} {} | {} | {} |",
             escape(&category.name),
             format::count(*threads),
             format::percent(share.value),
@@ -101,6 +111,47 @@ fn table(out: &mut String, report: &Report) {
             latency.map_or_else(none, |latency| format::seconds(latency.p99)),
             cost.map_or_else(none, |cost| format::money(cost.total).replace('$', "\\$")),
         );
+    }
+}
+
+/// The mean of the feedback that most threads have.
+fn mean_feedback<'a>(report: &'a Report, statistics: &Statistics) -> Option<(&'a str, f64)> {
+    let key = main_feedback(report)?;
+    Some((key, statistics.feedback.get(key)?.mean?))
+}
+
+/// How the questions were answered that somebody asked of each thread.
+fn asked(out: &mut String, report: &Report) {
+    let answers: Vec<_> = (report.config.attributes.keys())
+        .filter_map(|name| Some((name, report.statistics.attributes.get(name)?)))
+        .collect();
+    if answers.is_empty() {
+        return;
+    }
+    out.push_str("\n## Questions asked of every thread\n\n");
+    for (name, answer) in answers {
+        let part = |count: usize, of: usize| {
+            #[expect(clippy::cast_precision_loss, reason = "counts of threads, for a percentage")]
+            let part = count as f64 / of.max(1) as f64;
+            format::percent(part)
+        };
+        let (threads, said) = match answer {
+            AttributeStatistics::Boolean { threads, yes } => {
+                (*threads, format!("yes {}", part(*yes, *threads)))
+            }
+            AttributeStatistics::Number { threads, mean, p50, p99, max } => {
+                let [mean, p50, p99, max] = [*mean, *p50, *p99, *max].map(format::number);
+                (*threads, format!("p50 {p50}, mean {mean}, p99 {p99}, max {max}"))
+            }
+            AttributeStatistics::Labels { threads, counts, .. } => {
+                let shown = counts.iter().take(6);
+                let shown =
+                    shown.map(|one| format!("{} {}", escape(&one.label), part(one.threads, *threads)));
+                (*threads, shown.collect::<Vec<_>>().join(", "))
+            }
+        };
+        let threads = format::count(threads);
+        let _ = writeln!(out, "- **{}** ({threads} threads): {said}", escape(name));
     }
 }
 

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use assay_domain::report::{Category, CategoryKind, Report};
 use unicode_width::UnicodeWidthStr;
 
+use crate::html::main_feedback;
 use crate::markdown::{skipped_by_reason, title};
 use crate::{format, models, text};
 
@@ -102,10 +103,19 @@ impl Screen<'_> {
         let mut facts = vec![
             text::line(&report.project),
             format!("{} threads", format::count(statistics.threads)),
-            format!("{categories} top categories, {} in all", report.taxonomy.nodes.len()),
+            format!(
+                "{categories} top {}, {} in all",
+                if categories == 1 { "category" } else { "categories" },
+                report.taxonomy.nodes.len()
+            ),
         ];
         if let (Some(first), Some(last)) = (report.made.first_activity, report.made.last_activity) {
             facts.push(format!("{} to {}", format::day(first), format::day(last)));
+        }
+        if let Some(key) = main_feedback(report)
+            && let Some(mean) = statistics.feedback.get(key).and_then(|feedback| feedback.mean)
+        {
+            facts.push(format!("{} {}", text::line(key), format::number(mean)));
         }
         if let Some(latency) = statistics.latency {
             facts.push(format!("p50 {} p99 {}", format::seconds(latency.p50), format::seconds(latency.p99)));

@@ -8,17 +8,16 @@ use assay_domain::{Feedback, FeedbackId, Message, Role, RunId, RunKind, RunPatch
 use serde_json::{Map, Value, json};
 
 use crate::detect::{HISTORIES, PAIRS};
-use crate::{Decoded, langsmith, time, usage};
+use crate::{Decoded, Names, langsmith, time, usage};
 
 /// Decodes a history: an object with its messages, or the bare list of them.
-/// `unnamed` is the id of a history that brings none.
 #[must_use]
-pub fn decode(record: Value, unnamed: RunId) -> Decoded {
+pub fn decode(record: Value, names: Names<'_>) -> Decoded {
     let mut decoded = Decoded::default();
     let result = match record {
-        Value::Array(messages) => history(Map::new(), Value::Array(messages), unnamed, &mut decoded),
+        Value::Array(messages) => history(Map::new(), Value::Array(messages), names, &mut decoded),
         Value::Object(mut fields) => match messages(&mut fields) {
-            Some(messages) => history(fields, messages, unnamed, &mut decoded),
+            Some(messages) => history(fields, messages, names, &mut decoded),
             None => Err(
                 "no messages: expected `messages`, `conversations` or a pair such as `prompt` and `completion`",
             ),
@@ -71,7 +70,7 @@ fn messages(fields: &mut Map<String, Value>) -> Option<Value> {
 fn history(
     mut fields: Map<String, Value>,
     messages: Value,
-    unnamed: RunId,
+    names: Names<'_>,
     decoded: &mut Decoded,
 ) -> Result<(), &'static str> {
     let read = assay_transcript::messages(&messages);
@@ -85,7 +84,7 @@ fn history(
     if read.is_empty() {
         return Err("history without messages");
     }
-    let id = fields.get("id").and_then(text).map_or(unnamed, |id| langsmith::run_id(&id));
+    let id = fields.get("id").and_then(text).map_or(names.unnamed, |id| names.run(&id));
     // The answer is what the agent said last; everything before it was given.
     let is_answered = read.last().is_some_and(|last| last.role == Role::Assistant);
     let outputs = is_answered.then(|| list.pop()).flatten().map(|answer| json!({ "messages": [answer] }));

@@ -17,31 +17,30 @@ use assay_domain::run::Attachment;
 use assay_domain::{RunId, RunKind, RunPatch, ThreadId, Time, TraceId, Usage};
 use serde_json::{Map, Value};
 
-use crate::{Decoded, time, usage};
+use crate::{Decoded, Names, time, usage};
 pub use feedback::feedback;
 pub(crate) use feedback::score;
 
-/// Decodes a run, a list of runs, or a batch of them. `unnamed` is the id of a
-/// run that brings none.
+/// Decodes a run, a list of runs, or a batch of them.
 #[must_use]
-pub fn runs(record: Value, unnamed: RunId) -> Decoded {
+pub fn runs(record: Value, names: Names<'_>) -> Decoded {
     let mut decoded = Decoded::default();
     match record {
-        Value::Array(list) => list.into_iter().for_each(|run| one(run, None, unnamed, &mut decoded)),
+        Value::Array(list) => list.into_iter().for_each(|run| one(run, None, names, &mut decoded)),
         Value::Object(mut object) if crate::detect::is_batch(&object) && !object.contains_key("run_type") => {
             for (key, is_creation) in [("post", Some(true)), ("patch", Some(false)), ("runs", None)] {
                 if let Some(Value::Array(list)) = object.remove(key) {
-                    list.into_iter().for_each(|run| one(run, is_creation, unnamed, &mut decoded));
+                    list.into_iter().for_each(|run| one(run, is_creation, names, &mut decoded));
                 }
             }
         }
-        other => one(other, None, unnamed, &mut decoded),
+        other => one(other, None, names, &mut decoded),
     }
     decoded
 }
 
 /// A run and its nested children, without recursion.
-fn one(record: Value, is_creation: Option<bool>, unnamed: RunId, decoded: &mut Decoded) {
+fn one(record: Value, is_creation: Option<bool>, names: Names<'_>, decoded: &mut Decoded) {
     let mut open = vec![(record, None::<(RunId, Option<TraceId>)>)];
     while let Some((record, above)) = open.pop() {
         let Value::Object(mut fields) = record else {
@@ -49,7 +48,7 @@ fn one(record: Value, is_creation: Option<bool>, unnamed: RunId, decoded: &mut D
             continue;
         };
         let children = fields.remove("child_runs");
-        match run(fields, is_creation, unnamed, above) {
+        match run(fields, is_creation, names, above) {
             Ok(patch) => {
                 let place = Some((patch.id, patch.trace));
                 decoded.patches.push(patch);
@@ -83,32 +82,27 @@ fn take_map(fields: &mut Map<String, Value>, key: &str) -> Option<Map<String, Va
     }
 }
 
-/// An id: a UUID as it is, any other name by its derived UUID.
-pub(crate) fn run_id(text: &str) -> RunId {
-    text.parse().unwrap_or_else(|_| RunId::from_name(text))
-}
-
 fn run(
     mut fields: Map<String, Value>,
     is_creation: Option<bool>,
-    unnamed: RunId,
+    names: Names<'_>,
     above: Option<(RunId, Option<TraceId>)>,
 ) -> Result<RunPatch, String> {
     let order = take_text(&mut fields, "dotted_order");
     let place = order.as_deref().and_then(Place::parse);
-    let stated = take_text(&mut fields, "id").map(|id| run_id(&id));
-    let id = place.as_ref().map(|place| place.id).or(stated).unwrap_or(unnamed);
+    let stated = take_text(&mut fields, "id").map(|id| names.run(&id));
+    let id = place.as_ref().map(|place| place.id).or(stated).unwrap_or(names.unnamed);
     let kind = match take_text(&mut fields, "run_type") {
         Some(word) => Some(kind(&word, id)?),
         None => None,
     };
-    let parent = parent(&mut fields, place.as_ref(), above);
+    let parent = parent(&mut fields, place.as_ref(), names, above);
     let is_creation = is_creation
         .unwrap_or_else(|| ["name", "start_time", "inputs"].iter().any(|key| fields.contains_key(*key)));
     let trace = place
         .as_ref()
         .map(|place| place.trace)
-        .or_else(|| take_text(&mut fields, "trace_id").map(|id| run_id(&id).into()))
+        .or_else(|| take_text(&mut fields, "trace_id").map(|id| names.run(&id).into()))
         .or_else(|| above.and_then(|(_, trace)| trace))
         // A lone update does not know whether it is a root.
         .or_else(|| (parent.is_none() && is_creation).then(|| TraceId::from(id)));
@@ -191,15 +185,16 @@ fn kind(word: &str, id: RunId) -> Result<RunKind, String> {
 fn parent(
     fields: &mut Map<String, Value>,
     place: Option<&Place>,
+    names: Names<'_>,
     above: Option<(RunId, Option<TraceId>)>,
 ) -> Option<RunId> {
-    let stated = take_text(fields, "parent_run_id").map(|id| run_id(&id));
+    let stated = take_text(fields, "parent_run_id").map(|id| names.run(&id));
     let listed = take(fields, "parent_run_ids");
     if let Some(place) = place {
         return place.parent;
     }
     let last = listed.as_ref().and_then(Value::as_array).and_then(|ids| ids.last()?.as_str());
-    stated.or_else(|| last.map(run_id)).or_else(|| above.map(|(id, _)| id))
+    stated.or_else(|| last.map(|id| names.run(id))).or_else(|| above.map(|(id, _)| id))
 }
 
 /// The project that stands for an agent's address, `lrn:agents/{id}/environments/{name}`.

@@ -30,7 +30,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use sha2::Digest as _;
 
 pub use detect::Format;
-pub use import::Import;
+pub use import::{Import, Names};
 pub use reader::Reader;
 
 /// What came out of some records, in the order they were read.

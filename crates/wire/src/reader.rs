@@ -14,7 +14,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::detect::{self, Format};
-use crate::import::{Import, content_hash};
+use crate::import::{Import, Names, content_hash};
 use crate::{Decoded, chat, json, langsmith, otel};
 use split::{Piece, Splitter};
 use unpack::Unpacked;
@@ -164,12 +164,13 @@ impl Reader {
                 (record, id.unwrap_or_default(), piece.line)
             })
             .collect();
+        let import = &*import;
         let decoded: Vec<Decoded> = named
             .into_par_iter()
             .map(|(record, id, line)| {
                 let origin = format!("{file}:{line}");
                 match record {
-                    Ok(record) => record.decode(id, &origin),
+                    Ok(record) => record.decode(import.names(id), &origin),
                     Err(reason) => {
                         let mut decoded = Decoded::default();
                         decoded.reject(origin, reason);
@@ -223,11 +224,11 @@ impl Record {
         Ok(Self { value, format, repaired, nameless })
     }
 
-    fn decode(self, id: assay_domain::RunId, origin: &str) -> Decoded {
+    fn decode(self, names: Names<'_>, origin: &str) -> Decoded {
         let mut decoded = match self.format {
-            Format::Chat => chat::decode(self.value, id),
-            Format::LangSmithRuns => langsmith::runs(self.value, id),
-            Format::LangSmithFeedback => langsmith::feedback(self.value, id),
+            Format::Chat => chat::decode(self.value, names),
+            Format::LangSmithRuns => langsmith::runs(self.value, names),
+            Format::LangSmithFeedback => langsmith::feedback(self.value, names),
             Format::OtlpJson | Format::OtlpProtobuf => otel::decode_json(&self.value, origin),
         };
         if matches!(self.format, Format::Chat | Format::LangSmithRuns | Format::LangSmithFeedback) {

@@ -21,7 +21,7 @@ fn data(name: &str) -> Option<PathBuf> {
 }
 
 fn decode(path: &PathBuf) -> Decoded {
-    let mut import = Import::new();
+    let mut import = Import::of("p");
     let mut reader =
         Reader::new(File::open(path).expect("the file opens"), "data", None).expect("it can be read");
     let mut all = Decoded::default();

@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use assay_domain::{Report, ThreadId, Transcript};
 use assay_store::{Catalog, EmbeddedStore, Project, Runs, block_on};
 use assay_ui::Conversations;
@@ -20,6 +21,13 @@ impl Conversations for Stored<'_> {
             .map_err(io::Error::other)?;
         Ok(threads.first().map(assay_transcript::of_thread))
     }
+}
+
+/// Whether files can be written to a folder, which is made where it is not there.
+pub(crate) fn check(out: &Path) -> anyhow::Result<()> {
+    fs_err::create_dir_all(out)?;
+    tempfile::tempfile_in(out).with_context(|| format!("cannot write to {}", out.display()))?;
+    Ok(())
 }
 
 /// Writes all files of a report and returns their paths. A file is complete or

@@ -18,6 +18,12 @@ use crate::{Outcome, cancel, data, ingest, output};
 pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
     let config = args.analysis.config()?;
     use_threads(args.analysis.threads)?;
+    // Whoever asks for JSON alone wants no files unless they say where.
+    let wants_files = !args.no_files && (!args.show.json || args.out != Path::new("assay-report"));
+    if wants_files {
+        // Found out now, not when the work is done and paid for.
+        files::check(&args.out)?;
+    }
     let prices = args.input.prices.as_deref();
     let store = match &args.data {
         Some(dir) => data::open(dir, prices)?,
@@ -39,9 +45,7 @@ pub(crate) fn run(args: args::Report) -> anyhow::Result<Outcome> {
         block_on(assay_server::insights::adopt(&store, project.id, &report, chrono::Utc::now()))?;
     }
     show(&report, args.show)?;
-    // Whoever asks for JSON alone wants no files unless they say where.
-    let wants_files = !args.show.json || args.out != Path::new("assay-report");
-    if wants_files && !args.no_files {
+    if wants_files {
         announce(&files::write(&report, &store, &args.out)?);
     }
     Ok(tally.outcome())

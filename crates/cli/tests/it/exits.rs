@@ -126,3 +126,25 @@ fn a_reader_that_goes_away_ends_the_command_quietly() {
     let ended = crate::support::wait(child, "runs list | true");
     assert_eq!((ended.code, ended.err().as_str()), (Some(0), ""), "{}", ended.describe());
 }
+
+#[test]
+fn the_same_ids_in_two_projects_are_other_threads_and_a_folder_may_hold_other_files() {
+    let place = Place::new();
+    let line = |word: &str| {
+        format!(
+            "{{\"id\": \"1\", \"messages\": [{{\"role\": \"user\", \"content\": \"{word} please\"}}, {{\"role\": \"assistant\", \"content\": \"here\"}}]}}\n"
+        )
+    };
+    place.write("fruit/apples.jsonl", line("apples"));
+    place.write("fruit/README.md", "# notes\n");
+    place.write("bananas.jsonl", line("bananas"));
+    let told = place.assay("import fruit --project a").code(3);
+    assert!(told.out().contains("README.md"), "{}", told.describe());
+    place.assay("import bananas.jsonl --project b").ok();
+    for (project, word) in [("a", "apples"), ("b", "bananas")] {
+        let told = place.assay(&format!("thread show 1 --project {project}")).ok();
+        assert!(told.out().contains(word), "{}", told.describe());
+    }
+    place.write("text/README.md", "# notes\n");
+    place.assay("import text --project c").fails_with(&["nothing that was given could be read", "README.md"]);
+}

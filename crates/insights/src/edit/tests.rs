@@ -8,7 +8,7 @@ use assay_domain::{ThreadId, TraceId};
 use super::*;
 use crate::aggregate;
 
-fn category(id: &str, parent: Option<&str>, kind: CategoryKind) -> Category {
+pub(crate) fn category(id: &str, parent: Option<&str>, kind: CategoryKind) -> Category {
     Category {
         id: id.into(),
         parent: parent.map(str::to_owned),
@@ -18,7 +18,7 @@ fn category(id: &str, parent: Option<&str>, kind: CategoryKind) -> Category {
     }
 }
 
-fn assignment(number: usize, category: &str) -> Assignment {
+pub(crate) fn assignment(number: usize, category: &str) -> Assignment {
     Assignment {
         thread: ThreadId(format!("t{number:02}")),
         category: category.into(),
@@ -56,7 +56,11 @@ fn made() -> Report {
         category("b2", Some("b"), Discovered),
     ];
     let leaves = ["a1", "a2", "b1", "b2"];
-    let assignments = (0..40).map(|number| assignment(number, leaves[number / 10])).collect();
+    complete(nodes, (0..40).map(|number| assignment(number, leaves[number / 10])).collect())
+}
+
+/// A report of these categories and threads, with everything that follows from them.
+pub(crate) fn complete(nodes: Vec<Category>, assignments: Vec<Assignment>) -> Report {
     let mut report = Report {
         version: 1,
         id: Default::default(),

@@ -49,6 +49,15 @@ fn joined(parts: impl IntoIterator<Item = Vec<Value>>) -> Value {
     Value::Array(parts.into_iter().flatten().collect())
 }
 
+#[test]
+fn a_thread_that_ends_with_a_tool_did_not_fail_whatever_others_end_with() {
+    let messages =
+        json!([user("let me speak to a person"), call("transfer_to_human", json!({})), result("done")]);
+    let (thread, transcript) = (bare_thread("t"), transcript(&messages));
+    let usual = Expectation { answers: true, ..Expectation::default() };
+    assert!(Reading::of(&thread, &transcript, usual).failures.is_empty());
+}
+
 // ---------------------------------------------------------------- tools
 
 #[test]

@@ -19,7 +19,7 @@ const RELATED: f32 = 0.15;
 const WORTH_DIVIDING: usize = 12;
 
 /// The one category where the data holds no groups.
-const EVERYTHING: &str = "All requests";
+pub(crate) const EVERYTHING: &str = "All requests";
 
 const UNLIKE: &str = "unlike the requests of every category";
 const WORDLESS: &str = "holds no request in words";

@@ -111,9 +111,11 @@ fn endings(transcript: &Transcript, reading: &Reading, out: &mut Attributes) {
     out.insert("loop".into(), AttributeValue::Boolean(shows(FailureKind::Loop)));
     out.insert("refusal".into(), AttributeValue::Boolean(shows(FailureKind::Refusal)));
     out.insert("unanswered".into(), AttributeValue::Boolean(shows(FailureKind::Unanswered)));
-    let recovered =
-        reading.failures.iter().filter(|failure| failure.recovered).map(|failure| failure.count).sum();
-    number(out, "errors_recovered", recovered);
+    // Loops and retries are what came of errors, not further ones.
+    let is_error =
+        |kind| matches!(kind, FailureKind::RunError | FailureKind::ModelError | FailureKind::ToolError);
+    let recovered = reading.failures.iter().filter(|failure| failure.recovered && is_error(failure.kind));
+    number(out, "errors_recovered", recovered.map(|failure| failure.count).sum());
 }
 
 fn languages(transcript: &Transcript, failures: &[Failure], out: &mut Attributes) {

@@ -21,7 +21,6 @@ const SEGMENTS: usize = 200;
 pub struct Corpus {
     threads: usize,
     answered: usize,
-    closed: usize,
     /// By hash of a segment of the first request: how many threads have it.
     segments: HashMap<u64, u32>,
     last_activity: Option<Time>,
@@ -32,8 +31,6 @@ pub struct Corpus {
 pub struct Expectation {
     /// Most threads hold an answer, so that one without is one left alone.
     pub answers: bool,
-    /// Most threads end with words of the agent.
-    pub closing_words: bool,
     /// When anything last happened in any thread.
     pub last_activity: Option<Time>,
 }
@@ -45,11 +42,6 @@ impl Corpus {
         let Some(first) = digest::first_request(transcript) else { return };
         self.threads += 1;
         self.answered += usize::from(transcript.by(Role::Assistant).any(|message| !message.is_empty()));
-        let last = transcript.messages.iter().rfind(|message| message.role != Role::System);
-        let has_last_word = last.is_some_and(|message| {
-            message.role == Role::Assistant && message.tool_calls.is_empty() && !message.text().is_empty()
-        });
-        self.closed += usize::from(has_last_word);
         let text = first.text();
         let distinct: HashSet<u64> = digest::segments(&text).take(SEGMENTS).map(key).collect();
         for segment in distinct {
@@ -67,7 +59,6 @@ impl Corpus {
     pub fn merge(&mut self, other: Self) {
         self.threads += other.threads;
         self.answered += other.answered;
-        self.closed += other.closed;
         self.last_activity = self.last_activity.max(other.last_activity);
         for (segment, count) in other.segments {
             *self.segments.entry(segment).or_default() += count;
@@ -84,11 +75,7 @@ impl Corpus {
     }
 
     pub(crate) fn expectation(&self) -> Expectation {
-        Expectation {
-            answers: self.answered * 2 > self.threads,
-            closing_words: self.closed * 4 > self.threads * 3,
-            last_activity: self.last_activity,
-        }
+        Expectation { answers: self.answered * 2 > self.threads, last_activity: self.last_activity }
     }
 }
 

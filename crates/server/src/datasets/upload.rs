@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use assay_domain::{ProjectId, RunId};
 use assay_store::{Catalog as _, NewProject, Project, Records as _};
-use assay_wire::langsmith;
+use assay_wire::{Names, langsmith};
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
@@ -107,7 +107,7 @@ pub(super) async fn upload_experiment(
     said.extend(
         given.summary_experiment_scores.take().into_iter().flatten().map(|score| about_of(&score, &about)),
     );
-    let mut said = langsmith::feedback(Value::Array(said), RunId(experiment.0));
+    let mut said = langsmith::feedback(Value::Array(said), Names::everywhere(RunId(experiment.0)));
     if let Some(wrong) = said.rejected.first() {
         return Err(ApiError::invalid(&["body", "results", "evaluation_scores"], wrong.reason.clone()));
     }

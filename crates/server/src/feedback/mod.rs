@@ -12,6 +12,7 @@ mod tokens;
 
 use assay_domain::{Feedback, FeedbackId, RunId};
 use assay_store::{Batch, Runs as _};
+use assay_wire::Names;
 use axum::Json;
 use axum::extract::{Path, State};
 use serde::Deserialize;
@@ -145,7 +146,7 @@ fn decode(record: Value) -> ApiResult<Feedback> {
     }
     let config = record.get("feedback_config").filter(|config| !config.is_null());
     config.map(FeedbackConfig::read).transpose()?;
-    let decoded = assay_wire::langsmith::feedback(record, RunId(Uuid::now_v7()));
+    let decoded = assay_wire::langsmith::feedback(record, Names::everywhere(RunId(Uuid::now_v7())));
     let refusal = decoded.rejected.into_iter().next().map(|rejected| rejected.reason);
     let nothing = || refusal.unwrap_or_else(|| "no feedback in it".to_owned());
     decoded.feedback.into_iter().next().ok_or_else(|| ApiError::invalid(&["body"], nothing()))

@@ -141,7 +141,7 @@ impl Work {
     fn run(mut self, incoming: Incoming, name: String, format: Option<Format>) -> ApiResult<Response> {
         let mut reader = Reader::new(incoming, name, format).map_err(|error| self.broken(&error))?;
         reader.set_max_protobuf(self.app.config.max_unpacked);
-        let mut import = Import::new();
+        let mut import = Import::of(self.project.as_deref().unwrap_or_default());
         let mut counted = 0;
         loop {
             let decoded = match reader.next_chunk(&mut import, CHUNK) {

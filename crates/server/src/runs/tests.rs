@@ -9,7 +9,8 @@ impl Server {
     /// Keeps these runs, as if a client had sent them.
     #[track_caller]
     pub(crate) fn keep(&self, runs: Value) {
-        let decoded = assay_wire::langsmith::runs(runs, RunId::from_name("unnamed"));
+        let decoded =
+            assay_wire::langsmith::runs(runs, assay_wire::Names::everywhere(RunId::from_name("unnamed")));
         assert!(decoded.rejected.is_empty(), "{:?}", decoded.rejected);
         let batch = Batch { patches: decoded.patches, ..Batch::default() };
         assay_store::block_on(self.app.store.append(batch)).expect("kept");

@@ -106,7 +106,7 @@ pub fn html_with(
     out.flush()
 }
 
-pub(crate) use numbers::encode;
+pub(crate) use numbers::{encode, main_feedback};
 
 /// What shows a whole thread, wherever the project is stored, when its id is appended.
 fn thread_command(report: &Report) -> String {

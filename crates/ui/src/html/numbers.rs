@@ -22,7 +22,7 @@ pub(super) fn width(part: f64) -> String {
 
 /// A fact: name, value, and what it means.
 pub(super) struct Fact {
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) value: String,
     /// Lines of small print.
     pub(super) note: String,
@@ -75,6 +75,8 @@ pub(super) struct StatisticsView {
     pub(super) first_day: String,
     pub(super) last_day: String,
     pub(super) attributes: Vec<AttributeView>,
+    /// Folded up.
+    pub(super) more_attributes: Vec<AttributeView>,
     pub(super) attributes_left_out: usize,
     pub(super) associations: Vec<AssociationView>,
 }
@@ -82,31 +84,38 @@ pub(super) struct StatisticsView {
 impl StatisticsView {
     /// The numbers of the whole report.
     pub(super) fn whole(report: &Report) -> Self {
-        Self::new(&report.statistics, "", ATTRIBUTES, true)
+        Self::new(report, &report.statistics, "", ATTRIBUTES, true)
     }
 
     /// The numbers of one category. In a report of very many, each is kept short so that the page stays light.
     pub(super) fn category(report: &Report, category: &Category) -> Self {
         let is_short = report.taxonomy.nodes.len() > MANY_CATEGORIES;
         let attributes = if is_short { ATTRIBUTES / 3 } else { ATTRIBUTES };
-        Self::new(&category.statistics, &category.id, attributes, !is_short)
+        Self::new(report, &category.statistics, &category.id, attributes, !is_short)
     }
 
     /// `category` is the id that evidence links are limited to; empty for the whole report.
-    fn new(statistics: &Statistics, category: &str, limit: usize, with_days: bool) -> Self {
-        let attributes: Vec<_> = statistics
-            .attributes
-            .iter()
-            .filter_map(|(name, attribute)| AttributeView::new(name, attribute, category))
-            .collect();
-        let left_out = attributes.len().saturating_sub(limit);
+    fn new(report: &Report, statistics: &Statistics, category: &str, limit: usize, with_days: bool) -> Self {
+        // What somebody asked for comes first, and is always shown.
+        let is_asked = |name: &str| report.config.attributes.contains_key(name);
+        let view = |(name, attribute): (&String, &AttributeStatistics)| {
+            AttributeView::new(name, attribute, category)
+        };
+        let (asked, found): (Vec<_>, Vec<_>) =
+            statistics.attributes.iter().partition(|(name, _)| is_asked(name));
+        let mut attributes: Vec<_> = asked.into_iter().filter_map(view).collect();
+        let mut found: Vec<_> = found.into_iter().filter_map(view).collect();
+        let rest = found.split_off(limit.saturating_sub(attributes.len()).min(found.len()));
+        attributes.extend(found);
+        let is_whole = category.is_empty();
         Self {
-            facts: facts(statistics, category.is_empty()),
+            facts: facts(statistics, is_whole, main_feedback(report)),
             days: if with_days { days(&statistics.per_day) } else { Vec::new() },
             first_day: statistics.per_day.first().map_or_else(String::new, |day| text::line(&day.day)),
             last_day: statistics.per_day.last().map_or_else(String::new, |day| text::line(&day.day)),
-            attributes: attributes.into_iter().take(limit).collect(),
-            attributes_left_out: left_out,
+            attributes,
+            attributes_left_out: if is_whole { 0 } else { rest.len() },
+            more_attributes: if is_whole { rest } else { Vec::new() },
             associations: statistics
                 .associations
                 .iter()
@@ -118,7 +127,7 @@ impl StatisticsView {
 }
 
 /// The feedback key that most threads have: the one shown in tables.
-pub(super) fn main_feedback(report: &Report) -> Option<&str> {
+pub(crate) fn main_feedback(report: &Report) -> Option<&str> {
     let scored = report.statistics.feedback.iter().filter(|(_, statistics)| statistics.mean.is_some());
     scored
         .max_by(|a, b| a.1.threads.cmp(&b.1.threads).then_with(|| b.0.cmp(a.0)))
@@ -130,14 +139,16 @@ pub(super) fn estimate_title(estimate: &Estimate) -> String {
     format!("{}, 95 % interval {}", format::percent(estimate.value), format::interval(estimate))
 }
 
-fn facts(statistics: &Statistics, whole: bool) -> Vec<Fact> {
+fn facts(statistics: &Statistics, whole: bool, feedback: Option<&str>) -> Vec<Fact> {
     let mut facts = vec![Fact {
-        name: "Threads",
+        name: "Threads".to_owned(),
         value: format::count(statistics.threads),
         note: estimated(statistics),
         class: "",
     }];
-    let mut fact = |name, value, note: String| facts.push(Fact { name, value, note, class: "" });
+    let mut fact = |name: &str, value, note: String| {
+        facts.push(Fact { name: name.to_owned(), value, note, class: "" });
+    };
     if !whole {
         let share = &statistics.share;
         fact("Share", format::percent(share.value), format::interval(share));
@@ -149,6 +160,12 @@ fn facts(statistics: &Statistics, whole: bool) -> Vec<Fact> {
     fact("Failures", format::percent(failed.value), rate(failed, statistics.failures));
     let errors = &statistics.error_rate;
     fact("Errors", format::percent(errors.value), rate(errors, statistics.errors));
+    if let Some((key, feedback)) = feedback.and_then(|key| Some((key, statistics.feedback.get(key)?)))
+        && let Some(mean) = feedback.mean
+    {
+        let scored = format!("mean of {} threads", format::count(feedback.threads));
+        fact(&text::line(key), format::number(mean), scored);
+    }
     if let Some(latency) = statistics.latency {
         fact("Latency p50", format::seconds(latency.p50), format!("p99 {}", format::seconds(latency.p99)));
     }
@@ -160,7 +177,7 @@ fn facts(statistics: &Statistics, whole: bool) -> Vec<Fact> {
     }
     for fact in &mut facts {
         fact.note = fact.note.replace(" %", "\u{a0}%");
-        if matches!(fact.name, "Failures" | "Errors") && !fact.value.starts_with("0 ") {
+        if matches!(fact.name.as_str(), "Failures" | "Errors") && !fact.value.starts_with("0 ") {
             fact.class = "bad";
         }
     }

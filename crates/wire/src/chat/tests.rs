@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn one(record: Value) -> (RunPatch, Vec<Feedback>) {
-    let decoded = decode(record, RunId::from_name("unnamed"));
+    let decoded = decode(record, Names::everywhere(RunId::from_name("unnamed")));
     assert_eq!(decoded.rejected, []);
     (decoded.patches.into_iter().next().expect("a run"), decoded.feedback)
 }
@@ -107,7 +107,7 @@ fn histories_without_messages_are_rejected() {
         json!("hi"),
         json!({"messages": [{}]}),
     ] {
-        let decoded = decode(record.clone(), RunId::default());
+        let decoded = decode(record.clone(), Names::everywhere(RunId::default()));
         assert_eq!((decoded.patches.len(), decoded.rejected.len()), (0, 1), "{record}");
     }
 }

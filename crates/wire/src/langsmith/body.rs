@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{Place, run, take};
-use crate::{Decoded, json, time};
+use crate::{Decoded, Names, json, time};
 
 /// `POST /runs`: one run.
 ///
@@ -95,7 +95,7 @@ pub(super) fn read(
 ) -> Option<RunId> {
     let files = files(&mut fields);
     match checked(&mut fields, named) {
-        Ok((id, project)) => match run(fields, Some(is_creation), id, None) {
+        Ok((id, project)) => match run(fields, Some(is_creation), Names::everywhere(id), None) {
             Ok(mut patch) => {
                 let id = patch.id;
                 for (attachment, blob) in files {

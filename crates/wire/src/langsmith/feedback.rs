@@ -4,11 +4,11 @@
 //! What analyses ask for gets a field of its own; the rest of what is known to
 //! mean something is kept word by word in [`Feedback::details`].
 
-use assay_domain::{Feedback, FeedbackId, ProjectId, RunId};
+use assay_domain::{Feedback, FeedbackId, ProjectId};
 use serde_json::{Map, Value};
 
-use super::{run_id, take, take_text};
-use crate::{Decoded, time};
+use super::{take, take_text};
+use crate::{Decoded, Names, time};
 
 /// A longer key is no key.
 const MAX_KEY: usize = 180;
@@ -26,9 +26,9 @@ const DETAILS: [&str; 9] = [
     "address",
 ];
 
-/// Decodes one feedback record, or a list of them. `unnamed` seeds the id of one that brings none.
+/// Decodes one feedback record, or a list of them.
 #[must_use]
-pub fn feedback(record: Value, unnamed: RunId) -> Decoded {
+pub fn feedback(record: Value, names: Names<'_>) -> Decoded {
     let mut decoded = Decoded::default();
     let list = match record {
         Value::Array(list) => list,
@@ -39,7 +39,7 @@ pub fn feedback(record: Value, unnamed: RunId) -> Decoded {
             decoded.reject("", "a feedback record must be an object");
             continue;
         };
-        match one(fields, FeedbackId::from_name(&format!("{unnamed}#{index}"))) {
+        match one(fields, names, FeedbackId::from_name(&format!("{}#{index}", names.unnamed))) {
             Ok(feedback) => decoded.feedback.push(feedback),
             Err(reason) => decoded.reject("", reason),
         }
@@ -47,13 +47,13 @@ pub fn feedback(record: Value, unnamed: RunId) -> Decoded {
     decoded
 }
 
-fn one(mut fields: Map<String, Value>, unnamed: FeedbackId) -> Result<Feedback, String> {
+fn one(mut fields: Map<String, Value>, names: Names<'_>, unnamed: FeedbackId) -> Result<Feedback, String> {
     let key = take_text(&mut fields, "key").ok_or("feedback without a key")?;
     if key.chars().count() > MAX_KEY {
         return Err(format!("a feedback key is longer than {MAX_KEY} characters"));
     }
-    let run = take_text(&mut fields, "run_id").map(|id| run_id(&id));
-    let trace = take_text(&mut fields, "trace_id").map(|id| run_id(&id).into());
+    let run = take_text(&mut fields, "run_id").map(|id| names.run(&id));
+    let trace = take_text(&mut fields, "trace_id").map(|id| names.run(&id).into());
     let project = take_text(&mut fields, "session_id").map(|id| project_id(&id));
     if run.is_none() && trace.is_none() && project.is_none() {
         return Err(format!("feedback {key:?} is about nothing: give it a run_id, trace_id or session_id"));
@@ -68,7 +68,7 @@ fn one(mut fields: Map<String, Value>, unnamed: FeedbackId) -> Result<Feedback, 
     let source = details.get("feedback_source");
     let source = source.and_then(|source| source.get("type").unwrap_or(source).as_str()).map(str::to_owned);
     Ok(Feedback {
-        id: id.map_or(unnamed, |id| id.parse().unwrap_or_else(|_| FeedbackId::from_name(&id))),
+        id: id.map_or(unnamed, |id| names.feedback(&id)),
         run,
         trace,
         project,
@@ -104,6 +104,7 @@ pub(crate) fn score(given: Option<Value>) -> (Option<f64>, Option<Value>) {
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::RunId;
     use serde_json::json;
 
     use super::*;
@@ -111,7 +112,7 @@ mod tests {
     const ID: &str = "33c08c32-435c-4788-b973-b5bee4a31f87";
 
     fn decode(record: Value) -> Feedback {
-        let decoded = feedback(record, RunId::default());
+        let decoded = feedback(record, Names::everywhere(RunId::default()));
         assert_eq!(decoded.rejected, []);
         decoded.feedback.into_iter().next().expect("feedback")
     }
@@ -150,10 +151,13 @@ mod tests {
 
     #[test]
     fn keys_are_bounded() {
-        let decoded = feedback(json!({"key": "k".repeat(181), "run_id": ID}), RunId::default());
+        let decoded =
+            feedback(json!({"key": "k".repeat(181), "run_id": ID}), Names::everywhere(RunId::default()));
         assert_eq!(decoded.rejected[0].reason, "a feedback key is longer than 180 characters");
         assert!(
-            feedback(json!({"key": "é".repeat(180), "run_id": ID}), RunId::default()).rejected.is_empty()
+            feedback(json!({"key": "é".repeat(180), "run_id": ID}), Names::everywhere(RunId::default()))
+                .rejected
+                .is_empty()
         );
     }
 }

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::body::{read, shown};
 use crate::multipart::{self, Part};
-use crate::{Decoded, json};
+use crate::{Decoded, Names, json};
 
 /// Fields that clients send as parts of their own.
 const FIELDS: [&str; 6] = ["inputs", "outputs", "events", "extra", "error", "serialized"];
@@ -173,7 +173,7 @@ fn feedback(part: &Part, decoded: &mut Decoded) {
     }
     // The seed of an id follows from the record, so that sending it twice is saying it once.
     let seed = RunId::from_name(&value.to_string());
-    let mut one = super::feedback(value, seed);
+    let mut one = super::feedback(value, Names::everywhere(seed));
     for rejected in &mut one.rejected {
         rejected.location = shown(&part.name);
     }

@@ -6,7 +6,7 @@ const ROOT: &str = "33c08c32-435c-4788-b973-b5bee4a31f87";
 const CHILD: &str = "44c08c32-435c-4788-b973-b5bee4a31f87";
 
 fn one(record: Value) -> RunPatch {
-    let decoded = runs(record, RunId::from_name("unnamed"));
+    let decoded = runs(record, Names::everywhere(RunId::from_name("unnamed")));
     assert_eq!(decoded.rejected, []);
     decoded.patches.into_iter().next().expect("a run")
 }
@@ -50,7 +50,7 @@ fn explicit_nulls_are_absent_thread_keys() {
 
 #[test]
 fn an_unknown_run_type_is_rejected_by_name() {
-    let decoded = runs(json!({"id": ROOT, "run_type": "agent"}), RunId::default());
+    let decoded = runs(json!({"id": ROOT, "run_type": "agent"}), Names::everywhere(RunId::default()));
     assert_eq!(decoded.patches, []);
     assert!(
         decoded.rejected[0].reason.contains("unknown run_type \"agent\", expected one of llm,"),
@@ -113,7 +113,7 @@ fn nested_children_become_runs_of_the_same_trace() {
         json!({"id": "a", "name": "a", "run_type": "chain", "child_runs": [
             {"id": "b", "name": "b", "run_type": "chain", "child_runs": [{"id": "c", "name": "c", "run_type": "llm"}]},
             {"id": "d", "name": "d", "run_type": "tool"}]}),
-        RunId::default(),
+        Names::everywhere(RunId::default()),
     );
     let names: Vec<_> = decoded.patches.iter().filter_map(|patch| patch.name.as_deref()).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
@@ -126,7 +126,7 @@ fn batches_hold_creations_and_updates() {
     let decoded = runs(
         json!({"post": [{"id": ROOT, "name": "x", "run_type": "llm", "start_time": 1728803135809_i64, "session_name": "p"}],
             "patch": [{"id": ROOT, "end_time": 1728803136663_i64, "outputs": {"usage_metadata": {"input_tokens": 1, "output_tokens": 2}}}]}),
-        RunId::default(),
+        Names::everywhere(RunId::default()),
     );
     assert_eq!(decoded.patches.iter().map(|patch| patch.is_creation).collect::<Vec<_>>(), [true, false]);
     assert_eq!(decoded.patches[0].project_name.as_deref(), Some("p"));
@@ -140,7 +140,7 @@ fn feedback_keeps_scores_labels_and_comments() {
         json!([{"id": CHILD, "run_id": ROOT, "key": "good", "score": true, "comment": "yes", "feedback_source": {"type": "app"}},
             {"run_id": ROOT, "key": "kind", "score": "rude", "created_at": "2026-01-01"},
             {"key": "lost", "score": 1}, {"score": 1}, 7]),
-        RunId::from_name("unnamed"),
+        Names::everywhere(RunId::from_name("unnamed")),
     );
     let found: Vec<_> =
         decoded.feedback.iter().map(|one| (one.key.as_str(), one.score, one.value.clone())).collect();
@@ -161,7 +161,7 @@ fn odd_records_never_panic() {
         json!({"id": ROOT, "dotted_order": "éééééééééééééééééééééééééééééééééééé"}),
         json!({"id": ROOT, "dotted_order": "."}),
     ] {
-        let _ = runs(odd.clone(), RunId::default());
-        let _ = feedback(odd, RunId::default());
+        let _ = runs(odd.clone(), Names::everywhere(RunId::default()));
+        let _ = feedback(odd, Names::everywhere(RunId::default()));
     }
 }

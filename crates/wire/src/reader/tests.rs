@@ -17,14 +17,14 @@ fn read_as(
 }
 
 fn read(bytes: &[u8]) -> Decoded {
-    read_as(bytes, None, Limit::default(), &mut Import::new()).expect("readable")
+    read_as(bytes, None, Limit::default(), &mut Import::of("p")).expect("readable")
 }
 
 /// What was asked in each history, in order, and where records were rejected.
 #[track_caller]
 fn check(bytes: &[u8], asked: &[&str], rejected: &[&str]) {
     for limit in [Limit::default(), Limit { records: 1, bytes: 1 }] {
-        let decoded = read_as(bytes, None, limit, &mut Import::new()).expect("readable");
+        let decoded = read_as(bytes, None, limit, &mut Import::of("p")).expect("readable");
         let found: Vec<_> = decoded
             .patches
             .iter()
@@ -97,7 +97,7 @@ fn packed_files_are_unpacked() {
 fn a_truncated_archive_is_an_error_after_what_was_read() {
     let text = format!("{}\n", history("a")).repeat(50_000);
     let packed = zstd::encode_all(text.as_bytes(), 1).expect("in memory");
-    let error = read_as(&packed[..packed.len() / 2], None, Limit::default(), &mut Import::new())
+    let error = read_as(&packed[..packed.len() / 2], None, Limit::default(), &mut Import::of("p"))
         .expect_err("truncated");
     assert!(error.to_string().starts_with("cannot read f: "), "{error}");
 }
@@ -135,11 +135,38 @@ fn nameless_records_have_the_same_ids_in_every_import() {
     assert_eq!(first, ids(&text));
     assert_eq!(first.iter().collect::<std::collections::HashSet<_>>().len(), 10_001);
     // Over the files of one import the numbering goes on.
-    let mut import = Import::new();
+    let mut import = Import::of("p");
     let mut one = |text: &str| {
         read_as(text.as_bytes(), None, Limit::default(), &mut import).expect("readable").patches[0].id
     };
     assert_ne!(one(&history("a")), one(&pretty("a")));
+}
+
+#[test]
+fn ids_of_a_source_mean_other_runs_in_every_project_and_uuids_the_same() {
+    let uuid = "33c08c32-435c-4788-b973-b5bee4a31f87";
+    let named = r#"{"id": "1", "messages": [{"role": "user", "content": "apples"}], "feedback": {"k": 1}}"#;
+    let text = format!(
+        "{named}\n{}\n{}\n{{\"run_id\": \"1\", \"id\": \"f\", \"key\": \"k\", \"score\": 1}}\n",
+        history("nameless"),
+        named.replace("\"1\"", &format!("{uuid:?}")),
+    );
+    let ids = |project: &str| {
+        let mut import = Import::of(project);
+        let read = read_as(text.as_bytes(), None, Limit::default(), &mut import).expect("readable");
+        let runs: Vec<_> = read.patches.iter().map(|patch| patch.id).collect();
+        let about: Vec<_> = read.feedback.iter().map(|one| (one.id, one.run)).collect();
+        (runs, about)
+    };
+    let (here, there) = (ids("here"), ids("there"));
+    assert_eq!(here, ids("here"));
+    assert_ne!(here.0[0], there.0[0]);
+    assert_ne!(here.0[1], there.0[1]);
+    assert_eq!((here.0[2], here.0[2].to_string()), (there.0[2], uuid.to_owned()));
+    // What is said about a run finds it.
+    assert_eq!(here.1[2].1, Some(here.0[0]));
+    assert!(here.1.iter().zip(&there.1).take(1).all(|(a, b)| a.0 != b.0));
+    assert_ne!(here.1[2].0, there.1[2].0);
 }
 
 #[test]
@@ -205,7 +232,7 @@ fn a_given_format_overrides_the_content() {
         history("a").as_bytes(),
         Some(Format::LangSmithFeedback),
         Limit::default(),
-        &mut Import::new(),
+        &mut Import::of("p"),
     )
     .expect("readable");
     assert_eq!((decoded.patches.len(), decoded.rejected.len()), (0, 1));

@@ -82,7 +82,12 @@ pub fn each<'v>(
     let proposals: Vec<Proposals> = (0..read.len())
         .map(|node| corpus.proposals(node, grouping, &is_leaf, &ranked[node], &examples[node]))
         .collect();
-    let names = distinct::names(grouping, &proposals, &is_leaf);
+    let mut names = distinct::names(grouping, &proposals, &is_leaf);
+    for (node, name) in names.iter_mut().enumerate().filter(|(node, _)| !proposals[*node].is_given) {
+        if let Some(languages) = &corpus.foreign[node] {
+            *name = format!("{name} ({languages})");
+        }
+    }
     let nodes = grouping.nodes.iter().zip(names).zip(proposals).zip(examples);
     Ok(nodes
         .map(|(((node, name), proposals), examples)| {
@@ -104,6 +109,8 @@ struct Corpus {
     texts: Vec<Vec<usize>>,
     /// Which most members of each node speak.
     languages: Vec<Language>,
+    /// What members of a node speak, where it is not what most threads speak.
+    foreign: Vec<Option<String>>,
 }
 
 impl Corpus {
@@ -130,8 +137,10 @@ impl Corpus {
         }
         let (vocabulary, readings) = Vocabulary::learn(&Forms::read(&requests), &known, &leaf_of);
         let phrases = Phrases::count(&readings, &vocabulary, &texts, sizes, grouping);
-        let languages = main_languages(&readings, &texts, grouping);
-        Self { readings, vocabulary, phrases, texts, languages }
+        let spoken = spoken(&readings, &texts, grouping);
+        let languages = spoken.iter().map(|spoken| most(spoken).unwrap_or(Language::English)).collect();
+        let foreign = foreign(&spoken, grouping);
+        Self { readings, vocabulary, phrases, texts, languages, foreign }
     }
 
     /// The candidates of every node, best first.
@@ -258,18 +267,42 @@ impl Corpus {
     }
 }
 
-/// The language of most texts of each node.
-fn main_languages(readings: &[Reading], texts: &[Vec<usize>], grouping: &Grouping) -> Vec<Language> {
-    let mut spoken: Vec<BTreeMap<Language, usize>> = vec![BTreeMap::new(); texts.len()];
+/// How many texts of a node are in which language.
+type Spoken = BTreeMap<Language, usize>;
+
+fn spoken(readings: &[Reading], texts: &[Vec<usize>], grouping: &Grouping) -> Vec<Spoken> {
+    let mut spoken: Vec<Spoken> = vec![Spoken::new(); texts.len()];
     for (leaf, texts) in texts.iter().enumerate() {
         for node in grouping.line(leaf) {
             texts.iter().for_each(|&text| *spoken[node].entry(readings[text].language).or_default() += 1);
         }
     }
-    let most = |spoken: &BTreeMap<Language, usize>| {
-        spoken.iter().max_by_key(|&(language, count)| (*count, std::cmp::Reverse(*language))).map(|(&l, _)| l)
+    spoken
+}
+
+/// The language of most texts.
+fn most(spoken: &Spoken) -> Option<Language> {
+    spoken.iter().max_by_key(|&(language, count)| (*count, std::cmp::Reverse(*language))).map(|(&l, _)| l)
+}
+
+/// The languages of each node that hardly speaks what most of the report speaks, by name.
+fn foreign(spoken: &[Spoken], grouping: &Grouping) -> Vec<Option<String>> {
+    let mut whole = Spoken::new();
+    for node in grouping.children(None) {
+        spoken[node].iter().for_each(|(&language, count)| *whole.entry(language).or_default() += count);
+    }
+    let Some(usual) = most(&whole) else { return vec![None; spoken.len()] };
+    let named = |spoken: &Spoken| {
+        let all: usize = spoken.values().sum();
+        let usual = spoken.get(&usual).copied().unwrap_or(0);
+        let mut languages: Vec<(Language, usize)> =
+            spoken.iter().map(|(&language, &count)| (language, count)).collect();
+        languages.retain(|(_, count)| count * 5 >= all);
+        languages.sort_by_key(|&(language, count)| (std::cmp::Reverse(count), language));
+        let names: Option<Vec<&str>> = languages.iter().map(|(language, _)| language.name()).collect();
+        names.filter(|names| usual * 5 < all && !names.is_empty()).map(|names| names.join(", "))
     };
-    spoken.iter().map(|spoken| most(spoken).unwrap_or(Language::English)).collect()
+    spoken.iter().map(named).collect()
 }
 
 /// The members that are surest to belong, in thread order.

@@ -23,7 +23,7 @@ const LONG_LIST: usize = 40;
 /// Phrases whose vectors are compared, per category.
 const SHORTLIST: usize = 12;
 /// A name is said by at least this share of what the most common candidate is.
-const LEAST_OF_MOST: f64 = 0.15;
+const LEAST_OF_MOST: f64 = 0.35;
 /// Beyond this logarithm of odds, others hardly say it at all: more is no better.
 const CLEAR: f64 = 3.5;
 

@@ -49,6 +49,17 @@ impl Language {
     /// Those with small words of their own.
     pub(super) const LISTED: [Self; 4] = [Self::English, Self::Spanish, Self::German, Self::French];
 
+    /// In English; `None` of those that are not told apart.
+    pub(super) fn name(self) -> Option<&'static str> {
+        match self {
+            Self::English => Some("English"),
+            Self::Spanish => Some("Spanish"),
+            Self::German => Some("German"),
+            Self::French => Some("French"),
+            Self::Other => None,
+        }
+    }
+
     /// By ISO 639-1 code.
     pub(super) fn of_code(code: &str) -> Self {
         match code {

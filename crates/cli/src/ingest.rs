@@ -305,6 +305,7 @@ fn expand(names: &[String]) -> anyhow::Result<Vec<Source>> {
             anyhow::ensure!(!inside.is_empty(), "folder {path:?} holds no files");
             sources.extend(inside.into_iter().map(Source::Found));
         } else if path.exists() || !name.contains(['*', '?', '[']) {
+            anyhow::ensure!(path.try_exists().unwrap_or(true), "there is no file or folder {path:?}");
             fs_err::metadata(path)?;
             sources.push(Source::File(path.to_owned()));
         } else {

@@ -63,7 +63,7 @@ fn main() -> ExitCode {
         Ok(Outcome::DoneWithSkips) => ExitCode::from(3),
         Err(error) if output::is_closed(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", output::plain(&output::causes(&error)));
+            output::note(&format!("error: {}", output::causes(&error)));
             ExitCode::FAILURE
         }
     }

@@ -20,7 +20,8 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Prints to standard error, where it does not mix with results.
 pub(crate) fn note(text: &str) {
-    eprintln!("{}", plain(text));
+    // Whoever closed it does not want to know.
+    let _ = writeln!(io::stderr(), "{}", plain(text));
 }
 
 /// What went wrong, and why, each cause once: some errors have their cause in their own words.

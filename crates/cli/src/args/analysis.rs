@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use assay_domain::Time;
 use assay_domain::report::{Focus, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape};
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 
 use super::{ModelFlags, parse_time};
 
@@ -25,7 +26,7 @@ pub(crate) struct Analysis {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     pub(crate) until: Option<Time>,
     /// Read only this many threads [default: all]
-    #[arg(long, value_name = "THREADS")]
+    #[arg(long, value_name = "THREADS", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub(crate) sample: Option<usize>,
     /// How the sample is drawn: uniform, errors, low-feedback:KEY, or strata by status, latency,
     /// day, feedback:KEY or metadata:KEY

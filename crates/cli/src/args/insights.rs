@@ -81,7 +81,9 @@ pub(crate) enum Insights {
     Dataset(Dataset),
     /// Say what changed from one report to another: shares, new, gone, split and merged categories
     Compare {
+        #[arg(value_parser = report_id)]
         before: ReportId,
+        #[arg(value_parser = report_id)]
         after: ReportId,
         #[command(flatten)]
         data: Data,
@@ -100,6 +102,7 @@ pub(crate) enum Insights {
     /// Print a report
     Show {
         /// Id of the report [default: the newest of the project]
+        #[arg(value_parser = report_id)]
         report: Option<ReportId>,
         #[command(flatten)]
         data: Data,
@@ -111,6 +114,7 @@ pub(crate) enum Insights {
     /// Write a report to files
     Export {
         /// Id of the report [default: the newest of the project]
+        #[arg(value_parser = report_id)]
         report: Option<ReportId>,
         #[command(flatten)]
         data: Data,
@@ -121,6 +125,7 @@ pub(crate) enum Insights {
     },
     /// Delete a report
     Delete {
+        #[arg(value_parser = report_id)]
         report: ReportId,
         #[command(flatten)]
         data: Data,
@@ -252,6 +257,7 @@ pub(crate) enum Dataset {
     /// Write the threads of a category as test cases
     Export {
         /// Id of the report
+        #[arg(value_parser = report_id)]
         report: ReportId,
         /// Name or id of the category; `Parent > Child` where a name is not enough
         category: String,
@@ -275,4 +281,9 @@ pub(crate) enum DatasetFormat {
     Pytest,
     /// The body that LangSmith's dataset upload and Assay's `/examples/bulk` take
     Langsmith,
+}
+
+/// The id of a report, or what is wrong with it and where ids are found.
+fn report_id(text: &str) -> Result<ReportId, String> {
+    text.parse().map_err(|_| format!("{text:?} is no id of a report; `assay insights list` shows them"))
 }

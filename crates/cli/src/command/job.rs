@@ -133,7 +133,7 @@ pub(crate) fn watch(dir: &Path, id: Uuid, json: bool) -> anyhow::Result<()> {
                     return output::print_json(&shown(&entry));
                 }
                 let report = state.report.map(|report| report.to_string()).unwrap_or_default();
-                output::note("succeeded; `assay insights show REPORT` prints the report");
+                output::note(&format!("succeeded; `assay insights show {report}` prints the report"));
                 return output::print(&report);
             }
             JobStatus::Failed | JobStatus::Cancelled => {

@@ -104,7 +104,8 @@ impl Schedule {
                 self.cron
             ));
         }
-        let cron = Cron::from_str(&self.cron).map_err(|error| format!("{:?}: {error}", self.cron))?;
+        let cron = Cron::from_str(&self.cron)
+            .map_err(|error| format!("{:?} is no cron expression: {error}", self.cron))?;
         let zone = Tz::from_str(&self.zone).map_err(|_| {
             format!("{:?} is no time zone: write a name such as Europe/Berlin or UTC", self.zone)
         })?;

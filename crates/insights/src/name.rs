@@ -294,13 +294,13 @@ fn foreign(spoken: &[Spoken], grouping: &Grouping) -> Vec<Option<String>> {
     let Some(usual) = most(&whole) else { return vec![None; spoken.len()] };
     let named = |spoken: &Spoken| {
         let all: usize = spoken.values().sum();
-        let usual = spoken.get(&usual).copied().unwrap_or(0);
+        let said = spoken.get(&usual).copied().unwrap_or(0);
         let mut languages: Vec<(Language, usize)> =
             spoken.iter().map(|(&language, &count)| (language, count)).collect();
-        languages.retain(|(_, count)| count * 5 >= all);
+        languages.retain(|&(language, count)| language != usual && count * 5 >= all);
         languages.sort_by_key(|&(language, count)| (std::cmp::Reverse(count), language));
         let names: Option<Vec<&str>> = languages.iter().map(|(language, _)| language.name()).collect();
-        names.filter(|names| usual * 5 < all && !names.is_empty()).map(|names| names.join(", "))
+        names.filter(|names| said * 3 < all && !names.is_empty()).map(|names| names.join(", "))
     };
     spoken.iter().map(named).collect()
 }

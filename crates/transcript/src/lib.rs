@@ -63,5 +63,11 @@ pub fn preview(value: &Value, max_chars: usize) -> String {
     preview::of(value, max_chars)
 }
 
+/// As [`preview`], of what the user said first: what a thread began with.
+#[must_use]
+pub fn opening(value: &Value, max_chars: usize) -> String {
+    preview::opening(value, max_chars)
+}
+
 #[cfg(test)]
 mod tests;

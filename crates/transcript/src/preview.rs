@@ -23,6 +23,14 @@ pub(crate) fn of(value: &Value, max_chars: usize) -> String {
     cut(&text, max_chars)
 }
 
+/// What the user said first; as [`of`] where a user says nothing.
+pub(crate) fn opening(value: &Value, max_chars: usize) -> String {
+    let messages = payload::read(value, Role::Assistant).messages;
+    let first =
+        messages.iter().find(|message| message.role == Role::User && !message.text().trim().is_empty());
+    first.map_or_else(|| of(value, max_chars), |message| cut(&message.text(), max_chars))
+}
+
 /// On one line, without control characters, at most `max_chars` characters long.
 fn cut(text: &str, max_chars: usize) -> String {
     let mut line = String::new();

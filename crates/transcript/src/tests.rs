@@ -301,6 +301,12 @@ fn a_preview_is_one_short_line() {
     assert_eq!(preview(&payload, 100), "Hello big world");
     assert_eq!(preview(&payload, 7), "Hello …");
     assert_eq!(preview(&json!(null), 7), "");
+    let talk = json!({"messages": [
+        {"role": "system", "content": "be kind"}, {"role": "user", "content": "a ticket to Rome"},
+        {"role": "assistant", "content": "here"}, {"role": "user", "content": "thanks"},
+    ]});
+    assert_eq!((preview(&talk, 100).as_str(), opening(&talk, 100).as_str()), ("thanks", "a ticket to Rome"));
+    assert_eq!(opening(&json!({"output": "alone"}), 100), "alone");
     assert_eq!(preview(&json!({"output": "déjà vu"}), 100), "déjà vu");
 }
 

@@ -147,7 +147,7 @@ fn a_name_is_in_the_language_of_most_members() {
         (2, "can you change an address", "en"),
     ];
     let named = named(&[None, None, None], &texts);
-    assert_eq!(names(&named), ["Cancelar pedido", "Rechnung bezahlen", "Change address"]);
+    assert_eq!(names(&named), ["Cancelar pedido (Spanish)", "Rechnung bezahlen (German)", "Change address"]);
 }
 
 #[test]

@@ -282,7 +282,10 @@ fn subjects(report: &Report, claim: &Claim, sentence: &Sentence) -> Result<(), S
                 Measure::Threads | Measure::Categories | Measure::TopCategories
             );
             let is_about_all = counts || sentence.names().is_empty() || sentence.says(EVERYTHING);
-            if is_about_one || !is_about_all {
+            // `Name (3)` is about the name.
+            let before = sentence.before(slot).trim_end();
+            let belongs = before.strip_suffix('(').is_some_and(|before| before.trim_end().ends_with('…'));
+            if is_about_one || belongs || !is_about_all {
                 return Err(format!("value {slot} is about all threads, the words are about some"));
             }
             continue;
@@ -383,6 +386,7 @@ fn measures(claim: &Claim, sentence: &Sentence) -> Result<(), String> {
             return Err(format!("value {slot} is compared with a number of another kind"));
         }
         let next = sentence.after(slot).split_whitespace().next().unwrap_or_default();
+        let next = next.trim_matches(|c: char| !c.is_alphanumeric());
         let counted = match next {
             "top" => Some(Measure::TopCategories),
             "categories" | "subcategories" => Some(Measure::Categories),
@@ -391,6 +395,15 @@ fn measures(claim: &Claim, sentence: &Sentence) -> Result<(), String> {
         };
         if counted.is_some_and(|counted| counted != value.query.measure) {
             return Err(format!("value {slot} does not count what the words name"));
+        }
+        let counts =
+            matches!(value.query.measure, Measure::Threads | Measure::Categories | Measure::TopCategories);
+        let after = sentence.after(slot).trim_start();
+        if counts && (after.starts_with("of all") || after.starts_with("of the threads")) {
+            return Err(format!("value {slot} is a count, the words are about a part"));
+        }
+        if claim.values[..slot].iter().any(|before| before.query == value.query) {
+            return Err(format!("value {slot} says the same as one before"));
         }
     }
     Ok(())

@@ -219,10 +219,18 @@ pub(super) async fn apart(app: &App, word: &str, job: &assay_llm::Job) -> Result
     Ok((Apart { asker, runtime: Handle::current() }, source))
 }
 
+/// What clients call their key for OpenAI.
+const OPENAI: &str = "OPENAI_API_KEY";
+
 /// The key of a provider and where it is kept: a secret of the workspace before a variable.
 async fn key_of(app: &App, api: Api) -> Result<(Option<Secret>, String), Error> {
     for name in api.key_names() {
-        let secret = app.secret(name).await.map_err(|error| Error::Invalid(error.to_string()))?;
+        // A client that asks for a report leaves its key for OpenAI in the workspace, for no other host.
+        let is_meant = api != Api::Compatible || *name != OPENAI;
+        let secret = match is_meant {
+            true => app.secret(name).await.map_err(|error| Error::Invalid(error.to_string()))?,
+            false => None,
+        };
         if let Some(value) = secret.filter(|value| !value.trim().is_empty()) {
             return Ok((Some(Secret::new(value.trim())), format!("the workspace secret {name}")));
         }

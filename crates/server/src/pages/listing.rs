@@ -301,6 +301,11 @@ pub(super) fn preview(value: &serde_json::Value) -> String {
     text::line(&assay_transcript::preview(value, 200))
 }
 
+/// What a thread began with, for a list.
+pub(super) fn opening(value: &serde_json::Value) -> String {
+    text::line(&assay_transcript::opening(value, 200))
+}
+
 pub(super) fn words(text: &str) -> Cell {
     Cell::Words(text::cut(&text::line(text), 240).into_owned())
 }

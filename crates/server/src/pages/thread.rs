@@ -107,7 +107,7 @@ impl Here {
             self.ends.iter().find(|light| light.id == root).and_then(|light| light.run.as_ref())
         };
         let said =
-            end(self.row.first_root).map(|run| listing::preview(&run.inputs)).filter(|said| !said.is_empty());
+            end(self.row.first_root).map(|run| listing::opening(&run.inputs)).filter(|said| !said.is_empty());
         let title = said.unwrap_or_else(|| text::name(&id.0));
         shell.title.clone_from(&title);
         let total = self.total;

@@ -176,7 +176,7 @@ async fn rows(app: &App, state: &State, query: &ThreadPage, on: &[&str]) -> ApiR
 /// What the user said first, or whatever tells this thread from others.
 fn request(row: &ThreadRow, light: &HashMap<RunId, LightRun>) -> String {
     let run = light.get(&row.first_root).and_then(|light| light.run.as_ref());
-    let said = run.map(|run| listing::preview(&run.inputs)).filter(|said| !said.is_empty());
+    let said = run.map(|run| listing::opening(&run.inputs)).filter(|said| !said.is_empty());
     said.or_else(|| run.map(|run| text::name(&run.name))).unwrap_or_else(|| text::name(&row.id.0))
 }
 

@@ -175,13 +175,27 @@ fn markdown_has_the_summary_the_table_and_the_method() {
     for part in [
         "# Delivery dominates; refunds fail three times as often as the rest",
         "- Orders and delivery is what people come for: 42.0 % of all threads",
-        "| Orders and delivery | 168 | 42.0 % ± 4.8 | 8.9 % | 4.8 s |",
+        "| Orders and delivery | 168 | 42.0 % ± 4.8 | 8.9 % | 0.87 | 4.8 s |",
         "| &emsp;Track a parcel | 84 |",
         "## Threads worth reading",
         "- skipped 3: no messages",
     ] {
         assert!(text.contains(part), "{part} not in:\n{text}");
     }
+}
+
+#[test]
+fn what_was_asked_of_every_thread_comes_first() {
+    let mut report = fixture::report();
+    let question = serde_json::from_value(serde_json::json!({ "type": "string" })).expect("a question");
+    report.config.attributes.insert("tools_used".into(), question);
+    let text = assay_ui::markdown(&report);
+    assert!(text.contains("## Questions asked of every thread\n\n- **tools\\_used** ("), "{text}");
+    assert!(!assay_ui::markdown(&fixture::report()).contains("Questions asked"));
+    let page = page(&report, &HtmlOptions::default());
+    let all = page.find("class=\"attributes\"").expect("attributes");
+    let first = page[all..].find("<figcaption>").map(|at| &page[all + at..]).expect("one");
+    assert!(first.starts_with("<figcaption>tools used"), "{}", &first[..60]);
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn may_manage(visit: &Visit) -> bool {
 
 /// Secrets that mean something here, beside whatever else is kept.
 const KNOWN: [(&str, &str, &str); 4] = [
-    ("OPENAI_API_KEY", "OpenAI, and whoever speaks its API", "openai"),
+    ("OPENAI_API_KEY", "OpenAI", "openai"),
     ("ANTHROPIC_API_KEY", "Anthropic", "anthropic"),
     ("ASSAY_MODEL_KEY", "the server's own provider, where it wants a key", ""),
     ("ASSAY_WEBHOOK_SECRET", "signs what webhooks are told", ""),

@@ -111,6 +111,8 @@ pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]
         "docs/benchmarks.md has figures of another machine ({}): run all benches to store those of this one",
         other.unwrap_or_default()
     );
+    // What a browser measures is written by hand, at the end.
+    let by_hand = before.find("\n## In a browser").map_or("", |at| &before[at..]);
     let mut seen = BTreeSet::new();
     let commands: Vec<String> = rows
         .iter()
@@ -140,7 +142,7 @@ pub(super) fn page(machine: &Machine, rows: &[Row], before: &str, order: &[&str]
          `import` and `large` read generated LangSmith runs of about a kilobyte, three to a trace. `clinc` (23,700 threads) and\n\
          `bfcl` (23,800 traces of two runs) are public sets without their labels. `growth` reads what `assay demo --size N`\n\
          makes. Reports are timed from file to files: decoding, storing, analysing, writing page, text and tables. `ingest` and\n\
-         `query` count the client on the same machine; every acknowledged run is then asked for.\n"
+         `query` count the client on the same machine; every acknowledged run is then asked for.\n{by_hand}"
     ))
 }
 

@@ -23,7 +23,9 @@ const LONG_LIST: usize = 40;
 /// Phrases whose vectors are compared, per category.
 const SHORTLIST: usize = 12;
 /// A name is said by at least this share of what the most common candidate is.
-const LEAST_OF_MOST: f64 = 0.35;
+const LEAST_OF_MOST: f64 = 0.15;
+/// And by one in twelve, if anything is said by so many.
+const LEAST: f64 = 1.0 / 12.0;
 /// Beyond this logarithm of odds, others hardly say it at all: more is no better.
 const CLEAR: f64 = 3.5;
 
@@ -134,7 +136,8 @@ impl Ranking<'_> {
         self.prefer_longer(&mut candidates);
         sort(&mut candidates);
         let most = candidates.iter().take(SHORTLIST).map(|candidate| candidate.share).fold(0.0, f64::max);
-        candidates.retain(|candidate| candidate.share >= LEAST_OF_MOST * most);
+        let least = (LEAST_OF_MOST * most).max(LEAST.min(most));
+        candidates.retain(|candidate| candidate.share >= least);
         let mut seen = BTreeSet::new();
         candidates.retain(|candidate| seen.insert(candidate.text.clone()));
         candidates.truncate(SHORTLIST);

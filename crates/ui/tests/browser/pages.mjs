@@ -54,6 +54,10 @@ export async function startBrowser() {
   async function faultsOf(page) {
     await page.evaluate(axe);
     return page.evaluate(async () => {
+      // Colours on their way from one to another are nobody's choice.
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const ends = (one) => one.effect?.getComputedTiming().iterations !== Infinity;
+      await Promise.allSettled(document.getAnimations().filter(ends).map((one) => one.finished));
       const { violations } = await window.axe.run(document, { resultTypes: ["violations"], preload: false });
       const serious = violations.filter((one) => ["serious", "critical"].includes(one.impact));
       return serious.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 140)} ${node.any[0]?.message ?? node.all[0]?.message ?? ""}`).join(" | ")}`);

@@ -21,6 +21,14 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory");
     let store = EmbeddedStore::open(dir.path(), PriceTable::default()).expect("a store");
 
+    append(&store, runs);
+    read(&store, runs);
+    drop(store);
+    let size = std::fs::metadata(dir.path().join("assay.db")).map_or(0, |file| file.len());
+    println!("size: {:.1} MiB, {:.0} bytes a run", size as f64 / 1048576.0, size as f64 / runs as f64);
+}
+
+fn append(store: &EmbeddedStore, runs: usize) {
     let mut seconds = 0.0;
     let mut slowest: f64 = 0.0;
     let mut used = 0.0;
@@ -56,7 +64,10 @@ fn main() {
         runs as f64 / seconds,
         slowest * 1e3
     );
+}
 
+/// Times what reads what was appended.
+fn read(store: &EmbeddedStore, runs: usize) {
     let project = ProjectId::from_name("bench");
     let timed = |what: &str, work: &dyn Fn() -> usize| {
         let (start, before) = (Instant::now(), processor());
@@ -97,9 +108,6 @@ fn main() {
     timed("second search", &|| {
         block_on(store.count(&page("search(\"refund card\")"))).expect("a count") as usize
     });
-    drop(store);
-    let size = std::fs::metadata(dir.path().join("assay.db")).map_or(0, |file| file.len());
-    println!("size: {:.1} MiB, {:.0} bytes a run", size as f64 / 1048576.0, size as f64 / runs as f64);
 }
 
 /// Processor seconds of this process so far, where the system tells: a busy

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use assay_domain::report::{Category, Report};
 use assay_domain::{Message, Role};
-use assay_server::insights::cases::{Case, Cases, openai_message};
+use assay_server::insights::cases::{Case, Cases, openai_message, python};
 use assay_store::{Catalog, block_on};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -198,40 +198,4 @@ def test_answer(case):
     assert said, case["expected"]
 "#
     ))
-}
-
-/// A value as Python writes it, a line for each entry. Strings of JSON are strings of Python, so
-/// whatever a trace says stays data.
-fn python(value: &Value, depth: usize) -> String {
-    let (inner, outer) = ("    ".repeat(depth + 1), "    ".repeat(depth));
-    match value {
-        Value::Null => "None".to_owned(),
-        Value::Bool(true) => "True".to_owned(),
-        Value::Bool(false) => "False".to_owned(),
-        Value::Array(all) if !all.is_empty() => {
-            let lines: String =
-                all.iter().map(|one| format!("{inner}{},\n", python(one, depth + 1))).collect();
-            format!("[\n{lines}{outer}]")
-        }
-        Value::Object(all) if !all.is_empty() => {
-            let line = |(key, one): (&String, &Value)| {
-                format!("{inner}{}: {},\n", json!(key), python(one, depth + 1))
-            };
-            format!("{{\n{}{outer}}}", all.iter().map(line).collect::<String>())
-        }
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_trace_says_is_a_readable_literal_and_stays_data() {
-        let said = json!([{"content": "\"\"\" + exit() #\n\u{0}", "answered": null, "ok": true, "n": 1.5, "none": []}]);
-        let expected = "[\n    {\n        \"content\": \"\\\"\\\"\\\" + exit() #\\n\\u0000\",\n        \"answered\": None,\n        \
-                        \"ok\": True,\n        \"n\": 1.5,\n        \"none\": [],\n    },\n]";
-        assert_eq!(python(&said, 0), expected);
-    }
 }

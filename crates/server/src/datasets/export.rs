@@ -118,8 +118,7 @@ pub(super) async fn pytest(
     let line = |example: Example| {
         let Example { id, content, .. } = example;
         let case = json!({ "id": id, "inputs": content.inputs, "outputs": content.outputs });
-        // A JSON text inside a Python literal: whatever a trace says stays data.
-        format!("CASES.append(json.loads({}))\n", json!(case.to_string()))
+        format!("CASES.append({})\n", cases::python(&case, 0))
     };
     Ok(stream(app, heads, "text/x-python; charset=utf-8", Some(PYTEST.to_owned()), line))
 }
@@ -128,8 +127,6 @@ const PYTEST: &str = r#""""Examples of a dataset, exported by Assay: one test ea
 
 Fill in `answer`: it takes what the agent is given and returns what it says.
 """
-
-import json
 
 import pytest
 

@@ -158,3 +158,40 @@ fn tool_call(call: &ToolCall) -> Value {
     };
     json!({ "id": call.id, "type": "function", "function": { "name": call.name, "arguments": arguments } })
 }
+
+/// A value as Python writes it, a line for each entry. Strings of JSON are strings of Python, so
+/// whatever a trace says stays data.
+#[must_use]
+pub fn python(value: &Value, depth: usize) -> String {
+    let (inner, outer) = ("    ".repeat(depth + 1), "    ".repeat(depth));
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::Array(all) if !all.is_empty() => {
+            let lines: String =
+                all.iter().map(|one| format!("{inner}{},\n", python(one, depth + 1))).collect();
+            format!("[\n{lines}{outer}]")
+        }
+        Value::Object(all) if !all.is_empty() => {
+            let line = |(key, one): (&String, &Value)| {
+                format!("{inner}{}: {},\n", json!(key), python(one, depth + 1))
+            };
+            format!("{{\n{}{outer}}}", all.iter().map(line).collect::<String>())
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_trace_says_is_a_readable_literal_and_stays_data() {
+        let said = json!([{"content": "\"\"\" + exit() #\n\u{0}", "answered": null, "ok": true, "n": 1.5, "none": []}]);
+        let expected = "[\n    {\n        \"content\": \"\\\"\\\"\\\" + exit() #\\n\\u0000\",\n        \"answered\": None,\n        \
+                        \"ok\": True,\n        \"n\": 1.5,\n        \"none\": [],\n    },\n]";
+        assert_eq!(python(&said, 0), expected);
+    }
+}

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
+import { endAll } from "./server.mjs";
 
 /** Layout that moves by itself, as Chromium scores it; 0.1 is what a reader begins to notice. */
 const MOST_SHIFT = 0.03;
@@ -98,8 +99,9 @@ export async function startBrowser() {
 
 /**
  * Runs tests by name and ends the process; ONLY chooses among them. What a test
- * returns is a page that must have had no problems. `skip` says why one is left
- * out, `after` tidies up.
+ * returns is a page that must have had no problems. After each test its pages are
+ * closed, then its servers stopped. `skip` says why one is left out, `after`
+ * tidies up.
  */
 export async function runAll(tests, { browser, skip = () => false, after = () => {} }) {
   const chosen = Object.entries(tests).filter(([name]) => !process.env.ONLY || name.includes(process.env.ONLY));
@@ -113,16 +115,15 @@ export async function runAll(tests, { browser, skip = () => false, after = () =>
     const begun = Date.now();
     try {
       const page = await test();
-      if (page) {
-        assert.deepEqual(page.problems, []);
-        await page.close();
-      }
+      if (page) assert.deepEqual(page.problems, []);
       passed += 1;
       console.log(`ok      ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
     } catch (error) {
       failed += 1;
       console.log(`FAILED  ${name}\n        ${error.message.replaceAll("\n", "\n        ")}`);
     }
+    await Promise.all(browser.contexts().map((context) => context.close()));
+    await endAll();
   }
   await after();
   await browser.close();

@@ -34,7 +34,7 @@ async function report(server, project, body) {
 let demo = null;
 async function demoServer() {
   if (demo) return demo;
-  const server = await startServer();
+  const server = await startServer({ forAll: true });
   await importDemo(server, "shop");
   const project = await projectOf(server, "shop");
   // Whoever is told of something can see by this that it comes from here.
@@ -95,7 +95,7 @@ const tests = {
     page.expected = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|Failed to load/;
     const { port } = new URL(server.address);
     await server.stop({ keep: true });
-    const again = await startServer({ port, data: server.data });
+    await startServer({ port, data: server.data });
     await page.locator(".view.current").getByRole("button", { name: "Add to a dataset" }).click();
     await page.locator("#dataset-form input[name=name]").fill("what people want");
     await page.getByRole("button", { name: "Add threads" }).click();
@@ -107,7 +107,6 @@ const tests = {
     assert.match(await page.locator(".example[open] .pairs").innerText(), new RegExp(name.slice(0, 8)));
     await page.getByRole("link", { name: "the trace it was made of" }).first().click();
     await page.waitForURL(/\/traces\/[0-9a-f-]{36}\?run=/);
-    await again.stop();
     return page;
   },
 
@@ -334,8 +333,6 @@ const tests = {
     await page.waitForSelector("#partial");
     assert.match(await page.locator("#partial").innerText(), /partial: .*budget/);
     if (shots) await page.screenshot({ path: join(shots, "partial-light.png") });
-    await standin.stop();
-    await server.stop();
     return page;
   },
 
@@ -363,8 +360,6 @@ const tests = {
     await page.waitForURL(/\/insights$/);
     await page.waitForSelector("tr:has-text('Stopped') a.row-link", { timeout: 120_000 });
     await page.waitForSelector("tr:has-text('Stopped') >> text=done", { timeout: 120_000 });
-    await standin.stop();
-    await server.stop();
     return page;
   },
 
@@ -451,7 +446,6 @@ const tests = {
       console.log(`        ${name}: ${Math.round(millis)} ms`);
       assert.ok(millis <= 100, `${name} took ${millis} ms`);
     }
-    await server.stop();
     return page;
   },
 
@@ -480,7 +474,6 @@ const tests = {
       await page.goto(server.address + place);
       await look(page, place);
     }
-    await server.stop();
     return page;
   },
 

@@ -11,6 +11,8 @@ import { promisify } from "node:util";
 const assay = process.env.ASSAY ?? built();
 const scratch = mkdtempSync(join(tmpdir(), "assay-web-"));
 const running = new Set();
+// What a test has started and nobody has stopped yet.
+const begun = new Set();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
   rmSync(scratch, { recursive: true, force: true });
@@ -25,8 +27,11 @@ function built() {
 /** Keys of providers and settings of this machine are nobody's business here. */
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(ASSAY|OPENAI|ANTHROPIC)_/.test(name)));
 
-/** Starts a server; resolves when it listens. */
-export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "store-")), models = {} } = {}) {
+/**
+ * Starts a server; resolves when it listens. It ends with the test that started
+ * it, by `endAll`, unless it is there for all of them.
+ */
+export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "store-")), models = {}, forAll = false } = {}) {
   const settings = Object.entries(models).map(([key, value]) => [`ASSAY_MODELS_${key.toUpperCase()}`, value]);
   const env = { ...environment, ...Object.fromEntries(settings) };
   const child = spawn(assay, ["serve", "--data", data, "--listen", `127.0.0.1:${port}`], { stdio: ["ignore", "pipe", "pipe"], env });
@@ -43,6 +48,7 @@ export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "
     child.on("exit", (code) => reject(new Error(`the server ended with ${code}: ${log}`)));
   });
   const stop = async ({ keep = false } = {}) => {
+    begun.delete(stop);
     const ended = new Promise((resolve) => child.on("exit", resolve));
     child.kill("SIGTERM");
     // Pages may hold streams open; what is to be tested is over.
@@ -52,6 +58,7 @@ export async function startServer({ port = 0, data = mkdtempSync(join(scratch, "
     running.delete(child);
     if (!keep) rmSync(data, { recursive: true, force: true });
   };
+  if (!forAll) begun.add(stop);
   return { address, data, stop };
 }
 
@@ -66,11 +73,18 @@ export async function startStandin({ key } = {}) {
     child.on("exit", (code) => reject(new Error(`the stand-in ended with ${code}`)));
   });
   const stop = () => {
+    begun.delete(stop);
     running.delete(child);
     child.removeAllListeners("exit");
     child.kill();
   };
+  begun.add(stop);
   return { url, stop };
+}
+
+/** Stops what a test has started. Its pages are closed by then: what they still ask for would find nobody. */
+export async function endAll() {
+  await Promise.all([...begun].map((stop) => stop()));
 }
 
 const run = promisify(execFile);

@@ -21,7 +21,7 @@ const { browser, open, inspect } = await startBrowser();
 let demo = null;
 async function demoServer() {
   if (demo) return demo;
-  const server = await startServer();
+  const server = await startServer({ forAll: true });
   await importDemo(server, "shop");
   demo = { ...server, project: await projectOf(server, "shop") };
   return demo;
@@ -224,7 +224,6 @@ const tests = {
     await page.keyboard.press("Escape");
     await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, far);
     assert.ok(await page.evaluate(() => document.querySelector("#listing").scrollTop) > 100_000);
-    await server.stop();
     return page;
   },
 
@@ -242,7 +241,6 @@ const tests = {
     await page.goto(`${server.address}/p/${project}/threads`);
     await postRuns(server, "live", [{ inputs: { n: 99 }, start_time: new Date().toISOString(), end_time: new Date(Date.now() + 500).toISOString() }]);
     await page.waitForSelector(".news-button", { timeout: 12_000 });
-    await server.stop();
     return page;
   },
 
@@ -281,7 +279,6 @@ const tests = {
     await page.goto(`${server.address}/r/${runs[2].id}`);
     await page.waitForFunction(() => document.querySelector("#detail h2").textContent.includes("look up the order"));
     assert.equal(new URL(page.url()).pathname, `/p/${project}/traces/${root}`);
-    await server.stop();
     return page;
   },
 
@@ -349,7 +346,6 @@ const tests = {
     });
     assert.ok(scrolled.pieces > 4, `${scrolled.pieces} pieces`);
     assert.ok(scrolled.slow < 160, `a frame took ${scrolled.slow} ms`);
-    await server.stop();
     return page;
   },
 
@@ -374,7 +370,6 @@ const tests = {
     await page.locator("dialog.confirm .danger").click();
     await page.waitForFunction(() => document.querySelectorAll(".feedback li").length === 0);
     assert.equal((await api(server, "GET", `/feedback?run=${root}`)).length, 0);
-    await server.stop();
     return page;
   },
 
@@ -410,7 +405,6 @@ const tests = {
     assert.equal(beside.status, 404);
     await page.locator(".node a").nth(1).click();
     await page.waitForFunction(() => document.querySelector("#detail h2").textContent.includes("search shelves"));
-    await server.stop();
     return page;
   },
 
@@ -466,7 +460,6 @@ const tests = {
     await page.goto(`${server.address}/p/${project}/dashboard?group=tag`);
     await page.waitForSelector("#chart-errors .legend");
     assert.match(await page.locator("#chart-errors .legend").innerText(), /tag v1[\s\S]*tag v2/);
-    await server.stop();
     return page;
   },
 
@@ -510,7 +503,6 @@ const tests = {
     }
     // What was opened on the last page may still be on its way.
     await page.goto("about:blank");
-    await server.stop();
     return page;
   },
 

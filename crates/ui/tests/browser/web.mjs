@@ -21,7 +21,7 @@ const { browser, open, faultsOf, inspect } = await startBrowser();
 let demo = null;
 async function demoServer() {
   if (demo) return demo;
-  const server = await startServer();
+  const server = await startServer({ forAll: true });
   await importDemo(server, "shop");
   const [project] = await api(server, "GET", "/sessions?name=shop");
   const jobs = [];
@@ -51,7 +51,6 @@ const tests = {
     await page.locator("a:text-is('my-agent')").click();
     await page.waitForURL(/\/p\/[0-9a-f-]+\/insights$/);
     assert.equal(await page.locator(".tabs a[aria-current]").innerText(), "Insights");
-    await server.stop();
     return page;
   },
 
@@ -231,7 +230,6 @@ const tests = {
     await page.getByRole("button", { name: "Delete project" }).click();
     await page.locator("dialog.confirm .danger").click();
     await page.waitForURL(`${server.address}/`);
-    await server.stop();
     return page;
   },
 
@@ -267,7 +265,6 @@ const tests = {
     assert.deepEqual(cookies.map(({ httpOnly, sameSite }) => [httpOnly, sameSite]), [[true, "Strict"]]);
     await page.getByRole("button", { name: "Log out" }).click();
     await page.waitForURL(/\/login$/);
-    await server.stop();
     return page;
   },
 
@@ -279,14 +276,13 @@ const tests = {
     page.expected = /ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|Failed to load/;
     const { port } = new URL(server.address);
     await server.stop({ keep: true });
-    const again = await startServer({ port, data: server.data });
+    await startServer({ port, data: server.data });
     await page.locator("a:text-is('steady')").click();
     await page.waitForSelector("h1:text-is('Insights')");
     await page.goBack();
     await page.getByRole("button", { name: "Delete steady" }).click();
     await page.locator("dialog.confirm .danger").click();
     await page.waitForSelector(".onboarding");
-    await again.stop();
     return page;
   },
 
@@ -325,7 +321,6 @@ const tests = {
       }
       await look(page, "conversations");
     }
-    await server.stop();
     return page;
   },
 
@@ -339,7 +334,6 @@ const tests = {
     await inspect(server, pages, { shots, expected: /404/ });
     const empty = await startServer();
     await inspect(empty, { "first-trace": "/" }, { shots });
-    await empty.stop();
     return null;
   },
 

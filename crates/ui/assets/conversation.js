@@ -1,7 +1,7 @@
 // One thread: what is known of it, and everything that was said and done.
-import { byId, h, icon } from "./dom.js";
+import { byId, h, icon, timeOf } from "./dom.js";
 import { attributeText, categoryPath, conversation, report } from "./data.js";
-import { compact, count, money, moment, number, percent, plural, seconds } from "./format.js";
+import { compact, count, money, number, percent, plural, seconds } from "./format.js";
 import { addressOfCategory, addressOfThread, addressOfThreads } from "./router.js";
 import { noConversation, pageOfThread, pageOfTrace } from "./source.js";
 import { lastList, stateTitle } from "./threads.js";
@@ -60,7 +60,7 @@ function head(thread) {
       thread.latency === null ? null : h("span", {}, seconds(thread.latency)),
       thread.cost === null ? null : h("span", {}, money(thread.cost)),
       thread.tokens === 0 ? null : h("span", {}, `${compact(thread.tokens)} tokens`),
-      thread.time === null ? null : h("span", {}, moment(thread.time))),
+      thread.time === null ? null : timeOf(thread.time)),
     thread.failure === null ? null : h("p", { class: "failure" }, h("b", {}, "Failure "), thread.failure),
     thread.reason === null ? null : h("p", { class: "reason" }, h("b", {}, "In “Other” because "), thread.reason));
 }
@@ -154,7 +154,7 @@ function messageView(message, answers) {
     message.error ? h("div", { class: "failure" }, h("b", {}, "Error "), longText(message.error)) : null,
   ];
   const title = [h("b", {}, name ?? message.role), name ? h("span", { class: "soft" }, message.role) : null,
-    message.time ? h("time", {}, moment(message.time)) : null];
+    message.time ? timeOf(message.time) : null];
   if (message.role === "system") {
     return h("details", { class: "message system" }, h("summary", {}, title, h("span", { class: "soft" }, preview(message))), body);
   }

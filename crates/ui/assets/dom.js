@@ -1,5 +1,6 @@
 // Elements from plain values. Text only ever becomes text nodes, and attributes
 // come from a short list: nothing here can run what a trace contains.
+import { LOCAL_MOMENT, moment } from "./format.js";
 
 const ATTRIBUTES = new Set([
   "class", "id", "href", "title", "type", "name", "value", "placeholder", "role", "tabindex", "open",
@@ -38,6 +39,14 @@ export function icon(path) {
   setAttributes(line, { d: path });
   svg.append(line);
   return svg;
+}
+
+/** A moment as the viewer reads it; its title says it in UTC, as the other forms of a report do. */
+export function timeOf(secondsSince1970, attributes) {
+  const date = new Date(secondsSince1970 * 1000);
+  const words = moment(secondsSince1970);
+  if (Number.isNaN(date.getTime())) return h("span", {}, words);
+  return h("time", { datetime: date.toISOString(), title: words, ...attributes }, LOCAL_MOMENT.format(date));
 }
 
 export function byId(id) {

@@ -2,6 +2,9 @@
 
 const NONE = "–";
 
+/** How a moment is written in the viewer's language and zone. */
+export const LOCAL_MOMENT = new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
+
 /** `toFixed`, with ties to the even digit instead of away from zero. */
 function fixed(value, decimals) {
   // So many digits that what follows the kept ones is exact.

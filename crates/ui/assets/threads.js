@@ -1,6 +1,6 @@
 // Lists of threads: filter, sort, and draw a screenful at a time.
-import { announce, byId, h } from "./dom.js";
-import { compact, money, moment, percent, plural, seconds } from "./format.js";
+import { announce, byId, h, timeOf } from "./dom.js";
+import { compact, money, percent, plural, seconds } from "./format.js";
 import { categoryById, categoryPath, hasAttribute, report, searchText, threads } from "./data.js";
 import { addressOfCategory, addressOfThread, addressOfThreads, replaceAddress } from "./router.js";
 import { matchingCategories } from "./tree.js";
@@ -44,7 +44,7 @@ export function threadRow(thread, { showCategory }) {
     thread.latency === null ? null : h("span", { title: "latency" }, seconds(thread.latency)),
     thread.cost === null ? null : h("span", { title: "cost" }, money(thread.cost)),
     thread.tokens === 0 ? null : h("span", { title: "tokens" }, `${compact(thread.tokens)} tokens`),
-    thread.time === null ? null : h("span", { class: "wide-only", title: "start" }, moment(thread.time)),
+    thread.time === null ? null : timeOf(thread.time, { class: "wide-only" }),
     h("span", { class: "wide-only", title: "confidence: how clearly this category" }, `${percent(thread.confidence)} sure`),
   ];
   return h("li", { class: "thread-row" },

@@ -1,9 +1,9 @@
 //! A place on the map for every row.
 //!
 //! Leaves are placed first, by classical scaling of their centres (Torgerson,
-//! 1952) and then pushed apart until they do not overlap; members lie around
-//! their leaf, further out and in the direction of their difference from the
-//! centre. Linear in the number of rows, and a leaf is always one patch.
+//! 1952) and then pushed apart until they do not overlap; members fill the disc
+//! of their leaf, the further out the less they are like its centre, in the
+//! direction of their difference from it. A leaf is always one patch.
 
 use rayon::prelude::*;
 
@@ -39,24 +39,62 @@ pub fn project_2d(vectors: &Matrix, labels: &[u32]) -> Vec<[f32; 2]> {
     push_apart(&mut places, &radii);
 
     let axes = principal_axes(&rows, &vec![1.0; rows.rows.min(4_000)]);
+    let angles = angles(&rows, labels, &sizes, &axes);
+    let reaches = reaches(&rows, labels, &centres);
     let mut out: Vec<[f32; 2]> = (0..rows.rows)
-        .into_par_iter()
         .map(|i| {
             let leaf = labels[i] as usize;
-            let (row, centre) = (rows.row(i), centres.row(leaf));
-            let away = (1.0 - dot(row, centre)).clamp(0.0, 1.0);
-            let mut difference: Vec<f32> = row.iter().zip(centre).map(|(x, c)| x - c).collect();
-            normalize(&mut difference);
-            let towards = [dot(&difference, &axes[0]), dot(&difference, &axes[1])];
-            // A row that differs in neither axis still needs a direction: one of its own.
-            let own = mix(i as u64) as f32 / u64::MAX as f32 * std::f32::consts::TAU;
-            let angle = (towards[1] * 8.0 + own.sin()).atan2(towards[0] * 8.0 + own.cos());
-            let reach = radii[leaf] * away.sqrt().min(1.0);
-            [places[leaf][0] + reach * angle.cos(), places[leaf][1] + reach * angle.sin()]
+            let reach = radii[leaf] * reaches[i];
+            [places[leaf][0] + reach * angles[i].cos(), places[leaf][1] + reach * angles[i].sin()]
         })
         .collect();
     fit(&mut out);
     out
+}
+
+/// In which direction from the middle of its leaf each row lies: as it differs from the
+/// leaf's mean along the map's axes, both measured in the leaf's own spread.
+fn angles(rows: &Matrix, labels: &[u32], sizes: &[f32], axes: &[Vec<f32>; 2]) -> Vec<f32> {
+    let along: Vec<[f32; 2]> =
+        (0..rows.rows).into_par_iter().map(|i| [0, 1].map(|axis| dot(rows.row(i), &axes[axis]))).collect();
+    let mut means = vec![[0.0f32; 2]; sizes.len()];
+    for (at, &label) in along.iter().zip(labels) {
+        let leaf = label as usize;
+        (0..2).for_each(|axis| means[leaf][axis] += at[axis] / sizes[leaf]);
+    }
+    let mut spreads = vec![[0.0f32; 2]; sizes.len()];
+    for (at, &label) in along.iter().zip(labels) {
+        let leaf = label as usize;
+        (0..2).for_each(|axis| spreads[leaf][axis] += (at[axis] - means[leaf][axis]).powi(2) / sizes[leaf]);
+    }
+    let angle = |(i, (at, &label)): (usize, (&[f32; 2], &u32))| {
+        let leaf = label as usize;
+        let own = [0, 1].map(|axis| (at[axis] - means[leaf][axis]) / spreads[leaf][axis].sqrt().max(1e-4));
+        // A row that differs in neither axis still needs a direction: one of its own.
+        if own[0].abs() + own[1].abs() < 1e-3 {
+            return mix(i as u64) as f32 / u64::MAX as f32 * std::f32::consts::TAU;
+        }
+        own[1].atan2(own[0])
+    };
+    along.iter().zip(labels).enumerate().map(angle).collect()
+}
+
+/// How far out each row lies in its leaf, 0 to 1: by rank of its likeness to the
+/// centre, so that members fill the leaf's disc evenly whatever their distances.
+fn reaches(rows: &Matrix, labels: &[u32], centres: &Matrix) -> Vec<f32> {
+    let likeness = |i: usize| dot(rows.row(i), centres.row(labels[i] as usize));
+    let likeness: Vec<f32> = (0..rows.rows).into_par_iter().map(likeness).collect();
+    let mut order: Vec<usize> = (0..rows.rows).collect();
+    order.sort_by(|&a, &b| {
+        labels[a].cmp(&labels[b]).then(likeness[b].total_cmp(&likeness[a])).then(a.cmp(&b))
+    });
+    let mut reaches = vec![0.0; rows.rows];
+    for leaf in order.chunk_by(|&a, &b| labels[a] == labels[b]) {
+        for (rank, &i) in leaf.iter().enumerate() {
+            reaches[i] = (rank as f32 / leaf.len() as f32).sqrt();
+        }
+    }
+    reaches
 }
 
 /// Two directions along which the centres differ most, then the centres' places on them.
@@ -191,6 +229,27 @@ mod tests {
             let (own, other) = if label == 0 { (zero, one) } else { (one, zero) };
             assert!(far(place, own) < far(place, other));
             assert!(place.iter().all(|c| (-1.0..=1.0).contains(c)));
+        }
+    }
+
+    /// Directions all alike would make a crescent of every leaf.
+    #[test]
+    fn a_leaf_fills_its_disc() {
+        let unit = |i: u64| mix(i) as f32 / u64::MAX as f32 - 0.5;
+        let row = |i: u64| (0..12).map(move |d| f32::from(u8::from(d == i % 3)) * 2.0 + unit(i * 12 + d));
+        let x = Matrix::new(600, 12, (0..600).flat_map(row).collect());
+        let labels: Vec<u32> = (0..600).map(|i| i % 3).collect();
+        let places = project_2d(&x, &labels);
+        for leaf in 0..3 {
+            let own: Vec<_> =
+                places.iter().zip(&labels).filter(|(_, l)| **l == leaf).map(|(p, _)| *p).collect();
+            let mean = [0, 1].map(|axis| own.iter().map(|p| p[axis]).sum::<f32>() / own.len() as f32);
+            let reach = own.iter().map(|p| (p[0] - mean[0]).hypot(p[1] - mean[1])).fold(0.0, f32::max);
+            let mut cells = [[0; 2]; 2];
+            own.iter().for_each(|p| cells[usize::from(p[0] > mean[0])][usize::from(p[1] > mean[1])] += 1);
+            assert!(cells.iter().flatten().all(|&n| n >= 10), "{leaf}: {cells:?}");
+            let near = own.iter().filter(|p| (p[0] - mean[0]).hypot(p[1] - mean[1]) < reach / 2.0).count();
+            assert!((25..=90).contains(&near), "{leaf}: {near} of 200 in the inner quarter");
         }
     }
 

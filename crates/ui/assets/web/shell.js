@@ -1,11 +1,12 @@
 // What every page does: theme, keys, times in the viewer's zone, copying.
 import { byId } from "../dom.js";
+import { LOCAL_MOMENT } from "../format.js";
 import { isTyping, showFlash } from "./api.js";
 
 const MINUTE = 60_000;
 
 const formats = {
-  moment: new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
+  moment: LOCAL_MOMENT,
   clock: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" }),
   day: new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" }),
   list: new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }),

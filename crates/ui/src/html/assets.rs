@@ -19,8 +19,8 @@ pub(super) const EARLY_SCRIPT: &str = include_str!("../../assets/early.js");
 
 /// Modules in the order of their dependencies.
 const MODULES: [&str; 12] = [
-    include_str!("../../assets/dom.js"),
     include_str!("../../assets/format.js"),
+    include_str!("../../assets/dom.js"),
     include_str!("../../assets/source.js"),
     include_str!("../../assets/data.js"),
     include_str!("../../assets/router.js"),

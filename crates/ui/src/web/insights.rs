@@ -32,8 +32,8 @@ pub struct ReportRow {
     /// What the report is called, or why there is none.
     pub words: String,
     pub is_failed: bool,
-    /// Whether it stopped where it can go on.
-    pub can_go_on: bool,
+    /// What the button says with which it goes on or is tried again; empty where neither helps.
+    pub resume: &'static str,
     /// Why models did less than was asked; empty where they did all.
     pub partial: String,
     pub status: Badge,

@@ -138,5 +138,9 @@ pub struct UnfinishedPage {
     pub list: String,
     /// The form for a new report, filled in as this one was.
     pub again: String,
+    /// What the button says that lets it go on or try again; empty where neither helps.
+    pub resume: &'static str,
+    /// Whether models have answered something that need not be asked again.
+    pub keeps_answers: bool,
     pub may_change: bool,
 }

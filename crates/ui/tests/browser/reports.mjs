@@ -356,7 +356,7 @@ const tests = {
     assert.deepEqual(await faultsOf(page), []);
     if (shots) await page.screenshot({ path: join(shots, "failed-light.png") });
     await set("right");
-    await page.getByRole("button", { name: "Go on with it" }).click();
+    await page.getByRole("button", { name: /^(Go on|Try again)$/ }).click();
     await page.waitForURL(/\/insights$/);
     await page.waitForSelector("tr:has-text('Stopped') a.row-link", { timeout: 120_000 });
     await page.waitForSelector("tr:has-text('Stopped') >> text=done", { timeout: 120_000 });

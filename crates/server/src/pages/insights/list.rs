@@ -89,7 +89,7 @@ fn of_job(project: &Project, entry: &Entry, jobs: &[Entry], colors: &mut Colors)
         href: if is_open { String::new() } else { format!("{}/{}", place(project), job.id) },
         words: words(state),
         is_failed: state.status == JobStatus::Failed,
-        can_go_on: matches!(state.status, JobStatus::Failed | JobStatus::Cancelled),
+        resume: super::resume(state),
         partial: outline.and_then(|outline| outline.partial.as_deref()).map(text::line).unwrap_or_default(),
         status: status(state.status),
         is_open,

@@ -9,7 +9,7 @@ mod shared;
 
 use std::sync::Arc;
 
-use assay_domain::job::Spend;
+use assay_domain::job::{JobState, JobStatus, Spend};
 use assay_domain::{Report, ReportId, Time, format};
 use assay_store::{Catalog as _, Project};
 use axum::Router;
@@ -46,6 +46,16 @@ fn place(project: &Project) -> String {
 /// Where the API has the jobs of a project.
 fn api(project: &Project) -> String {
     format!("/api/v1/sessions/{}/insights", project.id)
+}
+
+/// What a button says that takes up a job which ended without a report: it goes on where
+/// models have answered something, else it begins again. Empty for other jobs.
+fn resume(state: &JobState) -> &'static str {
+    match state.status {
+        JobStatus::Failed | JobStatus::Cancelled if state.spend.calls > 0 => "Go on",
+        JobStatus::Failed | JobStatus::Cancelled => "Try again",
+        _ => "",
+    }
 }
 
 /// A report of a project: that of a job, or one that no job made.

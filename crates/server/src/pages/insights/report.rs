@@ -155,7 +155,7 @@ fn unfinished(visit: &Visit, found: &Found) -> Response {
         .crumb("Insights", place(&found.project))
         .script("web/sends.js");
     let list = place(&found.project);
-    let can_go_on = matches!(entry.state.status, JobStatus::Failed | JobStatus::Cancelled);
+    let resume = super::resume(&entry.state);
     page(&UnfinishedPage {
         shell,
         name: text::name(found.name()),
@@ -169,7 +169,9 @@ fn unfinished(visit: &Visit, found: &Found) -> Response {
         api: format!("{}/{}", api(&found.project), entry.job.id),
         again: format!("{list}/new?job={}", entry.job.id),
         list,
-        may_change: can_go_on && visit.may(Permission(Area::Rules, Action::Create)),
+        resume,
+        keeps_answers: entry.state.spend.calls > 0,
+        may_change: !resume.is_empty() && visit.may(Permission(Area::Rules, Action::Create)),
     })
 }
 

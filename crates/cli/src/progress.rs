@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::output;
 use assay_insights::context::{Progress, Stage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -68,5 +69,11 @@ impl Progress for Bars {
 
     fn advance(&self, done: usize) {
         self.add(done as u64);
+    }
+
+    fn waiting(&self, provider: Option<&str>) {
+        let Some(provider) = provider else { return };
+        // Said above the bar, and where nobody watches a bar, too: it may take minutes.
+        self.lock().suspend(|| output::note(&format!("waiting for {provider}")));
     }
 }

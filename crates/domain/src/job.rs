@@ -160,6 +160,20 @@ pub struct Progress {
     pub done: u64,
     /// 0 where the size of the step is not known.
     pub total: u64,
+    /// Who is down, where and why, while models are waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<String>,
+}
+
+impl Progress {
+    /// The step, and what it waits for.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match &self.waiting {
+            Some(waiting) => format!("{}, waiting for {waiting}", self.stage),
+            None => self.stage.clone(),
+        }
+    }
 }
 
 /// What models were asked and paid, in all attempts. Answers that were

@@ -49,6 +49,8 @@ pub trait Progress: Sync {
     fn begin(&self, stage: Stage, total: usize);
     /// So many units of the current stage are done.
     fn advance(&self, done: usize);
+    /// Models are asked in vain and waited for: who, where and why; `None` once they answer again.
+    fn waiting(&self, _for: Option<&str>) {}
 }
 
 /// Progress that nobody looks at.

@@ -35,6 +35,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::Error;
+use crate::context::{Progress, Silent};
 use crate::estimate::lengths::Lengths;
 
 /// How often somebody looks whether the analysis is to stop while a model thinks.
@@ -92,6 +93,9 @@ pub struct Work<'a> {
     analyst: Option<&'a Analyst<'a>>,
     config: &'a ReportConfig,
     cancel: &'a AtomicBool,
+    progress: &'a dyn Progress,
+    /// What progress was told last of what is waited for.
+    waits_for: Mutex<Option<String>>,
     books: Mutex<Books>,
 }
 
@@ -124,7 +128,13 @@ impl<'a> Work<'a> {
             _ => analyst,
         };
         template::check(config)?;
-        Ok(Self { analyst, config, cancel, books: Mutex::default() })
+        let (waits_for, books) = (Mutex::default(), Mutex::default());
+        Ok(Self { analyst, config, cancel, progress: &Silent, waits_for, books })
+    }
+
+    /// The same, telling somebody what is waited for.
+    pub(crate) fn watched_by(self, progress: &'a dyn Progress) -> Self {
+        Self { progress, ..self }
     }
 
     /// Whether models read threads.
@@ -201,6 +211,7 @@ impl<'a> Work<'a> {
             answered = chat.answer(&request) => answered,
             () = self.cancelled() => return Err(Error::Cancelled),
         };
+        self.tell_what_is_waited_for();
         match answered {
             Ok(answer) => {
                 self.books().lengths.note(chat.name(), &request, &answer);
@@ -219,6 +230,17 @@ impl<'a> Work<'a> {
     async fn cancelled(&self) {
         while !self.cancel.load(Ordering::Relaxed) {
             tokio::time::sleep(GLANCE).await;
+            self.tell_what_is_waited_for();
+        }
+    }
+
+    /// Tells progress, where it is news.
+    fn tell_what_is_waited_for(&self) {
+        let now = self.analyst.and_then(|one| one.thinking.waits_for().or_else(|| one.summary.waits_for()));
+        let mut told = self.waits_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != now {
+            self.progress.waiting(now.as_deref());
+            *told = now;
         }
     }
 

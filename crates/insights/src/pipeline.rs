@@ -78,7 +78,7 @@ pub(crate) async fn over<S: Runs + Memo>(
 ) -> Result<Report, Error> {
     let Drawing { population, sample, size, skipped: gone } = drawing;
     let sampled = sample.len() + gone.len();
-    let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?;
+    let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?.watched_by(ctx.progress);
     let (threads, mut skipped) = read::each(ctx, project.id, population, &sample).await?;
     skipped.extend(gone);
     skipped.sort_by(|a, b| a.thread.cmp(&b.thread));

@@ -57,7 +57,7 @@ pub async fn preview<S: Runs>(
     let population = select::threads(ctx, project, &config).await?;
     let size = population.len();
     let drawn = sample::draw(&population, &config.sample, config.seed);
-    let work = model::Work::begin(ctx.analyst, &config, ctx.cancel)?;
+    let work = model::Work::begin(ctx.analyst, &config, ctx.cancel)?.watched_by(ctx.progress);
     let has_filters = work.reads();
     let (threads, skipped) = read::each(ctx, project.id, population, &drawn).await?;
     let threads = model::read::each(&work, ctx, project.id, threads).await?;

@@ -7,6 +7,7 @@
 //! puts its worst cost aside and is retried where that helps.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use crate::Error;
 use crate::budget::Budget;
 use crate::chat::{Answer, Answering, Chat, Exchange, Exchanged, Request};
-use crate::limit::{Limiter, Limits, Outcome, Permit, Retry, Share};
+use crate::limit::{Limiter, Limits, Outage, Outcome, Permit, Retry, Share};
 use crate::memo::{Flights, Key, Memory, key, pack, unpack};
 use crate::once::{self, Failures};
 use crate::structured::{Flaw, Form, checked, repair};
@@ -26,6 +27,8 @@ pub struct Endpoint {
     limits: Limits,
     /// Providers count by model, and models fail one by one.
     limiters: Mutex<BTreeMap<String, Limiter>>,
+    /// Whether anybody was ever heard at its address, now or, by what is remembered, earlier.
+    heard: Arc<AtomicBool>,
     flights: Flights,
     failures: Failures,
     calibration: Calibration,
@@ -63,6 +66,7 @@ impl Endpoint {
             provider,
             limits,
             limiters: Mutex::default(),
+            heard: Arc::default(),
             flights: Flights::default(),
             failures: Failures::default(),
             calibration: Calibration::default(),
@@ -79,7 +83,8 @@ impl Endpoint {
     #[must_use]
     pub fn limiter(&self, model: &str) -> Limiter {
         let mut limiters = self.limiters.lock().unwrap_or_else(PoisonError::into_inner);
-        limiters.entry(model.to_owned()).or_insert_with(|| Limiter::new(&self.limits)).clone()
+        let new = || Limiter::hearing(&self.limits, self.heard.clone());
+        limiters.entry(model.to_owned()).or_insert_with(new).clone()
     }
 }
 
@@ -128,6 +133,7 @@ impl Asker {
         let answer = self.kept(key, request, form).await?;
         if answer.is_some() {
             self.job.budget.note_remembered(&request.stage);
+            self.endpoint.heard.store(true, Ordering::Relaxed);
         }
         Ok(answer)
     }
@@ -170,11 +176,11 @@ impl Asker {
         if let Ok(done) = tokio::time::timeout_at(deadline.end, attempts).await {
             return done;
         }
+        if let Some(outage) = share.outage() {
+            return Err(self.down(outage));
+        }
         let place = self.endpoint.provider.place().to_owned();
         let seconds = (deadline.end - deadline.start).as_secs_f64();
-        if let Some(outage) = share.outage() {
-            return Err(Error::Outage { place, seconds: outage.lasted.as_secs_f64(), cause: outage.cause });
-        }
         let cause =
             last.map_or_else(|| "no free place within the time-out".to_owned(), |error| cause_of(&error));
         Err(Error::GaveUp { place, seconds, cause })
@@ -222,13 +228,8 @@ impl Asker {
         let provider = &self.endpoint.provider;
         let counted = self.endpoint.prompt_tokens(request);
         let mut reservation = self.job.budget.reserve(provider.name(), request).await?;
-        let permit = share.enter(counted + u64::from(request.max_tokens) / 4).await.map_err(|outage| {
-            Error::Outage {
-                place: provider.place().to_owned(),
-                seconds: outage.lasted.as_secs_f64(),
-                cause: outage.cause,
-            }
-        })?;
+        let tokens = counted + u64::from(request.max_tokens) / 4;
+        let permit = share.enter(tokens).await.map_err(|outage| self.down(outage))?;
         let probe = permit.is_probe();
         reservation.sent();
         let exchanged = provider.exchange(request, name).await;
@@ -255,20 +256,24 @@ impl Asker {
         let outcome = match &exchanged.answer {
             Ok(answer) => Outcome::Answered { tokens: answer.usage.total_tokens },
             Err(Error::RateLimited { .. }) => Outcome::TooMany,
-            Err(error @ Error::Unavailable { .. }) => {
+            Err(error @ Error::Unavailable { connected, .. }) => {
                 cause = cause_of(error);
-                Outcome::Failed { cause: &cause }
+                Outcome::Failed { cause: &cause, connected: *connected }
             }
             // Whatever it said, it is there.
             Err(_) => Outcome::Answered { tokens: 0 },
         };
         match permit.leave(&outcome, &exchanged.hints) {
-            Some(outage) if exchanged.answer.is_err() => Err(Error::Outage {
-                place: self.endpoint.provider.place().to_owned(),
-                seconds: outage.lasted.as_secs_f64(),
-                cause: outage.cause,
-            }),
+            Some(outage) if exchanged.answer.is_err() => Err(self.down(outage)),
             _ => Ok(()),
+        }
+    }
+
+    fn down(&self, Outage { cause, lasted, unheard }: Outage) -> Error {
+        let (place, seconds) = (self.endpoint.provider.place().to_owned(), lasted.as_secs_f64());
+        match unheard {
+            true => Error::Unreachable { place, seconds, cause },
+            false => Error::Outage { place, seconds, cause },
         }
     }
 
@@ -322,6 +327,12 @@ impl Chat for Asker {
 
     fn prompt_tokens(&self, request: &Request) -> u64 {
         self.endpoint.prompt_tokens(request)
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        let shares = self.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let outage = shares.values().find_map(|share| share.outage())?;
+        Some(format!("{} ({})", self.endpoint.provider.place(), outage.cause))
     }
 }
 
@@ -427,7 +438,7 @@ mod tests {
         let script = Script::new(move |_| {
             if start.elapsed() < std::time::Duration::from_secs(30) {
                 let (place, cause) = ("p".to_owned(), "connection refused".to_owned());
-                return Line::Fail(Error::Unavailable { place, cause, maybe_billed: false });
+                return Line::Fail(Error::Unavailable { place, cause, maybe_billed: false, connected: true });
             }
             Line::Json(json!({"n": 1}))
         });
@@ -443,7 +454,7 @@ mod tests {
     async fn a_provider_that_stays_away_is_given_up_by_all_at_once() {
         let script = Script::new(|_| {
             let (place, cause) = ("p".to_owned(), "connection refused".to_owned());
-            Line::Fail(Error::Unavailable { place, cause, maybe_billed: false })
+            Line::Fail(Error::Unavailable { place, cause, maybe_billed: false, connected: true })
         });
         let (asker, _) = asker(script, Arc::new(InMemory::default()));
         let questions: Vec<Request> = (0..200).map(|n| Request { seed: Some(n), ..question() }).collect();

@@ -129,6 +129,11 @@ pub trait Chat: Send + Sync {
     fn prompt_tokens(&self, request: &Request) -> u64 {
         crate::tokens::of_prompt(request)
     }
+
+    /// Who is down, where and why, while calls wait for it to come back.
+    fn waits_for(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What a provider said about its limits beside an answer.

@@ -58,6 +58,8 @@ pub enum Error {
         cause: String,
         /// The request may have reached the model, and may be billed.
         maybe_billed: bool,
+        /// Somebody was there: a connection was made, whatever became of it.
+        connected: bool,
     },
 
     /// This one call took too long, while the provider answers others.
@@ -68,6 +70,14 @@ pub enum Error {
     /// remembered stays, so asking again later goes on from there.
     #[error("{place} has been down for {} s: {cause}; run the job again when it answers", seconds.round())]
     Outage { place: String, seconds: f64, cause: String },
+
+    /// No connection was ever made, and nobody was there whenever we tried: the address is
+    /// wrong, or the provider does not run.
+    #[error(
+        "{place} cannot be reached: {cause} (tried for {} s); check the address and that the provider runs, then run the job again",
+        seconds.round()
+    )]
+    Unreachable { place: String, seconds: f64, cause: String },
 
     /// The model will not answer this question.
     #[error("the model {model} refuses to answer: {reason}")]

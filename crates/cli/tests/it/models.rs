@@ -62,6 +62,25 @@ fn estimates_need_no_key_and_the_local_tier_costs_nothing() {
 }
 
 #[test]
+fn an_address_where_no_provider_is_fails_within_seconds_and_says_what_is_waited_for() {
+    let place = place();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let start = std::time::Instant::now();
+    let flags = format!("--project shop --tier deep --model gpt-4o-mini --base-url http://{address}/v1");
+    let ended =
+        place.assay(&format!("insights run {flags}")).fails_with(&["cannot be reached", "check the address"]);
+    assert!(
+        ended.err().contains(&format!("waiting for compatible at http://{address}/v1")),
+        "{}",
+        ended.err()
+    );
+    // Seven seconds of tries; the rest is the machine's.
+    assert!(start.elapsed().as_secs() < 40, "{:?}", start.elapsed());
+}
+
+#[test]
 fn vectors_may_come_from_the_provider_and_only_with_a_tier_that_asks_it() {
     let (place, provider) = (place(), provider());
     let flags =

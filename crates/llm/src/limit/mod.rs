@@ -12,6 +12,7 @@ mod pace;
 mod retry;
 mod state;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use crate::chat::Hints;
-use outage::Outage;
+pub(crate) use outage::Outage;
 pub use retry::Retry;
 use state::State;
 
@@ -33,6 +34,8 @@ pub struct Limits {
     pub tokens_per_minute: Option<u64>,
     /// How long an outage is waited out before calls fail.
     pub patience: Duration,
+    /// The same where no connection was ever made: a wrong address does not mend by waiting.
+    pub unheard: Duration,
 }
 
 impl Default for Limits {
@@ -42,6 +45,7 @@ impl Default for Limits {
             requests_per_minute: None,
             tokens_per_minute: None,
             patience: Duration::from_secs(120),
+            unheard: Duration::from_secs(7),
         }
     }
 }
@@ -80,15 +84,20 @@ pub(crate) enum Outcome<'a> {
     Answered { tokens: u64 },
     /// It asked to slow down.
     TooMany,
-    /// It was not there.
-    Failed { cause: &'a str },
+    /// It was not there, or nobody was: no connection was made.
+    Failed { cause: &'a str, connected: bool },
 }
 
 impl Limiter {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
+        Self::hearing(limits, Arc::default())
+    }
+
+    /// The same, told by others and telling them whether anybody was ever heard at the address.
+    pub(crate) fn hearing(limits: &Limits, heard: Arc<AtomicBool>) -> Self {
         Self(Arc::new(Inner {
-            state: Mutex::new(State::new(limits, Instant::now())),
+            state: Mutex::new(State::new(limits, heard, Instant::now())),
             changed: Notify::new(),
         }))
     }

@@ -3,6 +3,14 @@
 //!
 //! Single failures are ordinary and retried by whoever made the call. Only a
 //! run of them without any sign of life between is an outage.
+//!
+//! How long one is waited out depends on what is known of the address. Where somebody was ever
+//! heard, if only a server that said it is busy, the provider will be back: patience is long.
+//! Where no connection was ever made (refused, or a name nobody knows), it is far likelier that
+//! the address is wrong or that nothing runs there: that is told within seconds. An outage in
+//! the very first seconds of a job is waited out all the same, as long as something accepts the
+//! connection, the process heard the provider before, or the job finds answers of it remembered;
+//! only a provider that is switched off entirely when it is first asked looks like a wrong address.
 
 use std::time::Duration;
 
@@ -21,11 +29,13 @@ const KNOWN_FOR: Duration = Duration::from_secs(1);
 pub(crate) struct Outage {
     pub(crate) cause: String,
     pub(crate) lasted: Duration,
+    /// Nobody was ever heard at the address.
+    pub(crate) unheard: bool,
 }
 
 impl Outage {
     pub(super) fn closed() -> Self {
-        Self { cause: "its limiter is gone".to_owned(), lasted: Duration::ZERO }
+        Self { cause: "its limiter is gone".to_owned(), lasted: Duration::ZERO, unheard: false }
     }
 }
 
@@ -106,6 +116,6 @@ impl Watch {
     pub(super) fn outage(&self, now: Instant) -> Option<Outage> {
         self.down.as_ref()?;
         let lasted = now.saturating_duration_since(self.first_failure?);
-        Some(Outage { cause: self.cause.clone(), lasted })
+        Some(Outage { cause: self.cause.clone(), lasted, unheard: false })
     }
 }

@@ -6,6 +6,8 @@
 //! the shorter the heavier the share.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -41,6 +43,9 @@ pub(super) struct State {
     pause_until: Option<Instant>,
     watch: Watch,
     patience: Duration,
+    unheard: Duration,
+    /// Whether anybody was ever heard at the provider's address, by whichever model.
+    heard: Arc<AtomicBool>,
     shares: BTreeMap<u64, Queue>,
     next_share: u64,
     /// How far the share had run up that was served last.
@@ -62,7 +67,7 @@ pub(super) struct Grant {
 }
 
 impl State {
-    pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+    pub(super) fn new(limits: &Limits, heard: Arc<AtomicBool>, now: Instant) -> Self {
         let most = limits.concurrency.max(1);
         Self {
             most,
@@ -75,6 +80,8 @@ impl State {
             pause_until: None,
             watch: Watch::default(),
             patience: limits.patience,
+            unheard: limits.unheard,
+            heard,
             shares: BTreeMap::new(),
             next_share: 0,
             reached: 0,
@@ -185,6 +192,9 @@ impl State {
         self.requests.correct(1, 1);
         self.requests.hear(&hints.requests, now);
         self.tokens.hear(&hints.tokens, now);
+        if !matches!(outcome, Outcome::Failed { connected: false, .. }) {
+            self.heard.store(true, Ordering::Relaxed);
+        }
         match outcome {
             Outcome::Answered { .. } => {
                 self.watch.alive();
@@ -196,8 +206,8 @@ impl State {
                 self.note(true);
                 self.narrow(hints, now);
             }
-            Outcome::Failed { cause } => {
-                self.watch.failed(cause, probe, self.patience, now);
+            Outcome::Failed { cause, .. } => {
+                self.watch.failed(cause, probe, self.patience(), now);
             }
         }
     }
@@ -239,13 +249,22 @@ impl State {
         self.pause_until = Some(now + hints.retry_after.unwrap_or(PAUSE));
     }
 
+    fn is_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// How long an outage is waited out.
+    fn patience(&self) -> Duration {
+        if self.is_heard() { self.patience } else { self.unheard.min(self.patience) }
+    }
+
     pub(super) fn outage(&self, now: Instant) -> Option<Outage> {
-        self.watch.outage(now)
+        self.watch.outage(now).map(|outage| Outage { unheard: !self.is_heard(), ..outage })
     }
 
     /// The outage that outlasted all patience, as of the latest probe.
     pub(super) fn given_up(&self, now: Instant) -> Option<Outage> {
-        let outage = self.watch.outage(now).filter(|outage| outage.lasted >= self.patience)?;
+        let outage = self.outage(now).filter(|outage| outage.lasted >= self.patience())?;
         self.watch.is_settled(now).then_some(outage)
     }
 

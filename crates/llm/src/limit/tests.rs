@@ -11,7 +11,7 @@ fn answered(permit: Permit) {
 }
 
 fn failed(permit: Permit) -> Option<Outage> {
-    permit.leave(&Outcome::Failed { cause: "connection refused" }, &Hints::default())
+    permit.leave(&Outcome::Failed { cause: "connection refused", connected: true }, &Hints::default())
 }
 
 /// Whether somebody gets in without anything happening.
@@ -155,6 +155,49 @@ async fn a_total_outage_is_told_to_everybody_who_waits() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let probe = share.enter(0).await.expect("who comes later may find it back");
     assert!(probe.is_probe());
+}
+
+/// Asks until it is told that there is no use, refused each time; how long that took.
+async fn refused_until_told(limiter: &Limiter) -> (Duration, Outage) {
+    let (share, start) = (limiter.share(1), Instant::now());
+    loop {
+        let outage = match share.enter(0).await {
+            Ok(permit) => {
+                let refused = Outcome::Failed { cause: "connection refused", connected: false };
+                permit.leave(&refused, &Hints::default())
+            }
+            Err(outage) => Some(outage),
+        };
+        if let Some(outage) = outage {
+            return (start.elapsed(), outage);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_where_nobody_was_ever_heard_is_given_up_within_seconds() {
+    let (took, outage) = refused_until_told(&Limiter::new(&limits(8))).await;
+    assert!(took >= Duration::from_secs(5) && took <= Duration::from_secs(10), "{took:?}");
+    assert!(outage.unheard && outage.cause == "connection refused", "{outage:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_was_heard_once_if_only_to_say_it_is_busy_is_waited_for() {
+    for answers in [true, false] {
+        let limiter = Limiter::new(&limits(8));
+        let permit = limiter.share(1).enter(0).await.expect("a place");
+        if answers {
+            answered(permit)
+        } else {
+            drop(failed(permit))
+        }
+        let (took, outage) = refused_until_told(&limiter).await;
+        assert!(took >= limits(8).patience && !outage.unheard, "{took:?} {outage:?}");
+    }
+    // Another model of the address, or an earlier job, heard it.
+    let heard = Arc::new(AtomicBool::new(true));
+    let (took, _) = refused_until_told(&Limiter::hearing(&limits(8), heard)).await;
+    assert!(took >= limits(8).patience, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

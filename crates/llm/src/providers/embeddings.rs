@@ -5,6 +5,7 @@
 //! own. Texts go out in batches, several at a time, as far as the budget allows;
 //! what may pass by itself is retried as patiently as any call.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::{Connection, Settings, failure, hints};
 use crate::budget::Budget;
 use crate::chat::{Message, Request};
 use crate::embed::Embed;
-use crate::limit::Retry;
+use crate::limit::{Limits, Retry};
 use crate::memo::Key;
 use crate::{Error, tokens};
 
@@ -157,7 +158,10 @@ impl Batch {
         loop {
             let error = match self.post_paid().await {
                 Err(error) if error.is_retryable() => error,
-                done => return done,
+                done => {
+                    self.connection.heard.store(true, Ordering::Relaxed);
+                    return done;
+                }
             };
             attempt += 1;
             let asked_for = match &error {
@@ -165,11 +169,30 @@ impl Batch {
                 _ => None,
             };
             let wait: Duration = retry.wait(attempt, asked_for, &[0; 32]);
+            if let Some(error) = self.unreachable(&error, start.elapsed()) {
+                return Err(error);
+            }
             if start.elapsed() + wait > retry.deadline {
                 let (place, seconds) = (self.connection.place.clone(), start.elapsed().as_secs_f64());
                 return Err(Error::GaveUp { place, seconds, cause: error.to_string() });
             }
             tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// What to say where nobody was ever there, for as long as that is tried.
+    fn unreachable(&self, error: &Error, since: Duration) -> Option<Error> {
+        let Connection { place, heard, .. } = &self.connection;
+        match error {
+            Error::Unavailable { connected: false, cause, .. } if !heard.load(Ordering::Relaxed) => {
+                let (place, seconds) = (place.clone(), since.as_secs_f64());
+                let is_over = since >= Limits::default().unheard;
+                is_over.then(|| Error::Unreachable { place, seconds, cause: cause.clone() })
+            }
+            _ => {
+                heard.store(true, Ordering::Relaxed);
+                None
+            }
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn read(
         // 408 and 409 are what gateways say when they gave up by themselves.
         408 | 409 | 425 | 500.. => {
             let cause = format!("status {status}: {message}");
-            Error::Unavailable { place, cause, maybe_billed: false }
+            Error::Unavailable { place, cause, maybe_billed: false, connected: true }
         }
         300..=399 => {
             let message = "it redirects; give the address it redirects to".to_owned();

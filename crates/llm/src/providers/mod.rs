@@ -17,6 +17,8 @@ mod responses;
 mod settings;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use assay_domain::Usage;
 use http::HeaderMap;
@@ -47,6 +49,8 @@ struct Connection {
     place: String,
     key: Option<Secret>,
     http: Http,
+    /// Whether a connection was ever made.
+    heard: Arc<AtomicBool>,
 }
 
 impl Connection {
@@ -69,7 +73,7 @@ impl Connection {
         let http =
             Http::new(url, map, settings.timeout, settings.proxy.as_ref(), settings.ca_file.as_deref())?;
         let place = settings::place(&settings.name, &settings.base_url)?;
-        Ok(Self { place, key: settings.key.clone(), http })
+        Ok(Self { place, key: settings.key.clone(), http, heard: Arc::default() })
     }
 
     fn unavailable(&self, broken: crate::http::Broken) -> Error {
@@ -77,6 +81,7 @@ impl Connection {
             place: self.place.clone(),
             cause: broken.cause,
             maybe_billed: broken.maybe_arrived,
+            connected: broken.maybe_arrived,
         }
     }
 }
@@ -154,6 +159,7 @@ impl Provider {
                 place: self.connection.place.clone(),
                 cause,
                 maybe_billed: true,
+                connected: true,
             });
         };
         Ok(raw.into_answer(request))

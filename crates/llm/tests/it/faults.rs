@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use assay_llm::{Asker, Chat as _, Error, Limits, Request, Retry};
+use assay_llm::{Asker, Chat as _, Error, Limits, Request, Retry, Secret, Settings};
 use assay_standin::{Behavior, Config};
 
 use crate::support::{ask_all, asker, behavior, endpoint, job, openai, question, questions, quick, standin};
@@ -110,7 +110,7 @@ async fn a_total_outage_is_a_clear_error_for_all_within_patience() {
     for result in &results {
         let error = result.as_ref().expect_err("nobody is there");
         let text = error.to_string();
-        assert!(matches!(error, Error::Outage { .. }) && error.is_final(), "{text}");
+        assert!(matches!(error, Error::Unreachable { .. }) && error.is_final(), "{text}");
         assert!(text.contains("openai at") && text.contains(&url) && !text.contains("sk-"), "{text}");
         assert!(text.to_lowercase().contains("refused"), "{text}");
         if start.elapsed() > Duration::from_secs(40) {
@@ -118,6 +118,41 @@ async fn a_total_outage_is_a_clear_error_for_all_within_patience() {
         }
     }
     assert_eq!(calls, 0);
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_told_within_seconds_and_said_meanwhile() {
+    // A port that was just free: nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    drop(listener);
+    let settings =
+        Settings { base_url: format!("http://{address}/v1"), ..Settings::openai(Secret::new("sk-test")) };
+    let limits = Limits { unheard: Duration::from_millis(800), ..Limits::default() };
+    let asker = Asker::new(endpoint(settings, limits), job());
+    let start = Instant::now();
+    let (error, said) =
+        tokio::join!(async { asker.answer(&question(1)).await.expect_err("nobody") }, async {
+            while asker.waits_for().is_none() && start.elapsed() < Duration::from_secs(5) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            asker.waits_for().unwrap_or_default()
+        });
+    let text = error.to_string();
+    assert!(text.contains(&address.to_string()) && text.contains("check the address"), "{text}");
+    assert!(said.contains(&address.to_string()) && said.to_lowercase().contains("refused"), "{said}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn an_outage_in_the_first_seconds_of_a_job_is_waited_out_where_somebody_accepts_the_call() {
+    let standin = standin(behavior()).await;
+    standin.outage(None, Duration::from_millis(1_500));
+    let limits = Limits { unheard: Duration::from_millis(200), ..Limits::default() };
+    let asker = Asker::new(endpoint(openai(&standin), limits), job());
+    let results = ask_all(&asker, &questions(20), 10).await;
+    assert!(results.iter().all(Result::is_ok), "{results:?}");
+    assert!(standin.calls_that("down") > 0);
 }
 
 #[tokio::test]

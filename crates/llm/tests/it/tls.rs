@@ -82,7 +82,7 @@ async fn an_authority_of_the_house_is_trusted_where_it_is_named_and_only_there()
     let stranger = Asker::new(endpoint(settings.clone(), Limits::default()), Job { retry, ..job() });
     let error = stranger.answer(&question(1)).await.expect_err("an unknown authority");
     assert!(
-        matches!(error, Error::GaveUp { .. } | Error::Outage { .. } | Error::Unavailable { .. }),
+        matches!(error, Error::GaveUp { .. } | Error::Unreachable { .. } | Error::Unavailable { .. }),
         "{error:?}"
     );
     assert_eq!(standin.calls(), 0);

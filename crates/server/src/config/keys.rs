@@ -113,7 +113,12 @@ pub(super) const KEYS: &[Key] = &[
     key("models.requests_per_minute", Kind::Number, "", "Calls per minute to one model"),
     key("models.tokens_per_minute", Kind::Number, "", "Tokens per minute to and from one model"),
     key("models.timeout", Kind::Span, "2m", "So long may one call take"),
-    key("models.patience", Kind::Span, "2m", "So long is waited for a provider that is down"),
+    key(
+        "models.patience",
+        Kind::Span,
+        "2m",
+        "So long is waited for a provider that is down; 7 s at most where no connection was ever made",
+    ),
     key("models.thread_tokens", Kind::Number, "3000", "Tokens of a thread that a model is shown at most"),
     key(
         "models.read",

@@ -297,6 +297,7 @@ impl Reader<'_> {
                 requests_per_minute: self.parse("models.requests_per_minute", rate)?,
                 tokens_per_minute: self.parse("models.tokens_per_minute", rate)?,
                 patience: self.must("models.patience", always)?,
+                ..Limits::default()
             },
             timeout: self.must("models.timeout", always)?,
             thread_tokens: self.must("models.thread_tokens", positive)?,

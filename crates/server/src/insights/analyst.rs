@@ -241,10 +241,15 @@ impl Watch {
 
 impl Progress for Watch {
     fn begin(&self, stage: Stage, total: usize) {
-        *self.at.lock() = JobProgress { stage: stage.label().to_owned(), done: 0, total: total as u64 };
+        let mut at = self.at.lock();
+        *at = JobProgress { stage: stage.label().to_owned(), total: total as u64, ..JobProgress::default() };
     }
 
     fn advance(&self, done: usize) {
         self.at.lock().done += done as u64;
+    }
+
+    fn waiting(&self, provider: Option<&str>) {
+        self.at.lock().waiting = provider.map(str::to_owned);
     }
 }

@@ -201,9 +201,11 @@ impl Line {
                 "cannot ask the model: {error}; the key is {}: set a valid one and resume the job",
                 self.sources.join(" and ")
             )),
-            Error::Model(error @ ModelError::Outage { .. }) => Error::Invalid(format!(
-                "cannot ask the model: {error} (POST …/resume goes on with it; what was answered is kept)"
-            )),
+            Error::Model(error @ (ModelError::Outage { .. } | ModelError::Unreachable { .. })) => {
+                Error::Invalid(format!(
+                    "cannot ask the model: {error} (POST …/resume goes on with it; what was answered is kept)"
+                ))
+            }
             other => other,
         }
     }
@@ -292,6 +294,10 @@ impl Chat for Apart {
 
     fn prompt_tokens(&self, request: &Request) -> u64 {
         self.asker.prompt_tokens(request)
+    }
+
+    fn waits_for(&self) -> Option<String> {
+        self.asker.waits_for()
     }
 }
 

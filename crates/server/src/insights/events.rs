@@ -75,6 +75,7 @@ fn told(entry: &Entry) -> Value {
         "stage": state.progress.stage,
         "done": state.progress.done,
         "total": state.progress.total,
+        "waiting": state.progress.waiting,
         "spend": shape::spend(&state.spend),
         "error": state.error,
     })

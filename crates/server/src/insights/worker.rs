@@ -167,8 +167,8 @@ async fn look(app: &App, entry: &mut Entry, watch: &Watch, is_due: bool) -> Fate
             return Ok(Fate::Cancelled);
         }
         let progress = watch.progress();
-        // A new stage is told at once, the rest at every beat.
-        if is_due || progress.stage != entry.state.progress.stage {
+        // A new stage and what is waited for are told at once, the rest at every beat.
+        if is_due || progress.words() != entry.state.progress.words() {
             entry.state.progress = progress;
             if !queue::carry_on(&app.store, entry, app.now()).await? {
                 return Ok(Fate::Lost);

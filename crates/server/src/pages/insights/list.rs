@@ -94,7 +94,7 @@ fn of_job(project: &Project, entry: &Entry, jobs: &[Entry], colors: &mut Colors)
         status: status(state.status),
         is_open,
         is_report: state.report.is_some(),
-        stage: text::line(&state.progress.stage),
+        stage: text::line(&state.progress.words()),
         done: state.progress.done,
         total: state.progress.total,
         window: super::window(job.config.start_time, job.config.end_time),

@@ -31,7 +31,7 @@ pub use id::{FeedbackId, ProjectId, ReportId, RunId, ThreadId, TraceId};
 pub use job::{Job, JobState, JobStatus};
 pub use price::PriceTable;
 pub use report::{Report, ReportConfig};
-pub use run::{Run, RunKind, RunPatch, RunStatus};
+pub use run::{ENDED, Run, RunKind, RunPatch, RunStatus};
 pub use trace::{Thread, ThreadOverview, Trace};
 pub use transcript::{Message, Part, Role, ToolCall, Transcript};
 pub use usage::{Cost, Usage};

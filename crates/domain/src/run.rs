@@ -46,6 +46,9 @@ impl RunKind {
     }
 }
 
+/// Where `extra` says `true` under this key, the run is over though its end has no time: a chat in a file.
+pub const ENDED: &str = "ended";
+
 /// How a run ended, as far as is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RunStatus {
@@ -262,11 +265,13 @@ impl Run {
         replace_some(&mut self.usage, usage);
     }
 
+    /// Pending is what neither failed nor ended; see [`ENDED`] for what ended nobody knows when.
     #[must_use]
     pub fn status(&self) -> RunStatus {
         match (&self.error, self.end_time) {
             (Some(_), _) => RunStatus::Error,
             (None, Some(_)) => RunStatus::Success,
+            (None, None) if self.extra.get(ENDED) == Some(&Value::Bool(true)) => RunStatus::Success,
             (None, None) => RunStatus::Pending,
         }
     }
@@ -416,6 +421,16 @@ mod tests {
             let elsewhere = Attachment { reference: reference.to_owned(), ..attachment.clone() };
             assert_eq!(elsewhere.key(), None, "{reference}");
         }
+    }
+
+    #[test]
+    fn a_run_may_have_ended_nobody_knows_when() {
+        let mut run = run();
+        assert_eq!(run.status(), RunStatus::Pending);
+        run.extra.insert(ENDED.to_owned(), Value::Bool(true));
+        assert_eq!((run.status(), run.latency()), (RunStatus::Success, None));
+        run.error = Some("cut off".into());
+        assert_eq!(run.status(), RunStatus::Error);
     }
 
     #[test]

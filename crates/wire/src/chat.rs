@@ -4,7 +4,9 @@
 //! messages, are ignored and never reach the store. The shapes of the messages
 //! themselves are the `transcript` crate's business.
 
-use assay_domain::{Feedback, FeedbackId, Message, Role, RunId, RunKind, RunPatch, ThreadId, Time, TraceId};
+use assay_domain::{
+    ENDED, Feedback, FeedbackId, Message, Role, RunId, RunKind, RunPatch, ThreadId, Time, TraceId,
+};
 use serde_json::{Map, Value, json};
 
 use crate::detect::{HISTORIES, PAIRS};
@@ -113,6 +115,8 @@ fn history(
         tags: tags(&fields),
         usage: fields.get("usage").or(fields.get("usage_metadata")).and_then(usage::parse),
         metadata: Some(metadata).filter(|map| !map.is_empty()),
+        // What was written down is over, whether or not anybody noted when.
+        extra: end_time.is_none().then(|| Map::from_iter([(ENDED.to_owned(), Value::Bool(true))])),
         ..RunPatch::default()
     });
     Ok(())

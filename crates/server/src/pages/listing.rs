@@ -23,8 +23,10 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::Params;
 use crate::{filters, views};
 
-/// Rows of a portion.
-pub(super) const PORTION: usize = 100;
+/// Rows of the first portion: somewhat more than are in sight, so that they are soon painted.
+pub(super) const FIRST: usize = 30;
+/// Rows of each portion that follows.
+pub(super) const PORTION: usize = 60;
 /// So long a list looks for its rows, and a count counts: what comes later is asked for by itself.
 pub(super) const SOON: Duration = Duration::from_millis(70);
 /// So often it is looked further for what stands beside something in a list.
@@ -104,12 +106,20 @@ pub(super) fn portion(
     next: Option<String>,
     first: Option<String>,
 ) -> Rows {
+    let mut from = state.at(cursor.unwrap_or_default());
+    // Asked for again, it is to be as long.
+    from.pairs.push(("limit".to_owned(), rows.len().max(1).to_string()));
     Rows {
         rows,
-        from: state.at(cursor.unwrap_or_default()).below("rows"),
+        from: from.below("rows"),
         next: next.map(|next| state.at(&next).below("rows")).unwrap_or_default(),
         first: first.unwrap_or_default(),
     }
+}
+
+/// How many rows a portion is to have that was asked for this way.
+pub(super) fn length(params: &Params) -> ApiResult<usize> {
+    Ok(params.parse("limit")?.unwrap_or(PORTION).clamp(1, PORTION))
 }
 
 /// How long a count may take that was asked for this way.
@@ -162,15 +172,15 @@ pub(super) struct Neighbours {
     pub(super) list: String,
 }
 
-/// What stands above the list.
+/// What stands above the list. The values that occur are left out of a part: whoever asks for it has them.
 pub(super) async fn bar(
     visit: &Visit,
     project: &Project,
     state: &State,
     window: &Window,
-    view_kind: &'static str,
+    (view_kind, is_part): (&'static str, bool),
 ) -> ApiResult<Bar> {
-    let known = known(&visit.app, project.id).await?;
+    let known = if is_part { Known::default() } else { known(&visit.app, project.id).await? };
     let read = conditions::read(state);
     let asked = filter(state);
     let (from, until) = window.fields();
@@ -179,6 +189,8 @@ pub(super) async fn bar(
     let unfiltered = state.with(&[("filter", "")]);
     Ok(Bar {
         path: state.path.clone(),
+        here: state.href(),
+        part: state.with(&[]).part(),
         state: state.pairs.clone(),
         query: state.get("q").unwrap_or_default().to_owned(),
         scopes: Vec::new(),
@@ -308,6 +320,17 @@ pub(super) fn opening(value: &serde_json::Value) -> String {
 
 pub(super) fn words(text: &str) -> Cell {
     Cell::Words(text::cut(&text::line(text), 240).into_owned())
+}
+
+/// An id, whose end tells more than its middle.
+pub(super) fn id(id: &str, href: String) -> Cell {
+    let whole = text::line(id);
+    let chars: Vec<char> = whole.chars().collect();
+    let words = match chars.len() {
+        0..=17 => whole.clone(),
+        length => chars[..7].iter().chain(['…'].iter()).chain(&chars[length - 8..]).collect(),
+    };
+    Cell::Id { words, whole: text::cut(&whole, 240).into_owned(), href }
 }
 
 pub(super) fn dash() -> Cell {

@@ -71,6 +71,11 @@ impl State {
         self.below("")
     }
 
+    /// Where the page is asked for without its frame, in whatever state.
+    pub(super) fn part(&self) -> String {
+        format!("{}/part", self.parts)
+    }
+
     /// The address of a part of the page, in the same state.
     pub(super) fn below(&self, name: &str) -> String {
         let query = self.query();

@@ -130,15 +130,10 @@ impl Here {
             href: href(Some(from), chat),
             is_current: chat == is_chat,
         };
-        let state = match (self.row.errors > 0, end(self.row.last_root).map(Run::status)) {
-            (true, _) => "error",
-            (_, Some(RunStatus::Pending)) => "pending",
-            _ => "success",
-        };
         ThreadPage {
             title,
             id: text::line(&id.0),
-            state: state_badge(state),
+            state: state_badge(threads::status(&self.row).as_str()),
             facts: self.facts(),
             start: self.row.first_start.into(),
             views: vec![choice("Conversation", true), choice("Traces", false)],

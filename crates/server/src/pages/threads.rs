@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use assay_domain::{ProjectId, RunId, ThreadId};
+use assay_domain::{ProjectId, RunId, RunStatus, ThreadId};
 use assay_store::{FilterError, LightRun, Order, Page, Project, Runs as _, ThreadPage, ThreadRow};
 use assay_ui::web::listing::{Cell, ListingPage, Row, Rows, RowsDocument, kind_icon};
 use assay_ui::web::{Tab, tab_href};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use url::form_urlencoded::byte_serialize;
 
 use super::listing::{
-    self, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens, words,
+    self, FIRST, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens,
 };
 use super::state::{State, Window};
 use super::{Visit, conditions, page};
@@ -87,22 +87,34 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     if let Some(changed) = listing::changed(&visit, &state)? {
         return Ok(Redirect::to(&changed.href()).into_response());
     }
+    Ok(page(&list(&visit, &project, &state, false).await?))
+}
+
+/// The page without its frame, for a script that puts it in place.
+pub(super) async fn part(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let state = listing::changed(&visit, &state)?.unwrap_or(state);
+    Ok(page(&list(&visit, &project, &state, true).await?.part()))
+}
+
+async fn list(visit: &Visit, project: &Project, state: &State, is_part: bool) -> ApiResult<ListingPage> {
     let window = Window::read(&visit.params, visit.app.now())?;
-    let on = listing::chosen(&COLUMNS, &state);
-    let rows = match asked(&project, &state, &window) {
-        Ok(query) => rows(&visit.app, &state, &query, &on).await?,
+    let on = listing::chosen(&COLUMNS, state);
+    let rows = match asked(project, state, &window) {
+        Ok(query) => rows(&visit.app, state, &ThreadPage { limit: FIRST, ..query }, &on).await?,
         Err(_) => Rows::default(),
     };
-    let bar = listing::bar(&visit, &project, &state, &window, "threads").await?;
+    let bar = listing::bar(visit, project, state, &window, ("threads", is_part)).await?;
     let mut columns = listing::columns(&COLUMNS, &on);
     if let Some(active) = columns.iter_mut().find(|column| column.name == "active") {
         active.sorted = "descending";
     }
     let is_narrowed = !bar.clear.is_empty() || window.from.is_some() || window.until.is_some();
     let next_page = rows.next.replacen("-list/rows?", "?", 1);
-    Ok(page(&ListingPage {
+    Ok(ListingPage {
         shell: visit
-            .within(&project, Tab::Threads, "Threads")
+            .within(project, Tab::Threads, "Threads")
             .script("web/listing.js")
             .style("web/traces.css")
             .wide(),
@@ -113,7 +125,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         columns,
         rows,
         next_page,
-    }))
+    })
 }
 
 /// The rows that follow, as a document of their own.
@@ -122,6 +134,7 @@ pub(super) async fn more(visit: Visit, Path(project): Path<String>) -> ApiResult
     let state = state(&project, &visit.params);
     let window = Window::read(&visit.params, visit.app.now())?;
     let query = asked(&project, &state, &window).map_err(listing::refusal)?;
+    let query = ThreadPage { limit: listing::length(&visit.params)?, ..query };
     let on = listing::chosen(&COLUMNS, &state);
     Ok(page(&RowsDocument { rows: rows(&visit.app, &state, &query, &on).await? }))
 }
@@ -173,6 +186,15 @@ async fn rows(app: &App, state: &State, query: &ThreadPage, on: &[&str]) -> ApiR
     Ok(listing::portion(state, query.cursor.as_deref(), rows, next, first))
 }
 
+/// That of the whole thread: failed if any trace did, else running if the latest is.
+pub(super) fn status(row: &ThreadRow) -> RunStatus {
+    match (row.errors > 0, row.is_pending) {
+        (true, _) => RunStatus::Error,
+        (false, true) => RunStatus::Pending,
+        (false, false) => RunStatus::Success,
+    }
+}
+
 /// What the user said first, or whatever tells this thread from others.
 fn request(row: &ThreadRow, light: &HashMap<RunId, LightRun>) -> String {
     let run = light.get(&row.first_root).and_then(|light| light.run.as_ref());
@@ -189,13 +211,13 @@ fn cell(
 ) -> Cell {
     match column {
         "first" => Cell::Title {
-            state: if row.errors > 0 { "error" } else { "success" },
+            state: status(row).as_str(),
             icon: kind_icon("prompt"),
             kind: "thread".to_owned(),
             words: request(row, light),
             href: href(project, &row.id, place),
         },
-        "thread" => words(&row.id.0),
+        "thread" => listing::id(&row.id.0, String::new()),
         "last" => {
             let run = light.get(&row.last_root).and_then(|light| light.run.as_ref());
             run.map_or_else(dash, |run| Cell::Words(listing::preview(&run.outputs)))

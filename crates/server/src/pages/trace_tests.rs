@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::tests::open;
-use crate::testing::{Answer, Server};
+use crate::testing::{Answer, Server, request};
 
 const PROJECT: &str = "pages";
 
@@ -66,23 +66,82 @@ fn shown(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_list_goes_on_where_its_first_portion_ends() {
-    let server = filled(130).await;
-    for (list, first) in [("traces", "run 129"), ("threads", "question 129")] {
+    let server = filled(80).await;
+    for (list, first) in [("traces", "run 79"), ("threads", "question 79")] {
         let page = shown(&open(&server, &format!("{}/{list}", base()), &[]).await);
-        assert_eq!(links(&page).len(), 100, "{list}");
+        assert_eq!(links(&page).len(), 30, "{list}");
         assert!(page.contains(first), "{list}");
         let next = unescaped(between(&page, "data-next=\"", "\"")[0]);
         let rest = shown(&open(&server, &next, &[]).await);
-        assert_eq!(links(&rest).len(), 30, "{list}");
+        assert_eq!(links(&rest).len(), 50, "{list}");
         assert_eq!(between(&rest, "data-next=\"", "\""), [""]);
-        // The portion itself can be asked for again, and so can it without a script.
-        let again = shown(&open(&server, &unescaped(between(&rest, "data-from=\"", "\"")[0]), &[]).await);
-        assert_eq!(links(&again), links(&rest), "{list}");
+        // Each portion can be asked for again, and so can what follows without a script.
+        for portion in [&page, &rest] {
+            let from = unescaped(between(portion, "data-from=\"", "\"")[0]);
+            assert_eq!(links(&shown(&open(&server, &from, &[]).await)), links(portion), "{list}");
+        }
         let plain = unescaped(between(&page, "rel=\"next\" href=\"", "\"")[0]);
-        assert_eq!(links(&shown(&open(&server, &plain, &[]).await)), links(&rest), "{list}");
+        assert_eq!(links(&shown(&open(&server, &plain, &[]).await)), links(&rest)[..30], "{list}");
         let count = unescaped(between(&page, "data-count=\"", "\"")[0]);
-        assert_eq!(server.get(&count).await.ok()["count"], 130, "{list}");
+        assert_eq!(server.get(&count).await.ok()["count"], 80, "{list}");
     }
+}
+
+#[tokio::test]
+async fn what_changes_of_a_list_is_asked_for_without_its_frame() {
+    let server = filled(40).await;
+    for list in ["traces", "threads"] {
+        let page = shown(&open(&server, &format!("{}/{list}", base()), &[]).await);
+        let part = unescaped(between(&page, "data-part=\"", "\"")[0]);
+        let same = shown(&open(&server, &part, &[]).await);
+        assert_eq!(links(&same), links(&page), "{list}");
+        assert!(!same.contains("<html") && !same.contains("<header class=\"top\""), "{list}");
+        // A form is answered at once, and the answer says which address it means.
+        let form = "field=status&operator=eq&value=error&column=name&q=";
+        let filtered = shown(&open(&server, &format!("{part}?{form}"), &[]).await);
+        let here = unescaped(between(&filtered, "data-here=\"", "\"")[0]);
+        let direct = open(&server, &format!("{}/{list}?{form}", base()), &[]).await;
+        assert_eq!(direct.headers["location"], here.as_str(), "{list}");
+        assert_eq!(links(&filtered), links(&shown(&open(&server, &here, &[]).await)), "{list}");
+        assert_eq!(links(&filtered).len(), 4, "{list}");
+        open(&server, &format!("{part}?field=nonsense"), &[]).await.refused(422);
+    }
+}
+
+#[tokio::test]
+async fn a_chat_that_was_written_down_is_over_in_the_list_on_its_page_and_in_the_api() {
+    let server = Server::new();
+    let chats = [
+        json!({ "id": "untimed", "messages": [{ "role": "user", "content": "hi" }, { "role": "assistant", "content": "ho" }] }),
+        json!({ "id": "begun", "created_at": "2026-02-02T00:00:00Z", "messages": [{ "role": "user", "content": "hello?" }] }),
+    ];
+    let file: String = chats.iter().map(|chat| format!("{chat}\n")).collect();
+    let import = format!("/import?project={PROJECT}");
+    server.send(request(http::Method::POST, &import, file.into())).await.ok();
+    for list in ["traces", "threads"] {
+        let page = shown(&open(&server, &format!("{}/{list}", base()), &[]).await);
+        assert_eq!(between(&page, "class=\"state ", "\""), ["success", "success"], "{list}");
+    }
+    for thread in ["untimed", "begun"] {
+        let page = shown(&open(&server, &format!("{}/threads/{thread}", base()), &[]).await);
+        assert!(!page.contains("running"), "{page}");
+    }
+    let runs = server.post("/runs/query", json!({ "session": [ProjectId::from_name(PROJECT)] })).await.ok();
+    let said: Vec<_> =
+        runs["runs"].as_array().expect("runs").iter().map(|run| (&run["status"], &run["end_time"])).collect();
+    assert_eq!(said, [(&json!("success"), &Value::Null); 2]);
+}
+
+#[tokio::test]
+async fn a_thread_runs_in_the_list_as_it_does_on_its_page() {
+    let server = Server::new();
+    let mut going = run(1);
+    going["end_time"] = Value::Null;
+    send(&server, vec![going]).await;
+    let list = shown(&open(&server, &format!("{}/threads", base()), &[]).await);
+    assert_eq!(between(&list, "class=\"state ", "\""), ["pending"]);
+    let page = shown(&open(&server, &links(&list)[0], &[]).await);
+    assert!(page.contains("running"), "{page}");
 }
 
 #[tokio::test]
@@ -150,7 +209,7 @@ async fn neighbours_are_those_of_the_list_across_its_portions() {
     }
     assert_eq!(all.len(), 115);
     let trace = |href: &str| href.split('?').next().expect("a path").to_owned();
-    for at in [0, 1, 98, 99, 100, 114] {
+    for at in [0, 1, 29, 30, 89, 90, 114] {
         let page = shown(&open(&server, &all[at], &[]).await);
         let link = |name: &str| {
             let tag = between(&page, &format!("id=\"{name}\""), ">")[0].to_owned();

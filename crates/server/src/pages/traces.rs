@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::Value;
 
 use super::listing::{
-    self, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens, words,
+    self, FIRST, LIGHT, Neighbours, PORTION, Possible, dash, dollars, number, scores, tokens, words,
 };
 use super::state::{State, Window};
 use super::{Visit, conditions, page};
@@ -78,13 +78,25 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     if let Some(changed) = listing::changed(&visit, &state)? {
         return Ok(Redirect::to(&changed.href()).into_response());
     }
+    Ok(page(&list(&visit, &project, &state, false).await?))
+}
+
+/// The page without its frame, for a script that puts it in place.
+pub(super) async fn part(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let state = listing::changed(&visit, &state)?.unwrap_or(state);
+    Ok(page(&list(&visit, &project, &state, true).await?.part()))
+}
+
+async fn list(visit: &Visit, project: &Project, state: &State, is_part: bool) -> ApiResult<ListingPage> {
     let window = Window::read(&visit.params, visit.app.now())?;
-    let on = listing::chosen(&COLUMNS, &state);
-    let rows = match asked(&project, &state, &window) {
-        Ok(query) => rows(&visit.app, &state, &query, &on).await?,
+    let on = listing::chosen(&COLUMNS, state);
+    let rows = match asked(project, state, &window) {
+        Ok(query) => rows(&visit.app, state, &RunQuery { limit: FIRST, ..query }, &on).await?,
         Err(_) => Rows::default(),
     };
-    let mut bar = listing::bar(&visit, &project, &state, &window, "runs").await?;
+    let mut bar = listing::bar(visit, project, state, &window, ("runs", is_part)).await?;
     let scope = state.get("scope").unwrap_or_default();
     bar.scopes = SCOPES
         .iter()
@@ -107,9 +119,9 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     let is_narrowed = !bar.clear.is_empty() || window.from.is_some() || window.until.is_some();
     let unit = if scope.is_empty() { "trace" } else { "run" };
     let next_page = rows.next.replacen("/rows?", "?", 1);
-    Ok(page(&ListingPage {
+    Ok(ListingPage {
         shell: visit
-            .within(&project, Tab::Traces, "Traces")
+            .within(project, Tab::Traces, "Traces")
             .script("web/listing.js")
             .style("web/traces.css")
             .wide(),
@@ -120,7 +132,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         columns,
         rows,
         next_page,
-    }))
+    })
 }
 
 /// The rows that follow, as a document of their own.
@@ -129,6 +141,7 @@ pub(super) async fn more(visit: Visit, Path(project): Path<String>) -> ApiResult
     let state = state(&project, &visit.params);
     let window = Window::read(&visit.params, visit.app.now())?;
     let query = asked(&project, &state, &window).map_err(listing::refusal)?;
+    let query = RunQuery { limit: listing::length(&visit.params)?, ..query };
     let on = listing::chosen(&COLUMNS, &state);
     Ok(page(&RowsDocument { rows: rows(&visit.app, &state, &query, &on).await? }))
 }
@@ -258,10 +271,7 @@ impl Facts<'_> {
             }
             "thread" => match row.thread.0 == row.trace.0.to_string() {
                 true => dash(),
-                false => Cell::Link {
-                    words: text::cut(&text::line(&row.thread.0), 60).into_owned(),
-                    href: super::threads::href(row.project, &row.thread, ""),
-                },
+                false => listing::id(&row.thread.0, super::threads::href(row.project, &row.thread, "")),
             },
             _ => dash(),
         }

@@ -535,6 +535,7 @@ fn row(
         }
         let status = columns::status(row.get_ref(5)?.as_str().unwrap_or_default());
         sum.errors += u64::from(status == RunStatus::Error);
+        sum.is_pending = status == RunStatus::Pending;
         sum.input_tokens = sum.input_tokens.saturating_add(columns::tokens(row, 6)?);
         sum.output_tokens = sum.output_tokens.saturating_add(columns::tokens(row, 7)?);
         sum.total_tokens = sum.total_tokens.saturating_add(columns::tokens(row, 8)?);

@@ -41,6 +41,8 @@ pub struct ThreadRow {
     pub runs: u64,
     /// Traces whose root failed.
     pub errors: u64,
+    /// Whether the latest trace has not ended.
+    pub is_pending: bool,
     /// Roots of the earliest and of the latest trace.
     pub first_root: RunId,
     pub last_root: RunId,

@@ -1,14 +1,17 @@
 // The lists of threads and traces: they go on as one scrolls, what is far away
-// is taken out of the page, and what arrives meanwhile is announced.
+// is taken out of the page, and what arrives meanwhile is announced. What is
+// asked for above a list replaces it in place (`in-place.js`).
 import { announce, byId, h } from "../dom.js";
 import { count as grouped } from "../format.js";
 import { act, ask, confirmed, toast } from "./api.js";
 import { eachFrame, fetchDocument, later, take } from "./fragment.js";
-import { menuKeys, setUpMenus } from "./menus.js";
+import { go, leaveMenu, setUpInPlace } from "./in-place.js";
+import { menuKeys, setUpMenus, showRange } from "./menus.js";
 import { showTimes } from "./shell.js";
 
-const listing = byId("listing");
-const unit = listing.dataset.unit;
+/** The list as it is now, or null where there are no rows. */
+let list = null;
+const unit = () => byId("listing").dataset.unit;
 /** Rows further away than so many heights of the list are taken out. */
 const KEEP = 4;
 /** So many taken out portions stay in memory. */
@@ -80,12 +83,19 @@ class List {
     this.portions = [new Portion(this.table.tBodies[0])];
     this.end = scroller.querySelector("[data-end]");
     this.isLoading = false;
-    this.measure();
+    this.left = new AbortController();
     this.soughtSince = null;
     const look = eachFrame(() => this.look());
     scroller.addEventListener("scroll", look, { passive: true });
-    new ResizeObserver(look).observe(scroller);
-    this.look();
+    this.sizes = new ResizeObserver(look);
+    // Begins with the size it has: the rows are painted before more are asked for.
+    this.sizes.observe(scroller);
+  }
+
+  /** Another list takes its place. */
+  leave() {
+    this.sizes.disconnect();
+    this.left.abort();
   }
 
   measure() {
@@ -95,6 +105,8 @@ class List {
   }
 
   look() {
+    if (this.left.signal.aborted) return;
+    if (this.rowHeight === undefined) this.measure();
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
     let top = this.table.tHead.offsetHeight;
     const far = clientHeight * KEEP;
@@ -113,6 +125,7 @@ class List {
   /** Puts the portions in place that followed when one left; those in sight are fetched. */
   async restore(chain, top) {
     if (this.portions.length !== 1) return;
+    this.measure();
     const columns = this.portions[0].rows[0]?.cells.length ?? 1;
     for (const { from, next, length } of chain.slice(1)) {
       const body = h("tbody", { "data-from": from, "data-next": next });
@@ -142,7 +155,7 @@ class List {
     this.isLoading = true;
     if (this.soughtSince === null) this.say("Loading…");
     try {
-      const page = await fetchDocument(last.next);
+      const page = await fetchDocument(last.next, this.left.signal);
       const body = take(page.querySelector("tbody"));
       showTimes(body);
       this.table.append(body);
@@ -150,6 +163,7 @@ class List {
       if (this.rowHeight === 0) this.measure();
       if (!this.sayHowFar(body)) return;
     } catch (error) {
+      if (error.name === "AbortError") return;
       this.end.replaceChildren(`${error.message}. `, h("button", { type: "button", class: "quiet", onclick: () => this.more() }, "Try again"));
       this.end.hidden = false;
       return;
@@ -200,15 +214,24 @@ class List {
 
 async function showCount() {
   const place = byId("count");
-  if (!place?.dataset.count) return;
+  const path = place.dataset.count;
+  place.title = "";
+  if (!path) {
+    place.textContent = "";
+    return;
+  }
+  // Meanwhile something else may be asked for.
+  const isStill = () => place.dataset.count === path;
   try {
-    const soon = await ask(place.dataset.count);
-    place.textContent = tally(soon, place.dataset.unit);
-    if (soon.exact) return;
-    const found = await ask(`${place.dataset.count}${place.dataset.count.includes("?") ? "&" : "?"}whole=1`);
+    const soon = await ask(path);
+    if (isStill()) place.textContent = tally(soon, place.dataset.unit);
+    if (soon.exact || !isStill()) return;
+    const found = await ask(`${path}${path.includes("?") ? "&" : "?"}whole=1`);
+    if (!isStill()) return;
     place.textContent = tally(found, place.dataset.unit);
     place.title = found.exact ? "" : "Counting all of them takes long";
   } catch (error) {
+    if (!isStill()) return;
     place.textContent = "";
     if (error.status !== 400) toast(error.message, "bad");
   }
@@ -216,24 +239,32 @@ async function showCount() {
 
 // ---------------------------------------------------------------------- news
 
+let saidOfNews = "";
+
+function forgetNews() {
+  saidOfNews = "";
+  byId("news").replaceChildren();
+}
+
 function setUpNews() {
   const place = byId("news");
-  if (!place) return;
-  const since = listing.querySelector("tbody")?.dataset.first ?? "";
-  let shown = "";
   const look = async () => {
-    if (document.hidden) return;
+    const path = place.dataset.news;
+    if (document.hidden || !path) return;
+    const body = byId("listing").querySelector("tbody");
+    const since = body?.dataset.first ?? "";
     let news;
     try {
-      news = await ask(`${place.dataset.news}${place.dataset.news.includes("?") ? "&" : "?"}since=${encodeURIComponent(since)}`);
+      news = await ask(`${path}${path.includes("?") ? "&" : "?"}since=${encodeURIComponent(since)}`);
     } catch {
       return;
     }
+    if (body !== byId("listing").querySelector("tbody")) return;
     const words = news.count === 0 ? "" : `${grouped(news.count)}${news.more ? "+" : ""} new`;
-    if (words === shown) return;
-    shown = words;
-    place.replaceChildren(...(words === "" ? [] : [h("button", { type: "button", class: "button news-button", onclick: () => location.reload() }, `${words} · show`)]));
-    if (words !== "") announce(`${words} ${unit}s`);
+    if (words === saidOfNews) return;
+    saidOfNews = words;
+    place.replaceChildren(...(words === "" ? [] : [h("button", { type: "button", class: "button news-button", onclick: () => go(location.href, { push: false }) }, `${words} · show`)]));
+    if (words !== "") announce(`${words} ${unit()}s`);
     showCount();
   };
   setInterval(look, NEWS_EVERY);
@@ -246,6 +277,9 @@ function setUpNews() {
 async function check(path, text, signal) {
   return ask(`${path}${path.includes("?") ? "&" : "?"}filter=${encodeURIComponent(text)}`, { signal });
 }
+
+/** Where it is said what is wrong with a filter. */
+const problem = () => document.querySelector('[data-swap="problem"]');
 
 function problemView(problem) {
   return [
@@ -264,16 +298,16 @@ function setUpRaw() {
     running?.abort();
     running = new AbortController();
     if (field.value.trim() === "") {
-      byId("filter-problem").replaceChildren();
+      problem().replaceChildren();
       field.removeAttribute("aria-invalid");
       matches.textContent = "";
       return;
     }
     try {
       const found = await check(field.dataset.check, field.value, running.signal);
-      byId("filter-problem").replaceChildren(...(found.problem ? problemView(found.problem) : []));
+      problem().replaceChildren(...(found.problem ? problemView(found.problem) : []));
       field.toggleAttribute("aria-invalid", Boolean(found.problem));
-      matches.textContent = found.problem ? "" : `${tally(found, unit)}${found.exact || found.count > 0 ? found.count === 1 ? " matches" : " match" : ""}`;
+      matches.textContent = found.problem ? "" : `${tally(found, unit())}${found.exact || found.count > 0 ? found.count === 1 ? " matches" : " match" : ""}`;
     } catch (error) {
       if (error.name !== "AbortError") matches.textContent = error.message;
     }
@@ -323,7 +357,7 @@ function setUpBuilder() {
     const asked = new URLSearchParams(new FormData(form));
     try {
       const found = await ask(`${counted.dataset.check.split("?")[0]}?${asked}`);
-      counted.textContent = found.problem ? found.problem.message : `${tally(found, unit)}${found.exact || found.count > 0 ? " would be left" : ""}`;
+      counted.textContent = found.problem ? found.problem.message : `${tally(found, unit())}${found.exact || found.count > 0 ? " would be left" : ""}`;
     } catch (error) {
       counted.textContent = error.message;
     }
@@ -349,7 +383,9 @@ function setUpViews() {
         method: "POST",
         body: { display_name: name, type: form.dataset.kind, filter_string: state.get("filter"), list_state: state.toString() },
       });
-      location.reload();
+      await go(location.href, { push: false });
+      form.reset();
+      toast("Saved", "good");
     });
   });
   document.addEventListener("click", async (event) => {
@@ -365,25 +401,27 @@ function setUpViews() {
 
 // ---------------------------------------------------------------------- keys
 
+const remembered = () => `assay-row:${location.pathname}`;
+
+function remember(event) {
+  const row = event.target.closest?.("#listing tr.row");
+  if (!row || !list) return;
+  const at = list.portions.findIndex((portion) => portion.body.contains(row));
+  const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ from, next, length }) => ({ from, next, length })) : [];
+  try {
+    sessionStorage.setItem(remembered(), JSON.stringify({ id: row.dataset.id, search: location.search, top: list.scroller.scrollTop, chain }));
+  } catch { /* storage is off: the focus begins at the top */ }
+}
+
 /** The row one came back from has the focus again, however far down it is. */
-async function remember(list) {
-  const key = `assay-row:${location.pathname}`;
-  listing.addEventListener("click", (event) => {
-    const row = event.target.closest("tr.row");
-    if (!row) return;
-    const at = list.portions.findIndex((portion) => portion.body.contains(row));
-    const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ from, next, length }) => ({ from, next, length })) : [];
-    try {
-      sessionStorage.setItem(key, JSON.stringify({ id: row.dataset.id, search: location.search, top: listing.scrollTop, chain }));
-    } catch { /* storage is off: the focus begins at the top */ }
-  });
+async function comeBack() {
   let seen = null;
   try {
-    seen = JSON.parse(sessionStorage.getItem(key) ?? "null");
-  } catch { /* as above */ }
-  if (!seen?.id) return;
+    seen = JSON.parse(sessionStorage.getItem(remembered()) ?? "null");
+  } catch { /* storage is off, or not ours: the focus begins at the top */ }
+  if (!seen?.id || !list) return;
   if (seen.search === location.search && seen.chain?.length > 1) await list.restore(seen.chain, seen.top);
-  const row = listing.querySelector(`tr[data-id="${CSS.escape(seen.id)}"]`);
+  const row = byId("listing").querySelector(`tr[data-id="${CSS.escape(seen.id)}"]`);
   if (row) {
     row.classList.add("last-seen");
     row.querySelector(".row-link").focus({ preventScroll: true });
@@ -391,18 +429,55 @@ async function remember(list) {
   }
 }
 
-setUpMenus();
-if (listing.classList.contains("listing")) {
-  const list = new List(listing);
+// ------------------------------------------------------------------ in place
+
+function setUpList() {
+  list?.leave();
+  const scroller = byId("listing");
+  list = scroller.classList.contains("listing") ? new List(scroller) : null;
   // For whoever wants to know what the page holds.
-  listing.portions = () => ({ all: list.portions.length, in: list.portions.filter((portion) => portion.isIn).length });
-  remember(list);
+  scroller.portions = () => ({ all: list.portions.length, in: list.portions.filter((portion) => portion.isIn).length });
 }
+
+/** What may be in use keeps its place, and is told what it now is about. */
+function takeOver(fresh) {
+  byId("count").textContent = "";
+  for (const id of ["count", "news"]) Object.assign(byId(id).dataset, fresh.getElementById(id).dataset);
+  for (const place of document.querySelectorAll("[data-check]")) place.dataset.check = fresh.querySelector("[data-check]").dataset.check;
+  document.querySelector(".builder-count").textContent = "";
+  for (const time of document.querySelectorAll("input[data-iso]")) time.dataset.iso = fresh.querySelector(`input[data-iso][name="${time.name}"]`).dataset.iso;
+  for (const column of document.querySelectorAll("input[type=checkbox][name=column]")) column.checked = fresh.querySelector(`input[type=checkbox][value="${column.value}"]`).defaultChecked;
+  for (const name of ["[data-search]", "form[data-raw] textarea"]) {
+    const field = document.querySelector(name);
+    if (field !== document.activeElement) field.value = fresh.querySelector(name).defaultValue;
+  }
+  const raw = fresh.getElementById("raw");
+  document.querySelector("form[data-raw] textarea").toggleAttribute("aria-invalid", raw.querySelector("textarea").hasAttribute("aria-invalid"));
+  document.querySelector("[data-matches]").textContent = "";
+  if (raw.open) byId("raw").open = true;
+}
+
+document.addEventListener("assay-replaced", ({ detail: fresh }) => {
+  takeOver(fresh);
+  showRange();
+  forgetNews();
+  setUpList();
+  showCount();
+});
+
+setUpMenus(async (href) => {
+  if (await go(href)) leaveMenu(byId("time"));
+});
+setUpInPlace();
+setUpList();
+document.addEventListener("click", remember);
+comeBack();
 showCount();
 setUpNews();
 setUpRaw();
 setUpBuilder();
 setUpViews();
+document.querySelector("form[data-at-once]").addEventListener("change", (event) => event.currentTarget.requestSubmit());
 menuKeys({
   f: () => { byId("add-filter").open = true; },
   e: () => { byId("raw").open = true; },

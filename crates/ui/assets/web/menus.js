@@ -12,10 +12,9 @@ function localValue(iso) {
   return new Date(time.getTime() - time.getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
 }
 
-function setUpTimes() {
+function setUpTimes(go) {
   for (const form of document.querySelectorAll("form[data-times]")) {
     const fields = [...form.querySelectorAll("input[data-iso]")];
-    for (const field of fields) field.value = localValue(field.dataset.iso);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const query = new URLSearchParams(new FormData(form));
@@ -23,13 +22,14 @@ function setUpTimes() {
         if (field.value === "") query.delete(field.name);
         else query.set(field.name, new Date(field.value).toISOString());
       }
-      location.assign(`${form.getAttribute("action")}?${query}`);
+      go(`${form.getAttribute("action")}?${query}`);
     });
   }
 }
 
-/** "Nov 21, 18:00 – 19:00" for a chosen time. */
-function setUpRange() {
+/** Writes a chosen time as the viewer reads it: "Nov 21, 18:00 – 19:00", and into its fields. */
+export function showRange() {
+  for (const field of document.querySelectorAll("form[data-times] input[data-iso]")) field.value = localValue(field.dataset.iso);
   const place = document.querySelector("[data-range]");
   const [from, until] = ["from", "until"].map((name) => document.querySelector(`input[name="${name}"][data-iso]`)?.dataset.iso);
   if (!place || !(from || until)) return;
@@ -39,7 +39,8 @@ function setUpRange() {
   else place.textContent = start ? `since ${format.format(start)}` : `until ${format.format(end)}`;
 }
 
-export function setUpMenus() {
+/** `go` leads to the address of a chosen time. */
+export function setUpMenus(go = (href) => location.assign(href)) {
   document.addEventListener("click", (event) => {
     for (const menu of openMenus()) if (!menu.contains(event.target)) menu.open = false;
   });
@@ -57,8 +58,8 @@ export function setUpMenus() {
     menu.open = false;
     menu.querySelector("summary").focus();
   }, true);
-  setUpTimes();
-  setUpRange();
+  setUpTimes(go);
+  showRange();
 }
 
 /** Opens a menu by a key. */

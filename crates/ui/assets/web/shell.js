@@ -10,6 +10,8 @@ const formats = {
   clock: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" }),
   day: new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric" }),
   list: new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" }),
+  // Another year is said, and to the minute: there is no more room.
+  listYear: new Intl.DateTimeFormat(undefined, { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" }),
   full: new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" }),
 };
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
@@ -30,7 +32,8 @@ export function showTimes(root = document) {
   for (const element of root.querySelectorAll("time[datetime]")) {
     const time = new Date(element.dateTime);
     if (Number.isNaN(time.getTime())) continue;
-    const how = element.dataset.how ?? "moment";
+    let how = element.dataset.how ?? "moment";
+    if (how === "list" && time.getFullYear() !== new Date().getFullYear()) how = "listYear";
     element.textContent = how === "ago" ? ago(time) : (formats[how] ?? formats.moment).format(time);
     element.title = formats.full.format(time);
   }

@@ -51,6 +51,7 @@ assets![
     "web/folding.js",
     "web/fragment.js",
     "web/icon.svg",
+    "web/in-place.js",
     "web/live.js",
     "web/insights.js",
     "web/listing.js",

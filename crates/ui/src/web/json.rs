@@ -16,7 +16,7 @@ pub const PAGE: usize = 100;
 /// So many entries of a page are there from the beginning.
 const AT_ONCE: usize = 160;
 /// Levels that are open from the beginning.
-const OPEN: usize = 2;
+const OPEN: usize = 3;
 /// Longer texts are cut, and can be opened.
 const SHORT: usize = 280;
 /// Size of a piece of plain text, about.
@@ -274,10 +274,11 @@ mod tests {
 
     #[test]
     fn the_first_levels_are_there_and_the_rest_has_an_address() {
-        let tree = tree(&json!({ "a/b": { "c": { "d": 1 } }, "n": null, "t": "x".repeat(1_000) }));
+        let tree = tree(&json!({ "a/b": { "c": { "d": { "e": 1 } } }, "n": null, "t": "x".repeat(1_000) }));
         let first = &tree.nodes[0];
         let inner = &first.children.as_ref().expect("open").nodes[0];
-        assert_eq!((inner.shown.as_str(), inner.href.as_str()), ("1 entry", "?at=/a~1b/c&offset=0"));
+        let below = &inner.children.as_ref().expect("open, too").nodes[0];
+        assert_eq!((below.shown.as_str(), below.href.as_str()), ("1 entry", "?at=/a~1b/c/d&offset=0"));
         assert_eq!(tree.nodes[1].shown, "null");
         assert_eq!(tree.nodes[2].href, "?at=/t&offset=0");
         assert!(tree.render().expect("markup").contains("a/b"));

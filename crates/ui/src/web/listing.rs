@@ -2,18 +2,19 @@
 //! with what was asked for above it.
 //!
 //! Both pages share the struct and the template `templates/web/listing.html`;
-//! what follows while scrolling is only [`RowsDocument`], read by
-//! `assets/web/listing.js`. Rows all have the same height, so that what is out
+//! what changes when something else is asked for is [`ListingPage::part`],
+//! what follows while scrolling only [`RowsDocument`], read by
+//! `assets/web/in-place.js` and `listing.js`. Rows all have the same height, so that what is out
 //! of sight can be taken away and brought back without anything moving.
 
 use askama::Template;
 
-use super::Shell;
 use super::parts::{Badge, Empty, Moment};
+use super::{Page, Shell};
 
 /// A list of threads or traces.
 #[derive(Template)]
-#[template(path = "web/listing.html")]
+#[template(path = "web/listing.html", blocks = ["main"])]
 pub struct ListingPage {
     pub shell: Shell,
     /// `Threads` or `Traces`.
@@ -28,11 +29,23 @@ pub struct ListingPage {
     pub next_page: String,
 }
 
+impl ListingPage {
+    /// What stands within the frame, for a browser that has the frame already.
+    #[must_use]
+    pub fn part(&self) -> impl Page + '_ {
+        self.as_main()
+    }
+}
+
 /// What was asked for, and how to ask for something else.
 #[derive(Default)]
 pub struct Bar {
     /// Address of the page, without a query.
     pub path: String,
+    /// Address of the page as it is shown.
+    pub here: String,
+    /// Where [`ListingPage::part`] is asked for, without a query.
+    pub part: String,
     /// The whole query of the page, as name and value.
     pub state: Vec<(String, String)>,
     pub query: String,
@@ -179,8 +192,10 @@ pub enum Cell {
     Chips(Vec<String>),
     /// Key and mean.
     Scores(Vec<(String, String)>),
-    Link {
+    /// Shortened words, the whole of them, where it leads; nowhere if empty.
+    Id {
         words: String,
+        whole: String,
         href: String,
     },
 }

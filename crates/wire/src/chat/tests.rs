@@ -30,6 +30,24 @@ fn a_history_becomes_one_root_run() {
 }
 
 #[test]
+fn a_chat_that_was_written_down_is_not_running() {
+    for times in [json!({}), json!({"created_at": "2026-01-01T00:00:00Z"})] {
+        for last in ["user", "assistant"] {
+            let mut record = json!({"id": "t-1", "messages": [{"role": last, "content": "hi"}]});
+            record.as_object_mut().expect("an object").extend(times.as_object().expect("an object").clone());
+            let (patch, _) = one(record);
+            assert_eq!(
+                (patch.end_time, patch.extra),
+                (None, Some(Map::from_iter([(ENDED.into(), true.into())])))
+            );
+        }
+    }
+    let (patch, _) =
+        one(json!({"messages": [{"role": "user", "content": "hi"}], "end_time": "2026-01-01T00:01:00Z"}));
+    assert_eq!(patch.extra, None);
+}
+
+#[test]
 fn gold_labels_and_unknown_keys_are_not_ingested() {
     let (patch, feedback) = one(
         json!({"id": "x", "messages": [{"role": "user", "content": "hi"}], "labels": {"l1": "secret"}, "success": "secret"}),

@@ -49,6 +49,27 @@ pub struct Refusal {
 }
 
 impl Schedule {
+    /// When it runs: the usual forms in words, others as cron has them.
+    #[must_use]
+    pub fn words(&self) -> String {
+        const DAYS: [&str; 8] =
+            ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+        let parts: Vec<&str> = self.cron.split_whitespace().collect();
+        let at = |minute: &str, hour: &str| {
+            let (minute, hour) = (minute.parse::<u8>().ok()?, hour.parse::<u8>().ok()?);
+            Some(format!("{hour:02}:{minute:02}"))
+        };
+        let words = match parts[..] {
+            [minute, hour, "*", "*", "*"] => at(minute, hour).map(|at| format!("every day at {at}")),
+            [minute, hour, "*", "*", day] => {
+                let day = day.parse::<usize>().ok().and_then(|day| DAYS.get(day));
+                at(minute, hour).zip(day).map(|(at, day)| format!("every {day} at {at}"))
+            }
+            _ => None,
+        };
+        format!("{} ({})", words.unwrap_or_else(|| self.cron.clone()), self.zone)
+    }
+
     /// A schedule that begins now. `daily` is 08:00, `weekly` Monday 08:00.
     ///
     /// # Errors
@@ -187,4 +208,24 @@ async fn refusal(app: &App, config: &SavedConfig, due: Time, now: Time) -> Resul
         Err(error) => return Err(error),
     }
     Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usual_schedules_are_told_in_words() {
+        for (cron, words) in [
+            ("daily", "every day at 08:00 (Europe/Berlin)"),
+            ("weekly", "every Monday at 08:00 (Europe/Berlin)"),
+            ("5 23 * * 0", "every Sunday at 23:05 (Europe/Berlin)"),
+            ("0 8 1 * *", "0 8 1 * * (Europe/Berlin)"),
+            ("*/5 * * * *", "*/5 * * * * (Europe/Berlin)"),
+            ("0 8 * * 1-5", "0 8 * * 1-5 (Europe/Berlin)"),
+        ] {
+            let schedule = Schedule::new(cron, Some("Europe/Berlin"), Time::UNIX_EPOCH).expect(cron);
+            assert_eq!(schedule.words(), words);
+        }
+    }
 }

@@ -94,12 +94,14 @@ impl Asked {
     }
 }
 
-/// Of traces that are all older, such as those of an imported file, nothing would show.
+/// Of projects whose traces are mostly older, such as those of imported files, too little would show.
 fn usual_window(now: Time, projects: &[Project]) -> Window {
     let from = USUAL_WINDOW.hours.map(|hours| now - TimeDelta::hours(hours));
     let is_seen = |project: &Project| project.last_activity >= from;
-    let has_any = projects.iter().any(|project| project.traces > 0);
-    if has_any && !projects.iter().any(is_seen) { WINDOWS[3] } else { USUAL_WINDOW }
+    let with_traces = projects.iter().filter(|project| project.traces > 0);
+    let (seen, all) =
+        with_traces.fold((0, 0), |(seen, all), project| (seen + usize::from(is_seen(project)), all + 1));
+    if seen * 2 < all { WINDOWS[3] } else { USUAL_WINDOW }
 }
 
 pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response> {
@@ -142,7 +144,10 @@ pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response
 /// How to send traces here.
 pub(super) async fn onboarding(app: &App, headers: &HeaderMap, project: &str) -> ApiResult<Onboarding> {
     let name = if project.is_empty() { "my-agent" } else { project };
-    let mut onboarding = Onboarding::new(&app.base_url(headers), name, access::asks_for_keys(app).await?);
+    // A command started elsewhere would not find the store of this server by itself.
+    let data = std::path::absolute(app.store.dir()).unwrap_or_else(|_| app.store.dir().to_owned());
+    let keys = access::asks_for_keys(app).await?;
+    let mut onboarding = Onboarding::new(&app.base_url(headers), name, &data.to_string_lossy(), keys);
     onboarding.project = text::line(project);
     Ok(onboarding)
 }

@@ -64,6 +64,11 @@ function read(row, name) {
   return row.querySelector(`[name="${name}"]`).value.trim();
 }
 
+/** Chooses a tier. A list of radios cannot be set to an empty value, which is one of them. */
+function setTier(tier) {
+  for (const radio of fields.tier) radio.checked = radio.value === tier;
+}
+
 function windowOf() {
   const range = value("range");
   if (range === "") return {};
@@ -73,7 +78,10 @@ function windowOf() {
     if (value(name) === "") return undefined;
     return value(name) === was.dates[name]?.shown ? was.dates[name].given : new Date(value(name)).toISOString();
   };
-  return { start_time: moment("start"), end_time: moment("end") };
+  // The API wants a beginning with every end: without one, that is where the project begins.
+  const [start, end] = [moment("start"), moment("end")];
+  const first = end && !start && place.first ? `${place.first}T00:00:00.000Z` : undefined;
+  return { start_time: start ?? first, end_time: end };
 }
 
 /** A number of threads, or a share of them. */
@@ -112,6 +120,7 @@ function request() {
 
 let asking = null;
 let timer = 0;
+let isEmpty = false;
 
 function tell(name, text) {
   byId("new-report").querySelector(`[data-estimate="${name}"]`).textContent = text;
@@ -137,6 +146,15 @@ function showEstimate(found) {
   list.replaceChildren(...(unmet ?? []).map(({ field, reason }) => h("li", {}, h("b", {}, `${field.replaceAll("_", " ")}: `), reason)));
   byId("filter-said").textContent = `${plural(population, "thread")} ${population === 1 ? "matches" : "match"}`;
   problem("");
+  nothing(population === 0);
+}
+
+/** Without a thread there is no report: that is said before it fails, with the way out. */
+function nothing(isSo) {
+  isEmpty = isSo;
+  byId("nothing").hidden = !isSo;
+  byId("all-time").hidden = value("range") === "";
+  label();
 }
 
 /** What is expected, and between what it lies. */
@@ -169,15 +187,24 @@ function problem(text) {
   place.hidden = text === "";
 }
 
+/** Figures of what the form said before are not shown as those of what it says now. */
+function wait() {
+  for (const name of NAMES) tell(name, "…");
+  showOver({});
+  byId("new-report").querySelector(".estimate").setAttribute("aria-busy", "true");
+}
+
 async function estimate() {
   asking?.abort();
   asking = new AbortController();
   const { signal } = asking;
+  wait();
   try {
     showEstimate(await ask(`${place.api}/estimate`, { method: "POST", body: request(), signal }));
     fields.filter.removeAttribute("aria-invalid");
   } catch (error) {
     if (error.name === "AbortError") return;
+    nothing(false);
     for (const name of NAMES) tell(name, "–");
     tell("basis", "");
     showOver({});
@@ -187,6 +214,7 @@ async function estimate() {
     if (isFilter) byId("filter-said").textContent = error.message;
     problem(error.message);
   }
+  byId("new-report").querySelector(".estimate").removeAttribute("aria-busy");
 }
 
 function changed() {
@@ -221,7 +249,8 @@ function setUpConditions() {
     given.value = "";
     given.parentElement.hidden = true;
     add.hidden = true;
-    return changed();
+    return byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
+changed();
   };
   kind.addEventListener("change", () => {
     given.parentElement.hidden = !needs(kind.value);
@@ -245,8 +274,7 @@ function fill(config) {
   if (sample >= 1) fields.sample.value = sample;
   else if (sample > 0) fields.sample.value = `${Number((sample * 100).toPrecision(6))}%`;
   if (config.sample_by) setSampleBy(config.sample_by);
-  if (tier) fields.tier.value = tier;
-  else if (config.saved_name !== undefined) fields.tier.value = "";
+  if (tier !== undefined && tier !== null) setTier(tier);
   for (const key of ["cluster_model", "summary_model", "summary_prompt", "budget"]) if (config[key]) fields[key].value = config[key];
   if (hierarchy) fields.hierarchy.value = hierarchy.join(", ");
   if (config.last_n_hours) setHours(config.last_n_hours);
@@ -307,13 +335,14 @@ auto.addEventListener("submit", (event) => {
       for (const kind of ["partitions", "attributes"]) rowsOf(kind).forEach((row) => row.remove());
       fill(draft);
       // Words are read by a model where one can be asked; what it takes is beside the form.
-      if (!draft.tier) fields.tier.value = "";
+      if (!draft.tier) setTier("");
       const by = draft.generated_by === "local" ? "Drafted from your words, without a model." : `Drafted by ${draft.generated_by}.`;
       byId("drafted").textContent = `${by} Look it over, then make the report.`;
       byId("drafted").hidden = false;
       byId("tab-manual").click();
       byId("run")?.focus();
-      changed();
+      byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
+changed();
     } catch (error) {
       place_.textContent = error.message;
       place_.hidden = false;
@@ -363,7 +392,8 @@ function setUpVariables() {
       const field = fields.summary_prompt;
       field.setRangeText(button.dataset.variable, field.selectionStart, field.selectionEnd, "end");
       field.focus();
-      changed();
+      byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
+changed();
     });
   }
 }
@@ -376,7 +406,22 @@ function isFine() {
   return false;
 }
 
+/** Words on the open tab: the first thing to be made of them is a draft. */
+function hasWords() {
+  const isOpen = byId("tab-auto").getAttribute("aria-selected") === "true";
+  return isOpen && Object.keys(QUESTIONS).some((name) => auto.elements[name].value.trim() !== "");
+}
+
+/** The button says what it will do. */
+function label() {
+  const button = byId("run");
+  if (!button) return;
+  button.textContent = hasWords() ? "Draft from these words" : "Make the report";
+  button.disabled = isEmpty && !hasWords();
+}
+
 async function run() {
+  if (hasWords()) return auto.requestSubmit();
   if (!isFine()) return;
   await act(byId("run"), async () => {
     await ask(place.api, { method: "POST", body: request() });
@@ -428,14 +473,18 @@ setUpConditions();
 for (const button of form.querySelectorAll("[data-add]")) button.addEventListener("click", () => { addRow(button.dataset.add).querySelector("input").focus(); changed(); });
 form.addEventListener("input", (event) => {
   if (event.target.name === "focus") was.hasFocus = true;
-  changed();
+  byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
+changed();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(); });
 setUpVariables();
 if (byId("run")) {
   byId("run").addEventListener("click", run);
+  auto.addEventListener("input", label);
+  for (const kind of ["click", "keydown"]) byId("tab-auto").parentElement.addEventListener(kind, label);
   byId("preview").addEventListener("click", (event) => preview(event.currentTarget));
   setUpSaving();
 }
+byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
 changed();

@@ -45,6 +45,14 @@ function showOnce(form, answer) {
   place.scrollIntoView({ block: "center" });
 }
 
+/** The first key closes the server to this page, too: it goes in with it, and is loaded anew once the key is copied. */
+async function enter(form, key) {
+  const answer = await fetch("/login", { method: "POST", body: new URLSearchParams({ key, next: "/workspace/keys" }) });
+  if (!answer.ok) throw new Error("The key was made, but this browser could not log in with it.");
+  form.hidden = true;
+  byId("no-keys")?.remove();
+}
+
 async function submit(form) {
   const problem = form.querySelector(".problem-text");
   problem.hidden = true;
@@ -59,6 +67,7 @@ async function submit(form) {
       // Loading again would take it away.
       form.reset();
       showOnce(form, answer);
+      if ("enters" in form.dataset) await enter(form, answer[form.dataset.shows]);
       return;
     }
     document.activeElement?.blur();

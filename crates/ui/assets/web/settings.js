@@ -53,6 +53,9 @@ function prepare() {
 
 // ------------------------------------------------------------------- models
 
+/** Where a key came from, where that is not its name. */
+const KEYS = { missing: ", without a key" };
+
 /** Asks a provider one short question with its key; says what came of it beside the table. */
 async function tryProvider(button) {
   const place = document.getElementById("tried");
@@ -64,7 +67,7 @@ async function tryProvider(button) {
     const body = button.dataset.try ? { model: button.dataset.try } : {};
     const told = await ask("/api/v1/workspaces/current/models/test", { method: "POST", body });
     place.classList.add("good");
-    place.textContent = `It works: ${told.answered_by} (${told.provider}) answered in ${seconds(told.seconds)}, with ${told.key}.`;
+    place.textContent = `It works: ${told.answered_by} (${told.provider}) answered in ${seconds(told.seconds)}${KEYS[told.key] ?? `, with ${told.key}`}.`;
   } catch (error) {
     place.classList.add("bad");
     place.textContent = error.message;

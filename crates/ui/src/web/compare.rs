@@ -24,6 +24,7 @@ pub struct ComparePage {
 /// One of the two reports.
 #[derive(Default)]
 pub struct SideView {
+    pub id: String,
     pub name: String,
     pub title: String,
     pub href: String,

@@ -68,10 +68,17 @@ pub struct Snippet {
     pub code: String,
 }
 
+/// Every byte but letters, digits and `-._~` as `%XX`.
+fn url_encoded(words: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let coded = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    words.bytes().map(coded).collect()
+}
+
 impl Onboarding {
-    /// For a server at `address`, into a project.
+    /// For a server at `address` with its store in `data`, into a project.
     #[must_use]
-    pub fn new(address: &str, project: &str, needs_key: bool) -> Self {
+    pub fn new(address: &str, project: &str, data: &str, needs_key: bool) -> Self {
         let key = if needs_key { "asy_sk_…" } else { "any" };
         let environment = |project: &str| {
             format!(
@@ -80,7 +87,8 @@ impl Onboarding {
             )
         };
         let project = crate::text::line(project);
-        let quoted = format!("'{}'", project.replace('\'', "'\\''"));
+        let quote = |words: &str| format!("'{}'", words.replace('\'', "'\\''"));
+        let (quoted, data) = (quote(&project), quote(&crate::text::line(data)));
         let header = if needs_key { ",x-api-key=asy_sk_…" } else { "" };
         let snippets = vec![
             Snippet {
@@ -111,24 +119,31 @@ impl Onboarding {
                 name: "OpenTelemetry",
                 note: "Any exporter for OTLP over HTTP; GenAI, OpenInference, OpenLLMetry and Vercel AI SDK spans are understood.",
                 code: format!(
-                    "export OTEL_EXPORTER_OTLP_ENDPOINT={address}/otel\n\
+                    "pip install opentelemetry-distro opentelemetry-exporter-otlp-proto-http\n\
+                     export OTEL_EXPORTER_OTLP_ENDPOINT={address}/otel\n\
                      export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf\n\
-                     export OTEL_EXPORTER_OTLP_HEADERS=\"Langsmith-Project={}{header}\"",
-                    project.replace('"', "")
+                     export OTEL_EXPORTER_OTLP_HEADERS='Langsmith-Project={}{header}'\n\
+                     opentelemetry-instrument --metrics_exporter none --logs_exporter none python - <<'END'\n\
+                     from opentelemetry import trace\n\n\
+                     with trace.get_tracer(\"agent\").start_as_current_span(\"agent\") as span:\n    \
+                     span.set_attribute(\"input.value\", \"What was the answer?\")\n    \
+                     span.set_attribute(\"output.value\", \"It was 42.\")\nEND",
+                    // As the specification of the variable wants it (W3C Baggage).
+                    url_encoded(&project)
                 ),
             },
             Snippet {
                 id: "files",
                 name: "Files",
                 note: "Exports of LangSmith, Langfuse and Phoenix, OTLP files and chat logs, also compressed; while the server runs.",
-                code: format!("assay import --project {quoted} traces.jsonl.gz"),
+                code: format!("assay import --data {data} --project {quoted} traces.jsonl.gz"),
             },
             Snippet {
                 id: "demo",
                 name: "Try it",
                 note: "Six hundred made-up conversations of a shop's agent, with failures planted in them.",
                 code: format!(
-                    "assay demo --out demo\nassay import --project {quoted} demo/traces.jsonl demo/feedback.jsonl"
+                    "assay demo --out demo\nassay import --data {data} --project {quoted} demo/traces.jsonl demo/feedback.jsonl"
                 ),
             },
         ];

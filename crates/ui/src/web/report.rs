@@ -40,6 +40,9 @@ pub struct ReportFrame {
     pub project_place: String,
     /// The job in the API; empty for a report that no job made.
     pub api: String,
+    /// Where the project's reports are, and the form for a new one filled in as this one was.
+    pub list: String,
+    pub again: String,
     pub made: Moment,
     /// Why models did less than was asked; empty where they did all.
     pub partial: Partial,

@@ -367,7 +367,7 @@ const tests = {
     const server = await demoServer();
     await api(server, "POST", `/sessions/${server.project}/insights/configs`, { name: "Every night", config: { focus: "usage" }, schedule_cron: "0 3 * * *", schedule_timezone: "Europe/Berlin" });
     const page = await open(server, "/workspace/schedules");
-    assert.match(await page.locator("tr", { hasText: "Every night" }).innerText(), /0 3 \* \* \* \(Europe\/Berlin\)/);
+    assert.match(await page.locator("tr", { hasText: "Every night" }).innerText(), /every day at 03:00 \(Europe\/Berlin\)/);
     await page.getByRole("button", { name: "End the schedule of Every night" }).click();
     await page.locator("dialog.confirm .danger").click();
     await page.waitForFunction(() => !document.querySelector("main").innerText.includes("Every night"));

@@ -30,6 +30,8 @@ async function demoServer() {
     await until(`report ${config}`, async () => (await api(server, "GET", `/sessions/${project.id}/insights/${job.id}`)).status === "success", 240);
     jobs.push(job.id);
   }
+  const earlier = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 300, seed: 4 });
+  await until("the earlier report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${earlier.id}`)).status === "success", 240);
   const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 300, seed: 3 });
   await until("a report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${part.id}`)).status === "success", 240);
   demo = { ...server, project: project.id, jobs, part: part.id };
@@ -58,7 +60,7 @@ const tests = {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights`);
     // The report of a part is set beside the one before that asked the same; equal names have equal colours.
-    assert.match(await page.locator(`tr[data-job="${server.part}"] .shares .sub`).innerText(), /[+−]\d+\.\d$/);
+    assert.match(await page.locator(`tr[data-job="${server.part}"] .shares .sub`).innerText(), /[+−]\d+\.\d pts$/);
     const colors = await page.evaluate(() => [...document.querySelectorAll(".shares rect")].map((one) => [one.textContent.replace(/: [\d,]+ threads$/, ""), one.getAttribute("class")]));
     assert.equal(new Set(colors.map(([name]) => name)).size, new Set(colors.map((pair) => pair.join())).size);
     await page.getByRole("link", { name: "New report" }).click();
@@ -238,11 +240,14 @@ const tests = {
     const page = await open(server, "/workspace/keys");
     page.expected = /401|422/;
     await page.locator("input[name=description]").fill("mine");
-    await page.locator("select[name=role]").selectOption("admin");
+    assert.deepEqual(await page.locator("select[name=role] option").allInnerTexts(), ["admin: everything"]);
     await page.getByRole("button", { name: "Make the key" }).click();
     await page.waitForSelector("#new-key:visible");
     const key = await page.locator("#new-key code").innerText();
     assert.match(key, /^asy_sk_/);
+    await page.getByRole("link", { name: "I have copied it" }).click();
+    await page.waitForSelector("th:has-text('mine')");
+    await page.context().clearCookies();
     await page.goto(`${server.address}/workspace/about`);
     await page.waitForURL(/\/login\?next=/);
     assert.deepEqual(await faultsOf(page), []);

@@ -27,6 +27,13 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     let (Some(one), Some(two)) = (before.report, after.report) else {
         return Err(ApiError::bad_request("one of the two has no report yet"));
     };
+    if one.config.focus != two.config.focus {
+        return Err(ApiError::bad_request(format!(
+            "“{}” and “{}” ask different questions, one about use and one about failures: shares of the one \
+             say nothing about the other; choose two reports of the same kind",
+            old.name, new.name
+        )));
+    }
     let compared = tokio::task::spawn_blocking(move || assay_insights::compare::reports(&one, &two)).await;
     let comparison = compared.map_err(|error| {
         tracing::error!(%error, "two reports could not be compared");
@@ -41,6 +48,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
 fn side(found: &Found) -> SideView {
     let report = found.report.as_ref();
     SideView {
+        id: found.id().to_string(),
         name: text::name(found.name()),
         title: report.map(|report| text::line(&report.executive_summary.title)).unwrap_or_default(),
         href: format!("{}/{}", place(&found.project), found.id()),

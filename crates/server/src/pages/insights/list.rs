@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use assay_domain::Report;
 use assay_domain::format;
 use assay_domain::job::{Job, JobState, JobStatus, Outline};
+use assay_domain::{Report, ReportConfig};
 use assay_store::{Catalog as _, Project, ReportRow as Stored};
 use assay_ui::text;
 use assay_ui::web::Tab;
@@ -21,12 +21,16 @@ use crate::access::permission::{Action, Area, Permission};
 use crate::error::ApiResult;
 use crate::insights::configs::{self, SavedConfig};
 use crate::insights::queue::{self, Entry};
+use crate::insights::schedule::Schedule;
 use crate::insights::spend_of;
 
 /// Reports on a page.
 const PAGE: usize = 50;
 /// Colours of top categories, in their order.
 const COLORS: [&str; 12] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
+
+/// What fits no category is in none of them: its share says nothing of what is asked for.
+const OTHER: &str = "Other";
 
 /// Who made a report.
 enum Source<'a> {
@@ -52,7 +56,7 @@ pub(super) async fn show(
     let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
     let total = all.len();
     let mut rows = Vec::new();
-    let mut colors = Colors::default();
+    let mut colors = Colors::of(&jobs);
     for (_, source) in all.into_iter().skip(offset).take(PAGE) {
         rows.push(match source {
             Source::Job(entry) => of_job(&project, entry, &jobs, &mut colors),
@@ -186,6 +190,20 @@ fn counted(categories: usize) -> String {
 struct Colors(HashMap<String, usize>);
 
 impl Colors {
+    /// Names have their colours in the order in which reports brought them up: a new report changes none.
+    fn of(jobs: &[Entry]) -> Self {
+        let mut entries: Vec<&Entry> = jobs.iter().collect();
+        entries.sort_by_key(|entry| (entry.job.created_at, entry.job.id));
+        let mut colors = Self::default();
+        for (name, _) in
+            entries.iter().filter_map(|entry| entry.state.outline.as_ref()).flat_map(|one| &one.top)
+        {
+            let next = colors.0.len();
+            colors.0.entry(name.clone()).or_insert(next);
+        }
+        colors
+    }
+
     /// Top categories as stretches of one bar, of all threads that were read.
     fn shares(&mut self, outline: &Outline) -> Vec<Share> {
         let all = whole(outline);
@@ -211,19 +229,32 @@ fn whole(outline: &Outline) -> f64 {
     outline.top.iter().map(|(_, threads)| *threads).sum::<u64>().max(1) as f64
 }
 
+/// Whether two jobs ask the same of spans of the same length, so that their shares can be compared.
+fn asks_alike(one: &Job, other: &Job) -> bool {
+    let (a, b) = (&one.config, &other.config);
+    let length = |config: &ReportConfig| Some((config.end_time? - config.start_time?).num_minutes());
+    let is_open = |config: &ReportConfig| config.start_time.is_none() && config.end_time.is_none();
+    one.tier == other.tier
+        && a.focus == b.focus
+        && a.filter == b.filter
+        && a.sample == b.sample
+        && a.shape == b.shape
+        && a.categories == b.categories
+        && (is_open(a) && is_open(b) || length(a).is_some() && length(a) == length(b))
+}
+
 /// The top category whose share changed most since the report before that asked the same.
 fn trend(entry: &Entry, jobs: &[Entry]) -> Option<Trend> {
     let now = entry.state.outline.as_ref()?;
     let asks_the_same = |other: &&Entry| {
         other.job.created_at < entry.job.created_at
-            && other.job.config.focus == entry.job.config.focus
-            && other.job.config.filter == entry.job.config.filter
+            && asks_alike(&other.job, &entry.job)
             && other.state.outline.is_some()
     };
     let before = jobs.iter().filter(asks_the_same).max_by_key(|other| other.job.created_at)?;
     let then = before.state.outline.as_ref()?;
     let old: HashMap<&str, u64> = then.top.iter().map(|(name, threads)| (name.as_str(), *threads)).collect();
-    let changes = now.top.iter().filter_map(|(name, threads)| {
+    let changes = now.top.iter().filter(|(name, _)| name != OTHER).filter_map(|(name, threads)| {
         let old = *old.get(name.as_str())? as f64 / whole(then);
         Some((name, old, *threads as f64 / whole(now)))
     });
@@ -232,7 +263,7 @@ fn trend(entry: &Entry, jobs: &[Entry]) -> Option<Trend> {
     // Less is told by comparing the two.
     (points.abs() >= 1.0).then(|| Trend {
         category: text::name(name),
-        points: format!("{}{:.1}", if points > 0.0 { "+" } else { "−" }, points.abs()),
+        points: format!("{}{:.1} pts", if points > 0.0 { "+" } else { "−" }, points.abs()),
         title: format!(
             "{}; “{}” has {} of the threads, and had {} in “{}”",
             counted(now.top.len()),
@@ -277,7 +308,7 @@ fn config_row(visit: &Visit, project: &Project, config: &SavedConfig) -> ConfigR
         description: text::line(config.body.description.as_deref().unwrap_or_default()),
         href: format!("{}/new?config={}", place(project), config.id),
         is_prebuilt: config.is_prebuilt(),
-        schedule: schedule.map(|one| format!("{} ({})", text::line(&one.cron), one.zone)).unwrap_or_default(),
+        schedule: schedule.map(Schedule::words).unwrap_or_default(),
         next: next.into(),
         refused: schedule
             .and_then(|schedule| schedule.refused.as_ref())

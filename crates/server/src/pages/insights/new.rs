@@ -63,6 +63,10 @@ async fn initial(
         Some(job) => of_job(visit, project, job).await?,
         None => config.map(of_config).unwrap_or_default(),
     };
+    if visit.params.get("job").is_some() || config.is_some() {
+        // What said no tier runs as the keys allow, and stays so when it is saved again.
+        entries.entry("tier").or_insert_with(|| "".into());
+    }
     for (name, entry) in
         [("filter", "filter"), ("start", "start_time"), ("end", "end_time"), ("focus", "focus")]
     {

@@ -56,6 +56,8 @@ pub(super) async fn show(
         place: here,
         project_place: format!("/p/{}", project.id),
         api: entry.as_ref().map(|entry| format!("{}/{}", api(project), entry.job.id)).unwrap_or_default(),
+        list: place(project),
+        again: format!("{}/new?job={}", place(project), found.id()),
         made: entry.as_ref().map(|entry| entry.state.finished_at.into()).unwrap_or_default(),
         partial: partial(&report),
         others: others(&visit, &found).await?,
@@ -196,13 +198,17 @@ fn progress(entry: &queue::Entry) -> Vec<(&'static str, String)> {
 async fn others(visit: &Visit, found: &Found) -> ApiResult<Vec<(String, String)>> {
     let here = found.id();
     let jobs = queue::list(&visit.app.store, Some(found.project.id)).await?;
-    let done = jobs.iter().filter(|entry| entry.state.report.is_some() && entry.job.id != here);
+    // Use and failures are counted apart.
+    let focus = found.entry.as_ref().map(|own| own.job.config.focus);
+    let is_alike = |entry: &&queue::Entry| focus.is_none_or(|focus| entry.job.config.focus == focus);
+    let done =
+        jobs.iter().filter(|entry| entry.state.report.is_some() && entry.job.id != here).filter(is_alike);
     let link = |entry: &queue::Entry| {
         // The earlier one is "before".
         let is_older = found.entry.as_ref().is_some_and(|own| own.job.created_at < entry.job.created_at);
         let (before, after) = if is_older { (here, entry.job.id) } else { (entry.job.id, here) };
         let href = format!("{}/compare?before={before}&after={after}", place(&found.project));
-        (text::name(&entry.job.name), href)
+        (format!("{}, {}", format::day(entry.job.created_at), text::name(&entry.job.name)), href)
     };
     Ok(done.take(OTHERS).map(link).collect())
 }

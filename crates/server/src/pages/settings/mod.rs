@@ -29,6 +29,7 @@ use crate::app::App;
 use crate::config::{ModelSettings, show_span};
 use crate::error::ApiResult;
 use crate::insights::configs;
+use crate::insights::schedule::Schedule;
 use crate::insights::trial::{self, Usual};
 use crate::prices;
 use crate::workspace;
@@ -123,7 +124,7 @@ async fn schedules(visit: Visit) -> ApiResult<Response> {
             href: format!("/p/{}/insights/new?config={}", config.project, config.id),
             project: projects.get(&config.project).map(|name| text::name(name)).unwrap_or_default(),
             project_href: format!("/p/{}/insights", config.project),
-            when: schedule.map(|one| format!("{} ({})", text::line(&one.cron), one.zone)).unwrap_or_default(),
+            when: schedule.map(Schedule::words).unwrap_or_default(),
             next: next.into(),
             refused: refused.map(|one| text::line(&one.reason)).unwrap_or_default(),
             webhook: alert

@@ -13,6 +13,7 @@ use crate::access::permission::{Action, Area, Permission};
 use crate::config::show_span;
 use crate::error::ApiResult;
 use crate::insights::configs;
+use crate::insights::schedule::Schedule;
 use crate::retention;
 
 pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
@@ -74,8 +75,7 @@ async fn schedules(
 ) -> ApiResult<Vec<(String, String, String)>> {
     let all = configs::saved(&visit.app.store, Some(project.id)).await?;
     let rows = all.iter().filter_map(|config| {
-        let schedule =
-            config.body.schedule.as_ref().map(|schedule| format!("{} ({})", schedule.cron, schedule.zone));
+        let schedule = config.body.schedule.as_ref().map(Schedule::words);
         let alert = config.body.alert.as_ref().map(|alert| format!("tells {}", alert.webhook));
         let words: Vec<String> = schedule.into_iter().chain(alert).map(|words| text::line(&words)).collect();
         let href = format!("{insights}/new?config={}", config.id);

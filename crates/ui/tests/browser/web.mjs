@@ -30,9 +30,9 @@ async function demoServer() {
     await until(`report ${config}`, async () => (await api(server, "GET", `/sessions/${project.id}/insights/${job.id}`)).status === "success", 240);
     jobs.push(job.id);
   }
-  const earlier = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 300, seed: 4 });
+  const earlier = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 4 });
   await until("the earlier report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${earlier.id}`)).status === "success", 240);
-  const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 300, seed: 3 });
+  const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 3 });
   await until("a report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${part.id}`)).status === "success", 240);
   demo = { ...server, project: project.id, jobs, part: part.id };
   return demo;

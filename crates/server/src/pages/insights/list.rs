@@ -232,15 +232,20 @@ fn whole(outline: &Outline) -> f64 {
 /// Whether two jobs ask the same of spans of the same length, so that their shares can be compared.
 fn asks_alike(one: &Job, other: &Job) -> bool {
     let (a, b) = (&one.config, &other.config);
+    // Without a beginning it is everything until the report was made.
     let length = |config: &ReportConfig| Some((config.end_time? - config.start_time?).num_minutes());
-    let is_open = |config: &ReportConfig| config.start_time.is_none() && config.end_time.is_none();
+    let is_as_long = match (a.start_time, b.start_time) {
+        (None, None) => true,
+        (Some(_), Some(_)) => length(a) == length(b),
+        _ => false,
+    };
     one.tier == other.tier
         && a.focus == b.focus
         && a.filter == b.filter
         && a.sample == b.sample
         && a.shape == b.shape
         && a.categories == b.categories
-        && (is_open(a) && is_open(b) || length(a).is_some() && length(a) == length(b))
+        && is_as_long
 }
 
 /// The top category whose share changed most since the report before that asked the same.

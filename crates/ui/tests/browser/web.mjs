@@ -122,7 +122,7 @@ const tests = {
     await page.getByRole("button", { name: "Save as config" }).click();
     await page.locator("#save-form input[name=name]").fill("Every Monday");
     await page.locator("#save-form").getByRole("button", { name: "Save" }).click();
-    await page.waitForSelector(".config:has-text('Every Monday') >> text=0 8 * * 1");
+    await page.waitForSelector(".config:has-text('Every Monday') >> text=every Monday at 08:00");
     await page.getByRole("button", { name: "Delete Every Monday" }).click();
     await page.locator("dialog.confirm").getByRole("button", { name: "Delete" }).click();
     await page.waitForFunction(() => !document.body.innerText.includes("Every Monday"));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use assay_domain::{RunKind, Time};
 use assay_store::{
-    FeedbackTimeline, FeedbackTimelineQuery, Filter, Grouping, Interval, Project, RunQuery, Runs as _,
-    Timeline, TimelineQuery,
+    FeedbackTimeline, FeedbackTimelineQuery, Filter, Grouping, Interval, Order, Project, RunQuery, RunStats,
+    Runs as _, StatsQuery, Timeline, TimelineQuery,
 };
 use assay_ui::web::chart::{Chart, Intervals, Series, Unit};
 use assay_ui::web::dashboard::{ChartsDocument, DashboardPage};
@@ -34,6 +34,8 @@ const STEPS: [i64; 19] = [
 const TOLD: usize = 6;
 /// A century.
 const A_LONG_TIME: Duration = Duration::from_secs(36_525 * 86_400);
+/// What costs are of.
+const COSTED: &str = "of runs with a known price";
 const COLORS: [&str; 8] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"];
 
 fn state(project: &Project, visit: &Visit) -> State {
@@ -208,7 +210,10 @@ impl Asked<'_> {
         let all = self.one(&self.query(self.runs(), None)).await?.intervals;
         let tools = RunQuery { kind: Some(RunKind::Tool), ..self.runs() };
         let tools = self.app.store.timeline(&self.query(tools, Some(Grouping::Name))).await?;
-        document.tiles = tiles(&whole, &roots, &all);
+        document.tiles = match self.untimed().await? {
+            0 => tiles(&whole, &roots, &all),
+            untimed => self.tiles_of_all(untimed).await?,
+        };
         document.charts = vec![
             traces(&roots),
             errors(&roots),
@@ -222,6 +227,57 @@ impl Asked<'_> {
             self.feedback().await?,
         ];
         Ok(())
+    }
+
+    /// Traces of all time that carry no time, and so stand in no interval.
+    async fn untimed(&self) -> ApiResult<u64> {
+        if self.from.is_some() || self.until.is_some() {
+            return Ok(0);
+        }
+        let query = RunQuery { patience: Some(listing::SOON), ..self.roots() };
+        // They are before all others.
+        let first = RunQuery { order: Order::OldestFirst, limit: 1, ..query.clone() };
+        let first = self.app.store.runs(&first).await?.items.pop();
+        if first.is_none_or(|row| row.start_time.is_some() || row.end_time.is_some()) {
+            return Ok(0);
+        }
+        // What arrives meanwhile makes the second number larger, not the first.
+        let all = self.app.store.tally(&query).await?;
+        let timed = RunQuery { end: Some(Time::MAX_UTC), ..query };
+        let timed = self.app.store.tally(&timed).await?;
+        Ok(if timed.is_exact { all.count.saturating_sub(timed.count) } else { 0 })
+    }
+
+    /// What all traces amount to, also those without a time.
+    async fn tiles_of_all(&self, untimed: u64) -> ApiResult<Vec<Stat>> {
+        let stats = async |runs: RunQuery| -> ApiResult<RunStats> {
+            let found = self.app.store.stats(&StatsQuery { runs, ..StatsQuery::default() }).await?;
+            Ok(found.into_iter().next().map(|(_, stats)| stats).unwrap_or_default())
+        };
+        let (roots, all) = (stats(self.roots()).await?, stats(self.runs()).await?);
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| format::NONE.to_owned());
+        let runs = format!("{} runs", format::count(all.runs));
+        let without = match untimed == roots.runs {
+            true => "without times: no chart shows them".to_owned(),
+            false => format!("{} without times: no chart shows these", format::count(untimed)),
+        };
+        Ok(vec![
+            stat("Traces", format::count(roots.runs), &format!("{runs}, {without}"), ""),
+            stat(
+                "Error rate",
+                or_none(roots.error_rate.map(format::percent)),
+                "of traces that ended",
+                rate_class(roots.error_rate),
+            ),
+            stat(
+                "Latency",
+                or_none(roots.latency_p50.map(format::seconds)),
+                &or_none(roots.latency_p99.map(|slow| format!("p99 {}", format::seconds(slow)))),
+                "",
+            ),
+            tokens(all.total_tokens, all.input_tokens, all.output_tokens),
+            stat("Cost", or_none(listing::dollars(all.total_cost)), COSTED, ""),
+        ])
     }
 
     async fn split(&self, grouping: Grouping, document: &mut ChartsDocument) -> ApiResult<()> {
@@ -301,13 +357,16 @@ fn total_cost(of: &[Interval]) -> Option<f64> {
     of.iter().filter_map(|one| one.total_cost).reduce(|sum, cost| sum + cost)
 }
 
+fn stat(name: &str, value: String, note: &str, class: &'static str) -> Stat {
+    Stat { name: name.to_owned(), value, note: note.to_owned(), class }
+}
+
+fn tokens(total: u64, input: u64, output: u64) -> Stat {
+    let note = format!("{} in, {} out", format::compact(input), format::compact(output));
+    stat("Tokens", format::compact(total), &note, "")
+}
+
 fn tiles(whole: &Interval, roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
-    let stat = |name: &str, value: String, note: &str, class: &'static str| Stat {
-        name: name.to_owned(),
-        value,
-        note: note.to_owned(),
-        class,
-    };
     let rate = over_all(roots);
     let or_none = |value: Option<String>| value.unwrap_or_else(|| format::NONE.to_owned());
     vec![
@@ -329,17 +388,12 @@ fn tiles(whole: &Interval, roots: &[Interval], all: &[Interval]) -> Vec<Stat> {
             &or_none(whole.latency_p99.map(|slow| format!("p99 {}", format::seconds(slow)))),
             "",
         ),
-        stat(
-            "Tokens",
-            format::compact(sum(all, |one| one.total_tokens)),
-            &format!(
-                "{} in, {} out",
-                format::compact(sum(all, |one| one.input_tokens)),
-                format::compact(sum(all, |one| one.output_tokens))
-            ),
-            "",
+        tokens(
+            sum(all, |one| one.total_tokens),
+            sum(all, |one| one.input_tokens),
+            sum(all, |one| one.output_tokens),
         ),
-        stat("Cost", or_none(total_cost(all).map(format::money)), "of runs with a known price", ""),
+        stat("Cost", or_none(total_cost(all).map(format::money)), COSTED, ""),
     ]
 }
 
@@ -379,7 +433,7 @@ fn used_tokens(all: &[Interval]) -> Chart {
 fn costs(all: &[Interval]) -> Chart {
     let figure = total_cost(all).map_or_else(|| format::NONE.to_owned(), format::money);
     Chart::bars("cost", "Cost", Unit::Dollars, vec![series("cost", "c2", all, |one| one.total_cost)])
-        .with(figure, "of runs with a known price")
+        .with(figure, COSTED)
 }
 
 /// One line, or one layer, per group.

@@ -327,8 +327,8 @@ pub(super) fn id(id: &str, href: String) -> Cell {
     let whole = text::line(id);
     let chars: Vec<char> = whole.chars().collect();
     let words = match chars.len() {
-        0..=17 => whole.clone(),
-        length => chars[..7].iter().chain(['…'].iter()).chain(&chars[length - 8..]).collect(),
+        0..=14 => whole.clone(),
+        length => chars[..6].iter().chain(&['…']).chain(&chars[length - 6..]).collect(),
     };
     Cell::Id { words, whole: text::cut(&whole, 240).into_owned(), href }
 }

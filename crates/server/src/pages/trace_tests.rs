@@ -1,6 +1,7 @@
 //! The lists, a thread, a trace and the dashboard, as a browser asks for them.
 
 use assay_domain::ProjectId;
+use assay_store::Runs as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -130,6 +131,25 @@ async fn a_chat_that_was_written_down_is_over_in_the_list_on_its_page_and_in_the
     let said: Vec<_> =
         runs["runs"].as_array().expect("runs").iter().map(|run| (&run["status"], &run["end_time"])).collect();
     assert_eq!(said, [(&json!("success"), &Value::Null); 2]);
+}
+
+#[tokio::test]
+async fn traces_without_times_are_counted_though_no_chart_shows_them() {
+    let server = filled(3).await;
+    let chart = |query: &str| format!("{}/dashboard/charts{query}", base());
+    assert!(shown(&open(&server, &chart(""), &[]).await).contains("<dd>3</dd><dd class=\"note\">3 runs<"));
+    // As a file brings them to a store that no server stands before.
+    let untimed = assay_domain::RunPatch {
+        id: assay_domain::RunId::from_name("untimed"),
+        is_creation: true,
+        ..assay_domain::RunPatch::default()
+    };
+    let batch = assay_store::Batch { project: PROJECT.into(), patches: vec![untimed], ..Default::default() };
+    server.app.store.append(batch).await.expect("appended");
+    let all = shown(&open(&server, &chart(""), &[]).await);
+    assert!(all.contains("<dd>4</dd><dd class=\"note\">4 runs, 1 without times"), "{all}");
+    let window = shown(&open(&server, &chart("?from=2026-01-01T00:00:00Z"), &[]).await);
+    assert!(window.contains("<dd>3</dd><dd class=\"note\">3 runs<"), "{window}");
 }
 
 #[tokio::test]

@@ -309,8 +309,12 @@ pub(crate) fn feedback(
 ) -> Result<Vec<FeedbackTimeline>, Problem> {
     let intervals = Intervals::new(query.start, query.step, query.intervals)?;
     let Some(project) = projects::key_of(connection, query.project)? else { return Ok(Vec::new()) };
+    // What came without a moment of its own stands where its run does.
     let mut statement = connection.prepare_cached(
-        "SELECT name, score, created FROM feedback WHERE project = ? AND created >= ? AND created < ?",
+        "SELECT name, score, created FROM feedback WHERE project = ?1 AND created >= ?2 AND created < ?3 \
+         UNION ALL SELECT feedback.name, feedback.score, runs.start FROM feedback CROSS JOIN runs \
+         ON runs.id = feedback.target WHERE feedback.project = ?1 AND feedback.created IS NULL \
+         AND runs.start >= ?2 AND runs.start < ?3",
     )?;
     let mut rows = statement.query(params![project, intervals.start, intervals.end()])?;
     // Number of all, and sum and number of scores.

@@ -56,7 +56,7 @@ pub struct Interval {
     pub total_cost: Option<f64>,
 }
 
-/// Feedback of a project over time, by when it was given.
+/// Feedback of a project over time, by when it was given; where nobody said, by when its run began.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FeedbackTimelineQuery {
     pub project: ProjectId,

@@ -39,6 +39,16 @@ export function showRange() {
   else place.textContent = start ? `since ${format.format(start)}` : `until ${format.format(end)}`;
 }
 
+/** However far to the side a menu is opened, all of it can be seen. */
+function keepInSight(menu) {
+  const body = menu.querySelector(".menu-body");
+  if (!body) return;
+  body.style.translate = "";
+  const { left, right } = body.getBoundingClientRect();
+  const shift = Math.max(8 - left, Math.min(0, document.documentElement.clientWidth - 8 - right));
+  if (shift !== 0) body.style.translate = `${shift}px`;
+}
+
 /** `go` leads to the address of a chosen time. */
 export function setUpMenus(go = (href) => location.assign(href)) {
   document.addEventListener("click", (event) => {
@@ -48,6 +58,7 @@ export function setUpMenus(go = (href) => location.assign(href)) {
     const menu = event.target;
     if (!menu.matches?.("details.menu") || !menu.open) return;
     for (const other of openMenus()) if (other !== menu) other.open = false;
+    keepInSight(menu);
     menu.querySelector(".menu-body :is(input:not([type=hidden]), select, textarea, a, button)")?.focus({ preventScroll: true });
   }, true);
   document.addEventListener("keydown", (event) => {
@@ -60,6 +71,11 @@ export function setUpMenus(go = (href) => location.assign(href)) {
   }, true);
   setUpTimes(go);
   showRange();
+  const look = () => openMenus().forEach(keepInSight);
+  look();
+  addEventListener("resize", look);
+  // What stands before an open menu may push it.
+  document.addEventListener("assay-replaced", look);
 }
 
 /** Opens a menu by a key. */

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::parts::{Moment, length};
+use super::parts::{Moment, length, round_step};
 use crate::{format, text};
 
 /// Height of a plot, in its own units and in pixels.
@@ -203,10 +203,7 @@ fn grid(most: f64, unit: Unit) -> (f64, Vec<(String, String)>) {
     if !most.is_finite() || most <= 0.0 {
         return (1.0, Vec::new());
     }
-    let rough = most / 3.0;
-    let size = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * size).into_iter().find(|step| *step >= rough);
-    let mut step = step.unwrap_or(rough);
+    let mut step = round_step(most / 3.0, unit == Unit::Seconds);
     if unit == Unit::Count {
         step = step.max(1.0);
     }
@@ -289,6 +286,17 @@ mod tests {
             "{}",
             chart.data
         );
+    }
+
+    #[test]
+    fn long_times_are_divided_as_clocks_are() {
+        let shown =
+            |most| grid(most, Unit::Seconds).1.into_iter().map(|(_, words)| words).collect::<Vec<_>>();
+        assert_eq!(shown(2_600.0), ["15 m", "30 m", "45 m"]);
+        assert_eq!(shown(75.0), ["30 s", "1 m", "1 m 30 s"]);
+        assert_eq!(shown(3.1), ["2.0 s", "4.0 s"]);
+        let count = grid(2_900.0, Unit::Count).1;
+        assert_eq!(count[0].1, "1.0k");
     }
 
     #[test]

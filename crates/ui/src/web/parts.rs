@@ -132,6 +132,26 @@ impl Spark {
     }
 }
 
+/// The first round number that is not less: of seconds, as clocks and calendars have them.
+#[must_use]
+pub fn round_step(rough: f64, is_time: bool) -> f64 {
+    const CLOCK: [f64; 14] = [
+        10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 21_600.0, 43_200.0,
+        86_400.0,
+    ];
+    if is_time
+        && rough > 5.0
+        && let Some(step) = CLOCK.into_iter().find(|step| *step >= rough)
+    {
+        return step;
+    }
+    // Beyond a day, days are what is round.
+    let unit = if is_time && rough > 5.0 { 86_400.0 } else { 1.0 };
+    let size = 10_f64.powf((rough / unit).log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * size * unit);
+    steps.into_iter().find(|step| *step >= rough).unwrap_or(rough)
+}
+
 /// A number in an SVG attribute.
 #[must_use]
 pub fn length(value: f64) -> String {

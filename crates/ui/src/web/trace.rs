@@ -10,7 +10,7 @@ use assay_domain::Time;
 
 use super::Shell;
 use super::json::{Raw, Tree};
-use super::parts::{Badge, Moment, length};
+use super::parts::{Badge, Moment, length, round_step};
 use super::talk::Talk;
 use crate::format;
 
@@ -186,10 +186,7 @@ impl Scale {
     #[must_use]
     pub fn ticks(self) -> Vec<(String, String)> {
         let seconds = self.length as f64 / 1e6;
-        let rough = seconds / 4.0;
-        let unit = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].map(|factor| factor * unit).into_iter().find(|step| *step >= rough);
-        let step = step.unwrap_or(rough);
+        let step = round_step(seconds / 4.0, true);
         let at = |number: u32| f64::from(number) * step;
         (1..8)
             .map(at)

@@ -145,6 +145,8 @@ const tests = {
     await page.waitForURL(/filter=/);
     assert.match(await page.locator("#filter-problem").innerText(), /Column 38/);
     assert.match(await page.locator("#listing").innerText(), /cannot be understood/);
+    const box = await page.locator("#raw .menu-body").boundingBox();
+    assert.ok(box.x >= 0 && box.x + box.width <= 1280, `the form lies from ${box.x} to ${box.x + box.width}`);
     await page.locator("#raw textarea").fill('eq(status, "error")');
     await page.waitForFunction(() => /match/.test(document.querySelector("[data-matches]").textContent));
     await page.locator("#raw").getByRole("button", { name: "Apply" }).click();
@@ -709,6 +711,7 @@ const tests = {
         await page.locator("[data-search]").fill("refund");
         await page.keyboard.press("Enter");
         await page.waitForURL(/q=refund/);
+        await counted(page, /\d/);
       }, () => location.search === "" && document.querySelector("[data-search]").value === "" && document.querySelector("tr.row") !== null, () => history.back());
       for (const words of ["refund", "xyzzy"]) {
         await goes(`${list}: “${words}” is looked for`, async () => {
@@ -759,7 +762,7 @@ const tests = {
       await charts();
       await page.evaluate(brush);
       await page.waitForSelector(".chart-menu:visible");
-    }, () => location.pathname.endsWith("/traces") && document.querySelector("tr.row") !== null, () => document.querySelector(".chart-menu a").click());
+    }, () => location.pathname.endsWith("/traces") && document.querySelector("tr.row, .empty") !== null, () => document.querySelector(".chart-menu a").click());
     assert.deepEqual(slow, [], "from the input to the paint");
     return page;
   },

@@ -467,6 +467,31 @@ fn a_timeline_of_feedback_has_counts_and_means() {
 }
 
 #[test]
+fn feedback_without_a_moment_stands_where_its_run_began() {
+    let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
+    append(&store, vec![run(0), run(1)]);
+    let start = run(1).start_time.expect("a start");
+    let feedback = assay_domain::Feedback {
+        id: assay_domain::FeedbackId::from_name("one"),
+        run: Some(RunId::from_name("1")),
+        key: "good".into(),
+        score: Some(1.0),
+        ..Default::default()
+    };
+    let batch = Batch { project: "p".into(), feedback: vec![feedback], ..Batch::default() };
+    block_on(store.append(batch)).expect("appended");
+    let second = std::time::Duration::from_secs(1);
+    let query = crate::FeedbackTimelineQuery {
+        project: ProjectId::from_name("p"),
+        start: start - second,
+        step: second,
+        intervals: 3,
+    };
+    let lines = block_on(store.feedback_timeline(&query)).expect("a timeline");
+    assert_eq!(lines[0].intervals.iter().map(|one| one.count).collect::<Vec<_>>(), [0, 1, 0]);
+}
+
+#[test]
 fn digests_answer_as_the_runs_do() {
     let store = filled();
     assert_eq!(digested(&store), 60 / SIZE);

@@ -1,13 +1,16 @@
 // One thread: what is known of it, and everything that was said and done.
 import { byId, h, icon, timeOf } from "./dom.js";
-import { attributeText, categoryPath, conversation, report } from "./data.js";
+import { attributeName, attributeText, categoryPath, conversation, report } from "./data.js";
 import { compact, count, money, number, percent, plural, seconds } from "./format.js";
+import { prose } from "./prose.js";
 import { addressOfCategory, addressOfThread, addressOfThreads } from "./router.js";
 import { noConversation, pageOfThread, pageOfTrace } from "./source.js";
 import { lastList, stateTitle } from "./threads.js";
 
 /** Longer messages start folded. */
 const FOLD_CHARS = 2400;
+/** Traces with a button above the conversation; the side names all. */
+const TRACE_BUTTONS = 4;
 
 export function showThread(thread) {
   const mount = byId("thread-mount");
@@ -61,11 +64,23 @@ function head(thread) {
       thread.cost === null ? null : h("span", {}, money(thread.cost)),
       thread.tokens === 0 ? null : h("span", {}, `${compact(thread.tokens)} tokens`),
       thread.time === null ? null : timeOf(thread.time)),
+    pagesOf(thread),
     thread.failure === null ? null : h("p", { class: "failure" }, h("b", {}, "Failure "), thread.failure),
     thread.reason === null ? null : h("p", { class: "reason" }, h("b", {}, "In “Other” because "), thread.reason));
 }
 
+/** Where all of it stands, on a server. */
+function pagesOf(thread) {
+  const page = pageOfThread(thread);
+  if (page === null) return null;
+  const { traces } = thread;
+  return h("p", { class: "actions thread-pages" }, h("a", { class: "button", href: page }, "Open the thread"),
+    traces.slice(0, TRACE_BUTTONS).map((trace, at) => h("a", { class: "button", href: pageOfTrace(trace) }, traces.length === 1 ? "Open the trace" : `Trace ${at + 1}`)));
+}
+
 function side(thread) {
+  const known = Object.entries(thread.attributes);
+  const not = known.filter(([, value]) => value === false);
   const command = `${report.command} '${thread.id.replaceAll("'", "'\\''")}'`;
   return h("aside", { class: "thread-side", "aria-label": "About this thread" },
     h("section", { class: "card" }, h("h2", {}, "Summary"), h("p", { class: "words" }, thread.summary || "–")),
@@ -73,7 +88,9 @@ function side(thread) {
       pair("Confidence", percent(thread.confidence)),
       thread.weight === 1 ? null : pair("Stands for", `${number(thread.weight)} threads`),
       Object.entries(thread.feedback).map(([key, score]) => pair(key, number(score))),
-      Object.entries(thread.attributes).map(([name, value]) => attribute(name, value)))),
+      known.filter(([, value]) => value !== false).map(([name, value]) => attribute(name, value))),
+    not.length === 0 ? null : h("details", { class: "not" }, h("summary", {}, `${count(not.length)} more: no`),
+      h("dl", { class: "pairs" }, not.map(([name, value]) => attribute(name, value))))),
     h("section", { class: "card" }, h("h2", {}, "Where it is"), h("dl", { class: "pairs" },
       pair("Thread", linked(pageOfThread(thread), h("code", {}, thread.id))),
       thread.run === null ? null : pair("Run", h("code", {}, thread.run)),
@@ -91,7 +108,7 @@ function pair(name, value) {
 
 function attribute(name, value) {
   const labels = Array.isArray(value) ? value : [attributeText(value)];
-  return h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, labels.length === 0 ? "–" : labels.map((label, index) => [
+  return h("div", {}, h("dt", {}, attributeName(name)), h("dd", {}, labels.length === 0 ? "–" : labels.map((label, index) => [
     index > 0 ? ", " : null,
     typeof value === "number" ? number(value) : h("a", { href: addressOfThreads({ attribute: name, value: label }) }, label),
   ])));
@@ -173,7 +190,7 @@ function partView(part) {
   if (part.kind === "refusal") return h("div", { class: "refusal" }, h("b", {}, "Refused "), longText(part));
   if (part.kind === "media") return h("p", { class: "media" }, part.text);
   if (part.kind === "data") return h("pre", { class: "code" }, part.text, moreText(part));
-  return longText(part);
+  return longText(part, prose);
 }
 
 function callView(call, answer) {
@@ -191,9 +208,9 @@ function moreText(part) {
   return part.more ? h("span", { class: "cut" }, ` … ${plural(part.more, "more character")}`) : null;
 }
 
-/** Text with fenced code set apart; long text starts folded. */
-function longText(part) {
-  const words = h("div", { class: "words" }, ...fences(part.text), moreText(part));
+/** Text, as `read` takes it apart; long text starts folded. */
+function longText(part, read = fences) {
+  const words = h("div", { class: "words" }, ...read(part.text), moreText(part));
   if (part.text.length <= FOLD_CHARS) return words;
   words.classList.add("folded");
   const button = h("button", { type: "button", class: "quiet", onclick: () => {

@@ -114,7 +114,7 @@ export async function conversation(thread) {
 /** Everything of a thread that a search may find, in lower case; made when first asked for. */
 export function searchText(thread) {
   thread.words ??= [
-    thread.request, thread.summary, thread.id, thread.failure ?? "",
+    thread.request, thread.summary, thread.id, thread.failure ?? "", thread.reason ?? "",
     ...Object.entries(thread.attributes).flat(2), ...thread.traces,
     ...categoryPath(thread.category).map((category) => category.name),
   ].join("\n").toLowerCase();
@@ -128,6 +128,11 @@ export function hasAttribute(thread, name, value) {
   if (Array.isArray(found)) return found.includes(value);
   if (typeof found === "boolean") return ["yes", "true"].includes(value) === found;
   return String(found) === value;
+}
+
+/** `last_tool` reads better as `last tool`; a key of metadata is what one filters by. */
+export function attributeName(name) {
+  return name.includes(".") ? name : name.replaceAll("_", " ");
 }
 
 export function attributeText(value) {

@@ -1,6 +1,6 @@
 // By what the dots of the map are coloured: category, outcome, confidence, or
 // an attribute. A coloring puts each thread into at most one of its groups.
-import { attributeText, hasAttribute, report, threads, topOf } from "./data.js";
+import { attributeName, attributeText, hasAttribute, report, threads, topOf } from "./data.js";
 import { number } from "./format.js";
 
 const LEAF_COLORS = 12;
@@ -13,7 +13,7 @@ const NUMBERS = 5;
 export function colorings() {
   const names = new Set(threads.flatMap((thread) => Object.keys(thread.attributes)));
   return [["category", "category"], ["leaf", "subcategory"], ["outcome", "outcome"], ["confidence", "confidence"],
-    ...[...names].sort().map((name) => [`attribute:${name}`, name.replaceAll("_", " ")])];
+    ...[...names].sort().map((name) => [`attribute:${name}`, attributeName(name)])];
 }
 
 /**

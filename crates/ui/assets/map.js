@@ -3,7 +3,7 @@
 // pointer on another above it, so that twenty thousand dots are not drawn anew
 // for each of its steps.
 import { byId, h, icon } from "./dom.js";
-import { count, percent, seconds } from "./format.js";
+import { count, percent, plural, seconds } from "./format.js";
 import { categoryPath, report, threads, topOf } from "./data.js";
 import { addressOfThread, replaceAddress } from "./router.js";
 import { stateTitle } from "./threads.js";
@@ -12,6 +12,10 @@ import { areaOf, areaText, isInside, showArea } from "./map-area.js";
 
 const PADDING = 28;
 const REACH = 14;
+/** Pixels of a square in which dots are counted. */
+const CELL = 6;
+/** Where a label may stand from what it names: sideways in its half widths, down in pixels. */
+const LABEL_PLACES = [0, -1, 1].flatMap((right) => [0, -18, 18, -32, 32, -48, 48, -66, 66, -86, 86].map((down) => [right, down]));
 const WHOLE = { scale: 1, x: 0, y: 0 };
 const COLORS = [...Array(12).keys()].map((n) => `c${n}`)
   .concat("aside", "good", "warn", "bad", "text", "surface", "accent", "s0", "s1", "s2", "s3", "s4", "q0", "q1", "q2", "q3", "q4");
@@ -53,6 +57,7 @@ function build(mount) {
   map.canvas = h("canvas", { class: "map-canvas map-over", tabindex: "0", role: "application", "aria-describedby": "map-keys",
     "aria-label": "Map of threads. Arrow keys move, plus and minus zoom, Enter opens the thread nearest to the center, V lists the threads in view." });
   map.tip = h("div", { class: "map-tip", hidden: true });
+  map.caught = h("p", { class: "map-caught", hidden: true });
   map.legend = h("div", { class: "legend", role: "group", "aria-label": "Show only" });
   map.select = h("select", { "aria-label": "Color by", onchange: (event) => { choose(event.target.value, null); replaceAddress(mapAddress()); } },
     map.kinds.map(([key, words]) => h("option", { value: key }, `Color by ${words}`)));
@@ -61,7 +66,7 @@ function build(mount) {
   mount.replaceChildren(
     h("div", { class: "list-tools" }, map.select, h("span", { class: "soft" }, "A ring marks a failure"),
       h("button", { type: "button", class: "quiet map-view", onclick: takeView }, "List the threads in view")),
-    h("div", { class: "map-frame" }, map.dots, map.canvas, map.tip, h("div", { class: "map-zoom" },
+    h("div", { class: "map-frame" }, map.dots, map.canvas, map.tip, map.caught, h("div", { class: "map-zoom" },
       button("+", "Zoom in", () => zoomAtCentre(1.6)), button("−", "Zoom out", () => zoomAtCentre(1 / 1.6)), button("⤢", "Whole map", () => moveTo(WHOLE)), map.lasso)),
     h("p", { class: "hint wide-only", id: "map-keys" }, "Keys on the map: arrows move, + and − zoom, 0 shows all, Enter opens the nearest thread, V lists the threads in view, C clears the area."),
     map.legend, h("section", { id: "map-area", class: "block", "aria-label": "Threads in the area", hidden: true }));
@@ -115,7 +120,16 @@ function isShown(thread) {
 
 function listArea() {
   const list = map.area && threads.filter((thread) => isShown(thread) && isInside(map.area, thread.position));
+  showCaught(list);
   showArea(list, { address: mapAddress(), onClear: clearArea, onZoom: () => zoomTo(list) });
+}
+
+/** On the map itself, since the list may be below what is in view. */
+function showCaught(list) {
+  map.caught.hidden = list === null;
+  if (list === null) return;
+  const see = h("button", { type: "button", class: "quiet", onclick: () => byId("map-area").scrollIntoView({ block: "start" }) }, "See the list");
+  map.caught.replaceChildren(h("b", {}, plural(list.length, "thread")), " in the area", list.length > 0 ? see : "");
 }
 
 function clearArea() {
@@ -318,8 +332,47 @@ function labelsAt(level) {
   return map.labels[level];
 }
 
+/** How many dots lie in squares of `CELL` pixels: what a label would hide. */
+function crowding() {
+  const { scale, x: dx, y: dy } = map.view;
+  const [width, height] = extent();
+  const columns = Math.ceil(map.dots.clientWidth / CELL);
+  const rows = Math.ceil(map.dots.clientHeight / CELL);
+  const cells = new Uint16Array(columns * rows);
+  for (const thread of threads) {
+    if (!isShown(thread)) continue;
+    const column = Math.floor((PADDING + thread.position[0] * width * scale + dx) / CELL);
+    const row = Math.floor((PADDING + thread.position[1] * height * scale + dy) / CELL);
+    if (column >= 0 && row >= 0 && column < columns && row < rows) cells[row * columns + column] += 1;
+  }
+  return ([left, top, right, bottom]) => {
+    let hidden = 0;
+    for (let row = Math.max(0, Math.floor(top / CELL)); row <= Math.min(rows - 1, Math.floor(bottom / CELL)); row += 1) {
+      for (let column = Math.max(0, Math.floor(left / CELL)); column <= Math.min(columns - 1, Math.floor(right / CELL)); column += 1) hidden += cells[row * columns + column];
+    }
+    return hidden;
+  };
+}
+
+/** Where a label hides fewest dots, near to what it names and over no other label; null where there is no such place. */
+function placeOf([x, y], half, taken, hidden) {
+  const { clientWidth, clientHeight } = map.dots;
+  let best = null;
+  for (const [right, down] of LABEL_PLACES) {
+    const center = Math.max(half, Math.min(clientWidth - half, x + right * (half + 8)));
+    const middleLine = Math.max(11, Math.min(clientHeight - 11, y + down));
+    const box = [center - half, middleLine - 10, center + half, middleLine + 10];
+    if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
+    // A dot hidden weighs as much as some steps away.
+    const cost = hidden(box) * 6 + Math.hypot(center - x, middleLine - y) / 4;
+    if (best === null || cost < best.cost) best = { cost, box, center, middleLine };
+  }
+  return best;
+}
+
 function drawLabels(pen) {
   const taken = [];
+  const hidden = crowding();
   pen.font = "600 12px system-ui, sans-serif";
   pen.textAlign = "center";
   pen.textBaseline = "middle";
@@ -327,18 +380,33 @@ function drawLabels(pen) {
     const [x, y] = place(label.at);
     if (x < 0 || y < 0 || x > map.dots.clientWidth || y > map.dots.clientHeight) continue;
     const name = label.name.length > 30 ? `${label.name.slice(0, 29)}…` : label.name;
-    const half = pen.measureText(name).width / 2 + 6;
-    const edge = Math.max(half, Math.min(map.dots.clientWidth - half, x));
-    const box = [edge - half, y - 11, edge + half, y + 11];
-    if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
-    taken.push(box);
-    pen.lineWidth = 4;
-    pen.lineJoin = "round";
-    pen.strokeStyle = map.colors.surface;
-    pen.strokeText(name, edge, y);
-    pen.fillStyle = map.colors.text;
-    pen.fillText(name, edge, y);
+    const found = placeOf([x, y], pen.measureText(name).width / 2 + 6, taken, hidden);
+    if (found === null) continue;
+    taken.push(found.box);
+    drawLabel(pen, name, [x, y], found);
   }
+}
+
+/** A name, and a line to what it names where it stands aside. */
+function drawLabel(pen, name, [x, y], { center, middleLine, box }) {
+  if (Math.abs(middleLine - y) > 20 || x < box[0] || x > box[2]) {
+    pen.strokeStyle = map.colors.text;
+    pen.globalAlpha = 0.45;
+    pen.lineWidth = 1;
+    pen.beginPath();
+    pen.moveTo(x, y);
+    pen.lineTo(Math.max(box[0], Math.min(box[2], x)), middleLine > y ? box[1] + 2 : middleLine < y ? box[3] - 2 : y);
+    pen.stroke();
+    pen.globalAlpha = 1;
+  }
+  pen.lineWidth = 3.5;
+  pen.lineJoin = "round";
+  pen.strokeStyle = map.colors.surface;
+  pen.globalAlpha = 0.85;
+  pen.strokeText(name, center, middleLine);
+  pen.globalAlpha = 1;
+  pen.fillStyle = map.colors.text;
+  pen.fillText(name, center, middleLine);
 }
 
 /** The place that is nearest to the median: of two heaps, in one of them. */

@@ -21,9 +21,10 @@ function showView(address, { before, isMove }) {
   markTab(address.view);
   byId("evidence").hidePopover?.();
   const mount = mountOf(section);
-  if (mount === null || hasThreads()) show(section, address, mount);
-  else awaitThreads(section, address, mount);
+  if (mount === null || hasThreads()) show(section, address, mount, before);
+  else awaitThreads(section, address, mount, before);
   if (isMove) focusFrom(section, before);
+  return address.view === "categories" ? byId("categories") : null;
 }
 
 /** Where a view puts what it makes of threads; null for views that need none. */
@@ -31,13 +32,15 @@ function mountOf(section) {
   return { threads: byId("thread-list"), thread: byId("thread-mount"), map: byId("map-mount") }[section.id] ?? section.querySelector(".list-mount");
 }
 
-function show(section, address, mount) {
+function show(section, address, mount, before) {
   if (section.id === "threads") {
     byId("search").elements.q.value = address.query.get("q") ?? "";
     mountThreadList(address.query);
   } else if (section.id === "thread") {
     shownThread = threadById(address.id);
-    if (shownThread?.rank && parseAddress(cameFrom).view === "overview") listHighlights();
+    // A list belongs to where one came from: j and k keep to it from one thread to the next.
+    const from = parseAddress(before ?? "#overview").view;
+    if (shownThread?.rank && ["overview", "categories"].includes(from) && before !== null) listHighlights();
     showThread(shownThread);
   } else if (section.id === "map") {
     showMap(address.query);
@@ -49,7 +52,7 @@ function show(section, address, mount) {
 }
 
 /** The rest of the view is read meanwhile. */
-async function awaitThreads(section, address, mount) {
+async function awaitThreads(section, address, mount, before) {
   const hash = location.hash;
   const isHere = () => location.hash === hash && section.classList.contains("current");
   mount.setAttribute("aria-busy", "true");
@@ -58,12 +61,12 @@ async function awaitThreads(section, address, mount) {
     await loadThreads();
     mount.removeAttribute("aria-busy");
     mount.replaceChildren();
-    if (isHere()) show(section, address, mount);
+    if (isHere()) show(section, address, mount, before);
   } catch (error) {
     mount.removeAttribute("aria-busy");
     mount.replaceChildren(h("div", { class: "empty small", role: "alert" },
       h("h3", {}, "The threads did not come"), h("p", {}, error.message),
-      h("button", { type: "button", class: "button", onclick: () => awaitThreads(section, address, mount) }, "Try again")));
+      h("button", { type: "button", class: "button", onclick: () => awaitThreads(section, address, mount, before) }, "Try again")));
   }
 }
 
@@ -87,9 +90,10 @@ function sectionOf(address) {
 }
 
 function markTab(view) {
-  const tab = view === "category" ? "overview" : view === "thread" ? parseAddress(cameFrom).view : view;
+  const shown = view === "thread" ? parseAddress(cameFrom).view : view;
+  const tab = ["category", "categories"].includes(shown) ? "overview" : shown;
   for (const link of document.querySelectorAll('.tabs a[href^="#"]')) {
-    const on = link.getAttribute("href") === `#${tab === "category" ? "overview" : tab}`;
+    const on = link.getAttribute("href") === `#${tab}`;
     if (on) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
@@ -129,7 +133,7 @@ function setUpEvidence() {
     const figure = event.target.closest(".figure");
     if (!figure || !popover.showPopover) return;
     popover.replaceChildren(h("strong", {}, figure.textContent), h("p", {}, figure.title),
-      h("a", { href: figure.dataset.href, class: "button" }, figure.dataset.href === "#threads" ? "All threads" : "Show these threads"));
+      h("a", { href: figure.dataset.href, class: "button" }, wordsOfLink(figure.dataset.href)));
     popover.showPopover();
     const box = figure.getBoundingClientRect();
     popover.style.left = `${Math.max(8, Math.min(box.left, innerWidth - popover.offsetWidth - 8))}px`;
@@ -138,6 +142,14 @@ function setUpEvidence() {
     popover.querySelector("a").focus();
   });
   addEventListener("scroll", () => popover.matches(":popover-open") && popover.hidePopover(), { passive: true });
+}
+
+/** What lies behind a figure, by its address. */
+function wordsOfLink(href) {
+  const { view, query } = parseAddress(href);
+  if (view === "categories") return "Show the categories";
+  if (view === "category") return "Show the category";
+  return [...query].length === 0 ? "All threads" : "Show these threads";
 }
 
 function setUpTheme() {
@@ -162,7 +174,9 @@ function rowLinks() {
 function moveFocus(step) {
   const links = rowLinks();
   const at = links.indexOf(document.activeElement);
-  const next = links[at < 0 ? (step > 0 ? 0 : links.length - 1) : at + step];
+  // The overview begins with its categories: the threads worth reading are above them.
+  const first = Math.max(0, links.findIndex((link) => link.closest("#overview .categories")));
+  const next = links[at < 0 ? (step > 0 ? first : links.length - 1) : at + step];
   if (!next) return;
   next.focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest", behavior: "instant" });
@@ -175,6 +189,8 @@ function goBack() {
     const parent = categoryById(id)?.parent;
     location.hash = parent === null || parent === undefined ? "#overview" : addressOfCategory(report.categories[parent]);
   } else if (view !== "overview") location.hash = "#overview";
+  else return false;
+  return true;
 }
 
 const KEYS = {
@@ -209,13 +225,16 @@ function fold(open) {
 function setUpKeys() {
   byId("help").addEventListener("click", () => byId("keys").showModal());
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     const field = event.target.closest("input, select, textarea");
     if (field) {
       if (event.key === "Escape") field.blur();
       return;
     }
-    if (event.key === "Escape" && byId("evidence").matches(":popover-open")) return;
+    if (event.key === "Escape" && byId("evidence").matches(":popover-open")) {
+      byId("evidence").hidePopover();
+      return event.preventDefault();
+    }
     const action = KEYS[event.key];
     if (action && action() !== false) event.preventDefault();
   });

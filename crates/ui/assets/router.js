@@ -1,5 +1,5 @@
 // One address per view, kept after the `#`: back, reload and copied links work.
-// `#overview`, `#threads?q=…`, `#map?area=…`, `#method`, `#category/ID`, `#thread/ID`.
+// `#overview`, `#categories` (a part of it), `#threads?q=…`, `#map?area=…`, `#method`, `#category/ID`, `#thread/ID`.
 
 const DEFAULT_VIEW = "overview";
 const scrolls = new Map();
@@ -58,7 +58,8 @@ function navigate(isMove) {
   if (location.hash === "#main") return;
   const before = current;
   current = location.hash;
-  listener(parseAddress(current), { before, isMove });
-  // Where one has been is found again as it was left; what is new starts at its top.
-  scrollTo({ top: scrolls.get(current) ?? 0, behavior: "instant" });
+  const part = listener(parseAddress(current), { before, isMove });
+  // Where one has been is found again as it was left; what is new starts at its top, or at the part that is meant.
+  if (part && !scrolls.has(current)) part.scrollIntoView({ behavior: "instant" });
+  else scrollTo({ top: scrolls.get(current) ?? 0, behavior: "instant" });
 }

@@ -1,7 +1,7 @@
 // Lists of threads: filter, sort, and draw a screenful at a time.
 import { announce, byId, h, timeOf } from "./dom.js";
 import { compact, money, percent, plural, seconds } from "./format.js";
-import { categoryById, categoryPath, hasAttribute, report, searchText, threads } from "./data.js";
+import { attributeName, attributeText, categoryById, categoryPath, hasAttribute, report, searchText, threads } from "./data.js";
 import { addressOfCategory, addressOfThread, addressOfThreads, replaceAddress } from "./router.js";
 import { matchingCategories } from "./tree.js";
 
@@ -24,23 +24,80 @@ const STATUSES = { "": "All outcomes", failing: "Failing", fine: "Not failing", 
 /** The threads last listed, in their order: what j and k walk through when one is open. */
 export let lastList = { threads, address: "#threads" };
 
-export function selectThreads({ q = "", status = "", category = null, attribute = "", value = "", sort = "" }) {
-  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+export function selectThreads({ q = "", status = "", category = null, attribute = "", value = "", reason = "", sort = "" }) {
+  const words = wordsOf(q);
   const found = threads.filter((thread) => {
     if (category && !category.leaves.has(thread.category)) return false;
     if (status === "failing" && !thread.fails) return false;
     if (status === "fine" && thread.fails) return false;
     if ((status === "error" || status === "pending") && thread.status !== status) return false;
     if (attribute && !hasAttribute(thread, attribute, value)) return false;
+    if (reason && thread.reason !== reason) return false;
     return words.length === 0 || words.every((word) => searchText(thread).includes(word));
   });
   const order = SORTS[sort]?.[1];
   return order && sort ? found.sort((a, b) => order(a, b) || a.row - b.row) : found;
 }
 
-export function threadRow(thread, { showCategory }) {
+function wordsOf(q) {
+  return q.toLowerCase().split(/\s+/).filter(Boolean);
+}
+
+/** Where the first of the words stands in a text, from a place on: `[from, until]`, or null. */
+function nextMatch(lower, words, from) {
+  let best = null;
+  for (const word of words) {
+    const at = lower.indexOf(word, from);
+    if (at >= 0 && (best === null || at < best[0])) best = [at, at + word.length];
+  }
+  return best;
+}
+
+/** A text with the words that were searched marked. One that is cut to a line (`isLine`) begins near the first of them. */
+function marked(text, words, isLine = false) {
+  if (words.length === 0) return [text];
+  const lower = text.toLowerCase();
+  // What changes its length in lower case cannot be pointed into.
+  if (lower.length !== text.length) return [text];
+  const out = [];
+  let match = nextMatch(lower, words, 0);
+  let from = isLine && match && match[0] > 90 ? text.indexOf(" ", match[0] - 40) + 1 : 0;
+  // A word longer than the way to the match is cut.
+  if (match && from > match[0]) from = match[0];
+  if (from > 0) out.push("… ");
+  for (; match && out.length < 60; match = nextMatch(lower, words, from)) {
+    out.push(text.slice(from, match[0]), h("mark", {}, text.slice(...match)));
+    from = match[1];
+  }
+  out.push(text.slice(from));
+  return out;
+}
+
+/** The summary without the request, where it begins with it: the request stands above. */
+function restOfSummary(thread) {
+  const [, quoted, rest] = /^Asked “(.*?)”(?=$|[\s.,])([^]*)$/.exec(thread.summary) ?? [];
+  if (quoted === undefined) return thread.summary;
+  const flat = (text) => text.replace(/\s+/g, " ").trim();
+  if (!flat(thread.request).startsWith(flat(quoted.replace(/…$/, "")))) return thread.summary;
+  const left = rest.replace(/^\s*\(([^()]*)\)/, "$1").replace(/^[\s.,]+/, "");
+  return left ? left[0].toUpperCase() + left.slice(1) : "";
+}
+
+/** What was searched and stands in none of the lines of a row: the first attribute that has it. */
+function foundElsewhere(thread, words) {
+  const seen = [thread.request, thread.summary, thread.failure ?? ""].join("\n").toLowerCase();
+  const missing = words.filter((word) => !seen.includes(word));
+  if (missing.length === 0) return null;
+  const found = Object.entries(thread.attributes).map(([name, value]) => `${attributeName(name)} = ${attributeText(value)}`)
+    .concat(thread.id, thread.traces, thread.reason ?? []).find((text) => missing.some((word) => text.toLowerCase().includes(word)));
+  return found === undefined ? null : h("span", { class: "found" }, marked(found.slice(0, 120), words));
+}
+
+export function threadRow(thread, { showCategory, words = [] }) {
   const leaf = thread.category === null ? null : report.categories[thread.category];
+  const summary = restOfSummary(thread);
   const facts = [
+    words.length === 0 ? null : foundElsewhere(thread, words),
     thread.latency === null ? null : h("span", { title: "latency" }, seconds(thread.latency)),
     thread.cost === null ? null : h("span", { title: "cost" }, money(thread.cost)),
     thread.tokens === 0 ? null : h("span", { title: "tokens" }, `${compact(thread.tokens)} tokens`),
@@ -52,8 +109,10 @@ export function threadRow(thread, { showCategory }) {
       h("span", { class: `state ${thread.fails ? "failed" : thread.status}`, title: stateTitle(thread) }),
       h("span", { class: "thread-words" },
         h("span", { class: "thread-request" },
-          thread.rank === null ? null : h("span", { class: "rank" }, `#${thread.rank}`), thread.request || "(no request)"),
-        h("span", { class: "thread-summary" }, thread.failure ?? thread.reason ?? thread.summary),
+          thread.rank === null ? null : h("span", { class: "rank" }, `#${thread.rank}`), marked(thread.request || "(no request)", words)),
+        thread.failure === null ? null : h("span", { class: "thread-summary thread-failure" }, marked(thread.failure, words, true)),
+        thread.reason === null ? null : h("span", { class: "thread-summary" }, marked(thread.reason, words, true)),
+        summary === "" ? null : h("span", { class: "thread-summary" }, marked(summary, words, true)),
         h("span", { class: "thread-facts" },
           showCategory && leaf ? h("span", { class: "tag" }, h("i", { class: `dot ${leaf.color}` }), leaf.name) : null,
           facts))));
@@ -139,7 +198,7 @@ function countText(listed, all) {
 /** The list of all threads, with search; its state is its address. */
 export function mountThreadList(query) {
   const mount = byId("thread-list");
-  const state = Object.fromEntries(["q", "status", "category", "attribute", "value", "sort"].map((key) => [key, query.get(key) ?? ""]));
+  const state = Object.fromEntries(["q", "status", "category", "attribute", "value", "reason", "sort"].map((key) => [key, query.get(key) ?? ""]));
   const change = (changes) => {
     replaceAddress(addressOfThreads({ ...state, ...changes }));
     mountThreadList(new URLSearchParams(location.hash.split("?")[1] ?? ""));
@@ -151,7 +210,7 @@ export function mountThreadList(query) {
   for (const one of report.categories) {
     categories[one.id] = `${"\u2003".repeat(categoryPath(one.position).length - 1)}${one.name}`;
   }
-  const filtered = state.q || state.status || category || state.attribute;
+  const filtered = state.q || state.status || category || state.attribute || state.reason;
   const tools = h("div", { class: "list-tools" },
     h("span", { class: "list-count" }, countText(list.length, filtered ? 0 : report.analysed)),
     chooser("category", "Category", categories, state.category, (value) => change({ category: value })),
@@ -159,7 +218,8 @@ export function mountThreadList(query) {
     chooser("sort", "Order", sortNames, state.sort, (value) => change({ sort: value })));
   const chips = [
     state.q ? chip(`“${state.q}”`, () => { byId("search").elements.q.value = ""; change({ q: "" }); }) : null,
-    state.attribute ? chip(`${state.attribute.replaceAll("_", " ")} = ${state.value}`, () => change({ attribute: "", value: "" })) : null,
+    state.attribute ? chip(`${attributeName(state.attribute)} = ${state.value}`, () => change({ attribute: "", value: "" })) : null,
+    state.reason ? chip(`in “Other”: ${state.reason}`, () => change({ reason: "" })) : null,
   ].filter(Boolean);
   const found = state.q ? matchingCategories(state.q).slice(0, 8) : [];
   const rows = h("div", {});
@@ -170,9 +230,9 @@ export function mountThreadList(query) {
     ...(chips.length > 0 ? [h("p", { class: "chips" }, chips)] : []),
     ...(found.length > 0 ? [categoryHits(found)] : []), rows);
   if (list.length === 0) {
-    rows.append(noThreads(Boolean(filtered), () => { byId("search").elements.q.value = ""; change({ q: "", status: "", category: "", attribute: "", value: "" }); }));
+    rows.append(noThreads(Boolean(filtered), () => { byId("search").elements.q.value = ""; change({ q: "", status: "", category: "", attribute: "", value: "", reason: "" }); }));
   } else {
-    drawRows(rows, list, { showCategory: true }, atLeast);
+    drawRows(rows, list, { showCategory: true, words: wordsOf(state.q) }, atLeast);
   }
   if (report.listed < report.analysed && !filtered) {
     mount.append(h("p", { class: "hint" }, `This page lists ${plural(report.listed, "thread")} of ${plural(report.analysed, "thread")}; assignments.csv has all.`));

@@ -2,6 +2,7 @@
 // nothing is drawn here, only ordered and hidden.
 import { announce, byId } from "./dom.js";
 import { plural } from "./format.js";
+import { addressOfThreads } from "./router.js";
 import { report } from "./data.js";
 
 export function setUpTables() {
@@ -37,6 +38,7 @@ function setUpTable(table) {
     if (row && !event.target.closest("a, button") && getSelection().isCollapsed) row.querySelector("a").click();
     return undefined;
   });
+  for (const row of table.tBodies[0].rows) linkRates(row);
   for (const head of table.querySelectorAll("th[data-sort]")) {
     const button = document.createElement("button");
     button.type = "button";
@@ -45,6 +47,20 @@ function setUpTable(table) {
     head.append(button);
   }
   showRows(table);
+}
+
+/** A rate leads to the threads it counts. */
+function linkRates(row) {
+  const category = report.categories[row.dataset.position];
+  for (const [label, key, status] of [["Failures", "failures", "failing"], ["Errors", "errors", "error"]]) {
+    const rate = category?.[key] > 0 && row.querySelector(`td[data-label="${label}"] .rate`);
+    if (!rate) continue;
+    const link = document.createElement("a");
+    link.className = rate.className;
+    link.href = addressOfThreads({ category: category.id, status });
+    link.append(...rate.childNodes);
+    rate.replaceWith(link);
+  }
 }
 
 export function toggleFold(button, open) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assay_domain::{ProjectId, Report, ThreadId, Transcript};
 use assay_store::{Runs as _, block_on};
-use assay_ui::Conversations;
+use assay_ui::{Conversations, HtmlOptions};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -40,27 +40,30 @@ pub(super) async fn download(
     let entry = jobs::find(&app, &project, &job).await?;
     let report = jobs::report_of(&app, &entry).await?;
     let report = report.ok_or_else(|| ApiError::not_found(format!("report of insights job {job}")))?;
-    of_report(app, entry.job.project, report, &file).await
+    let name = entry.job.name.clone();
+    of_report(app, entry.job.project, report, name, &file).await
 }
 
-/// A report as the file of this name; 404 where there is no such file.
+/// A report, under the name it has here, as a file; 404 where there is no such file.
 pub(crate) async fn of_report(
     app: App,
     project: ProjectId,
     report: Arc<Report>,
+    name: String,
     file: &str,
 ) -> ApiResult<Response> {
-    answered(report, file, Stored { app, project }).await
+    answered(report, name, file, Stored { app, project }).await
 }
 
 /// The same with the conversations its page may show.
 pub(super) async fn answered(
     report: Arc<Report>,
+    name: String,
     file: &str,
     conversations: impl Conversations + Send + 'static,
 ) -> ApiResult<Response> {
     let kind = kind_of(file).ok_or_else(|| ApiError::not_found(format!("file {file:?}")))?;
-    let made = tokio::task::spawn_blocking(move || write(kind, &report, &conversations)).await;
+    let made = tokio::task::spawn_blocking(move || write(kind, &report, name, &conversations)).await;
     let bytes = made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
         tracing::error!(%error, "a report could not be written as a file");
         ApiError::new(
@@ -91,11 +94,19 @@ fn kind_of(file: &str) -> Option<Kind> {
     })
 }
 
-fn write(kind: Kind, report: &Report, conversations: &impl Conversations) -> io::Result<Vec<u8>> {
+fn write(
+    kind: Kind,
+    report: &Report,
+    name: String,
+    conversations: &impl Conversations,
+) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
     match kind {
         Kind::Json => out.extend(assay_ui::json(report).into_bytes()),
-        Kind::Html => assay_ui::html(report, conversations, &mut out)?,
+        Kind::Html => {
+            let options = HtmlOptions { name, ..HtmlOptions::default() };
+            assay_ui::html_with(report, conversations, &options, &mut out)?;
+        }
         Kind::Markdown => out.extend(assay_ui::markdown(report).into_bytes()),
         Kind::Csv => assay_ui::assignments_csv(report, &mut out)?,
         Kind::Jsonl => assay_ui::assignments_jsonl(report, &mut out)?,

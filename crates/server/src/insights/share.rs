@@ -133,7 +133,7 @@ pub(super) async fn shared_file(
     }
     let report = jobs::report_of(&app, &entry).await?;
     let report = report.ok_or_else(|| ApiError::not_found("a share with this token"))?;
-    files::answered(report, &file, Silent).await
+    files::answered(report, entry.job.name.clone(), &file, Silent).await
 }
 
 /// Shows no conversation.

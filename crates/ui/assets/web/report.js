@@ -5,6 +5,7 @@ import { report } from "../data.js";
 import { byId, h } from "../dom.js";
 import { plural } from "../format.js";
 import { ask, flash, isTyping } from "./api.js";
+import { setUpMenus } from "./menus.js";
 import { editCategory, setUpEdits, setUpSharing } from "./report-edit.js";
 import "./sends.js";
 
@@ -31,7 +32,7 @@ function setUpTools() {
   }
   byId("keys").querySelector("dl").append(...tools.flatMap(([label, key]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, `${label.toLowerCase()}: the category one is at`)]));
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
     const tool = tools.find(([, key]) => key === event.key);
     const category = tool && categoryAt();
     if (!category || (event.key === "e" && !clusterOf(category)?.is_open)) return;
@@ -106,7 +107,19 @@ function setUpDatasets() {
   });
 }
 
+/** Threads that were skipped are in no list of the report: they lead to their own pages. */
+function linkSkipped() {
+  if (place.project === "") return;
+  for (const code of document.querySelectorAll("#method .skipped code")) {
+    const link = h("a", { href: `${place.project}/threads/${encodeURIComponent(code.textContent)}` });
+    code.replaceWith(link);
+    link.append(code);
+  }
+}
+
 setUpTools();
+setUpMenus();
+linkSkipped();
 setUpDatasets();
 setUpEdits(place);
 setUpSharing(place);

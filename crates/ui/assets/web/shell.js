@@ -98,16 +98,30 @@ let goUntil = 0;
 
 /** The letter after `g`. */
 function go(key) {
-  goUntil = 0;
   if (key === "p") location.assign("/");
   if (key === "e") document.querySelector('[data-place="datasets"]')?.click();
   const project = document.querySelector(".trail-project")?.getAttribute("href");
   if (project && GO[key]) location.assign(project + GO[key]);
 }
 
+/** `g`, then a letter: heard before the keys of a page, which may use the same letters. */
+function setUpGo() {
+  if (document.querySelector("nav.trail") === null) return;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || document.querySelector("dialog[open]")) return;
+    const isSecond = goUntil > Date.now();
+    goUntil = !isSecond && event.key === "g" ? Date.now() + 1200 : 0;
+    if (!isSecond && goUntil === 0) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (isSecond) go(event.key);
+  }, true);
+}
+
+/** One level up. A project's own link leads to its reports: from those it is no way up. */
 function up() {
-  const links = document.querySelectorAll(".trail a");
-  const last = [...links].filter((link) => link.pathname !== location.pathname).at(-1);
+  const isHere = (link) => [location.pathname, location.pathname.replace(/\/insights$/, "")].includes(link.pathname);
+  const last = [...document.querySelectorAll(".trail a")].filter((link) => !isHere(link)).at(-1);
   if (last) last.click();
 }
 
@@ -120,13 +134,11 @@ function setUpKeys() {
       if (event.key === "Escape") event.target.blur();
       return;
     }
-    if (goUntil > Date.now()) return void go(event.key);
     const keys = {
       "/": () => { document.querySelector("[data-search]")?.select(); event.preventDefault(); },
       j: () => moveFocus(1),
       k: () => moveFocus(-1),
       t: () => byId("theme").click(),
-      g: () => { goUntil = Date.now() + 1200; },
       "?": () => byId("keys")?.showModal(),
       Escape: up,
     };
@@ -135,10 +147,15 @@ function setUpKeys() {
   byId("help")?.addEventListener("click", () => byId("keys")?.showModal());
 }
 
-// A report has keys of its own, here as in its file.
+// A report has keys of its own, here as in its file; what they leave leads on.
+setUpGo();
 if (document.querySelector("[data-report]") === null) {
   setUpTheme();
   setUpKeys();
+} else {
+  addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event) && document.querySelector("dialog[open]") === null) up();
+  });
 }
 setUpCopying();
 setUpRows();

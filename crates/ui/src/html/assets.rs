@@ -18,13 +18,14 @@ pub(super) const STYLE: &str =
 pub(super) const EARLY_SCRIPT: &str = include_str!("../../assets/early.js");
 
 /// Modules in the order of their dependencies.
-const MODULES: [&str; 12] = [
+const MODULES: [&str; 13] = [
     include_str!("../../assets/format.js"),
     include_str!("../../assets/dom.js"),
     include_str!("../../assets/source.js"),
     include_str!("../../assets/data.js"),
     include_str!("../../assets/router.js"),
     include_str!("../../assets/tree.js"),
+    include_str!("../../assets/prose.js"),
     include_str!("../../assets/threads.js"),
     include_str!("../../assets/conversation.js"),
     include_str!("../../assets/map-colors.js"),

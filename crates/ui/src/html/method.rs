@@ -5,7 +5,7 @@ use assay_domain::report::{
 };
 
 use super::HtmlOptions;
-use super::numbers::width;
+use super::numbers::{encode, width};
 use super::selection::Selection;
 use crate::markdown::skipped_by_reason;
 use crate::{format, inert_json, models, text};
@@ -23,7 +23,8 @@ pub(super) struct Meter {
 pub(super) struct MethodView {
     pub(super) facts: Vec<(&'static str, String)>,
     pub(super) meters: Vec<Meter>,
-    pub(super) other_reasons: Vec<(String, String)>,
+    /// Reason, where its threads are listed, and how many they are.
+    pub(super) other_reasons: Vec<(String, String, String)>,
     pub(super) skipped_reasons: Vec<(String, String)>,
     /// Thread and reason.
     pub(super) skipped: Vec<(String, String)>,
@@ -159,21 +160,27 @@ fn meters(report: &Report) -> Vec<Meter> {
     meters
 }
 
-fn other_reasons(report: &Report) -> Vec<(String, String)> {
-    let mut counts = std::collections::BTreeMap::<String, usize>::new();
+fn other_reasons(report: &Report) -> Vec<(String, String, String)> {
+    let mut counts = std::collections::BTreeMap::<String, (String, usize)>::new();
     for assignment in &report.assignments {
         let is_other = || {
             report.category(&assignment.category).is_some_and(|category| category.kind == CategoryKind::Other)
         };
         if let Some(reason) = &assignment.reason {
-            *counts.entry(text::line(reason)).or_default() += 1;
+            let entry = counts.entry(text::line(reason)).or_default();
+            entry.0 = format!("#threads?reason={}", encode(reason));
+            entry.1 += 1;
         } else if is_other() {
-            *counts.entry("no reason given".to_owned()).or_default() += 1;
+            counts.entry("no reason given".to_owned()).or_default().1 += 1;
         }
     }
     let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    counts.into_iter().take(20).map(|(reason, threads)| (reason, format::count(threads))).collect()
+    counts.sort_by(|a, b| b.1.1.cmp(&a.1.1).then_with(|| a.0.cmp(&b.0)));
+    counts
+        .into_iter()
+        .take(20)
+        .map(|(reason, (href, threads))| (reason, href, format::count(threads)))
+        .collect()
 }
 
 fn left_out(report: &Report, options: &HtmlOptions, selection: &Selection) -> Vec<String> {

@@ -9,6 +9,7 @@
 
 mod assets;
 mod conversation;
+mod days;
 mod method;
 mod numbers;
 mod page;
@@ -41,6 +42,8 @@ impl<F: Fn(&ThreadId) -> io::Result<Option<Transcript>>> Conversations for F {
 /// How much goes into the page. What is left out is said in the page.
 #[derive(Clone, Debug)]
 pub struct HtmlOptions {
+    /// What the report is called where it is kept; its config's name where this is empty.
+    pub name: String,
     /// Threads listed, shared fairly among the categories.
     pub threads: usize,
     /// Conversations per leaf category, failing and typical ones in turn. Highlights and examples come on top.
@@ -56,6 +59,7 @@ pub struct HtmlOptions {
 impl Default for HtmlOptions {
     fn default() -> Self {
         Self {
+            name: String::new(),
             threads: 10_000,
             conversations_per_category: 50,
             conversation_bytes: 32 << 20,

@@ -1,9 +1,8 @@
 //! Statistics as the templates show them: written out, with bars in percent of their width.
 
-use assay_domain::report::{
-    Association, AttributeStatistics, Category, DayCount, Estimate, Report, Statistics,
-};
+use assay_domain::report::{Association, AttributeStatistics, Category, Estimate, Report, Statistics};
 
+use super::days::DaysView;
 use crate::{format, text};
 
 /// Attributes shown per category, and labels per attribute.
@@ -11,8 +10,8 @@ const ATTRIBUTES: usize = 12;
 const LABELS: usize = 6;
 /// From here on category sections are kept short.
 const MANY_CATEGORIES: usize = 200;
-/// Bars in a chart of days; longer windows are shown by several days each.
-const DAY_BARS: usize = 90;
+/// What fewer threads than this share have says little of all of them.
+const COVERAGE: f64 = 0.1;
 
 /// A length in a chart, as an SVG percentage.
 pub(super) fn width(part: f64) -> String {
@@ -28,6 +27,8 @@ pub(super) struct Fact {
     pub(super) note: String,
     /// `bad` or empty.
     pub(super) class: &'static str,
+    /// Where the threads it counts are listed; empty where there are none.
+    pub(super) href: String,
 }
 
 pub(super) struct Bar {
@@ -58,22 +59,10 @@ pub(super) struct AssociationView {
     pub(super) href: String,
 }
 
-pub(super) struct DayView {
-    pub(super) x: String,
-    pub(super) width: String,
-    pub(super) y: String,
-    pub(super) height: String,
-    pub(super) failed_y: String,
-    pub(super) failed_height: String,
-    pub(super) title: String,
-}
-
 /// Everything about one set of threads.
 pub(super) struct StatisticsView {
     pub(super) facts: Vec<Fact>,
-    pub(super) days: Vec<DayView>,
-    pub(super) first_day: String,
-    pub(super) last_day: String,
+    pub(super) days: DaysView,
     pub(super) attributes: Vec<AttributeView>,
     /// Folded up.
     pub(super) more_attributes: Vec<AttributeView>,
@@ -103,16 +92,18 @@ impl StatisticsView {
         };
         let (asked, found): (Vec<_>, Vec<_>) =
             statistics.attributes.iter().partition(|(name, _)| is_asked(name));
+        let (mut telling, same): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|(_, attribute)| is_telling(attribute, statistics.threads));
+        telling.sort_by_key(|(_, attribute)| std::cmp::Reverse(covered(attribute)));
         let mut attributes: Vec<_> = asked.into_iter().filter_map(view).collect();
-        let mut found: Vec<_> = found.into_iter().filter_map(view).collect();
-        let rest = found.split_off(limit.saturating_sub(attributes.len()).min(found.len()));
+        let mut found: Vec<_> = telling.into_iter().filter_map(view).collect();
+        let mut rest = found.split_off(limit.saturating_sub(attributes.len()).min(found.len()));
+        rest.extend(same.into_iter().filter_map(view));
         attributes.extend(found);
         let is_whole = category.is_empty();
         Self {
-            facts: facts(statistics, is_whole, main_feedback(report)),
-            days: if with_days { days(&statistics.per_day) } else { Vec::new() },
-            first_day: statistics.per_day.first().map_or_else(String::new, |day| text::line(&day.day)),
-            last_day: statistics.per_day.last().map_or_else(String::new, |day| text::line(&day.day)),
+            facts: facts(statistics, category, report),
+            days: if with_days { DaysView::new(&statistics.per_day) } else { DaysView::default() },
             attributes,
             attributes_left_out: if is_whole { 0 } else { rest.len() },
             more_attributes: if is_whole { rest } else { Vec::new() },
@@ -139,49 +130,91 @@ pub(super) fn estimate_title(estimate: &Estimate) -> String {
     format!("{}, 95 % interval {}", format::percent(estimate.value), format::interval(estimate))
 }
 
-fn facts(statistics: &Statistics, whole: bool, feedback: Option<&str>) -> Vec<Fact> {
-    let mut facts = vec![Fact {
-        name: "Threads".to_owned(),
-        value: format::count(statistics.threads),
-        note: estimated(statistics),
+fn facts(statistics: &Statistics, category: &str, report: &Report) -> Vec<Fact> {
+    let plain = |name: &str, value: String, note: String| Fact {
+        name: name.to_owned(),
+        value,
+        note: note.replace(" %", "\u{a0}%"),
         class: "",
-    }];
-    let mut fact = |name: &str, value, note: String| {
-        facts.push(Fact { name: name.to_owned(), value, note, class: "" });
+        href: String::new(),
     };
-    if !whole {
+    let mut facts = vec![plain("Threads", format::count(statistics.threads), estimated(statistics))];
+    if !category.is_empty() {
         let share = &statistics.share;
-        fact("Share", format::percent(share.value), format::interval(share));
+        facts.push(plain("Share", format::percent(share.value), format::interval(share)));
     }
-    let rate = |estimate: &Estimate, threads: usize| {
-        format!("{} threads\n{}", format::count(threads), format::interval(estimate))
-    };
-    let failed = &statistics.failure_rate;
-    fact("Failures", format::percent(failed.value), rate(failed, statistics.failures));
-    let errors = &statistics.error_rate;
-    fact("Errors", format::percent(errors.value), rate(errors, statistics.errors));
-    if let Some((key, feedback)) = feedback.and_then(|key| Some((key, statistics.feedback.get(key)?)))
-        && let Some(mean) = feedback.mean
-    {
-        let scored = format!("mean of {} threads", format::count(feedback.threads));
-        fact(&text::line(key), format::number(mean), scored);
-    }
-    if let Some(latency) = statistics.latency {
-        fact("Latency p50", format::seconds(latency.p50), format!("p99 {}", format::seconds(latency.p99)));
-    }
-    if let Some(cost) = statistics.cost {
-        fact("Cost", format::money(cost.total), format!("median {}", format::money(cost.p50)));
-    }
-    if statistics.total_tokens > 0 {
-        fact("Tokens", format::compact(statistics.total_tokens), format::count(statistics.total_tokens));
-    }
-    for fact in &mut facts {
-        fact.note = fact.note.replace(" %", "\u{a0}%");
-        if matches!(fact.name.as_str(), "Failures" | "Errors") && !fact.value.starts_with("0 ") {
+    let whole = &report.statistics;
+    let rows = report.taxonomy.nodes.len();
+    for (name, status, rate, threads, all) in [
+        ("Failures", "failing", &statistics.failure_rate, statistics.failures, whole.failures),
+        ("Errors", "error", &statistics.error_rate, statistics.errors, whole.errors),
+    ] {
+        let note = format!("{}\n{}", threads_text(threads), format::interval(rate));
+        let mut fact = plain(name, format::percent(rate.value), note);
+        if threads > 0 {
+            fact.href = outcome(category, status, None);
+        }
+        if !category.is_empty() && is_beyond((threads, statistics.threads), (all, whole.threads), rows) {
             fact.class = "bad";
         }
+        facts.push(fact);
+    }
+    if let Some((key, feedback)) =
+        main_feedback(report).and_then(|key| Some((key, statistics.feedback.get(key)?)))
+        && let Some(mean) = feedback.mean
+    {
+        let scored = match feedback.threads {
+            threads if threads == statistics.threads => "mean of all".to_owned(),
+            threads => format!("mean of {}", threads_text(threads)),
+        };
+        facts.push(plain(&text::line(key), format::number(mean), scored));
+    }
+    if let Some(latency) = statistics.latency {
+        let slow = format!("p99 {}", format::seconds(latency.p99));
+        facts.push(plain("Latency p50", format::seconds(latency.p50), slow));
+    }
+    if let Some(cost) = statistics.cost {
+        facts.push(plain("Cost", format::money(cost.total), format!("median {}", format::money(cost.p50))));
+    }
+    if statistics.total_tokens > 0 {
+        let tokens = statistics.total_tokens;
+        facts.push(plain("Tokens", format::compact(tokens), format::count(tokens)));
     }
     facts
+}
+
+/// Whether so many `of` so many threads are more than chance explains by the rate of all others.
+///
+/// `of` and `whole` are what is counted and of how many. A binomial tail below 5 %, shared among
+/// the `rows` that are looked at together: among many small categories some rate is always high.
+pub(super) fn is_beyond(of: (usize, usize), whole: (usize, usize), rows: usize) -> bool {
+    let (hits, threads) = of;
+    let (other_hits, others) = (whole.0.saturating_sub(hits), whole.1.saturating_sub(threads));
+    if hits == 0 || hits > threads || others == 0 {
+        return false;
+    }
+    // As if half a thread more had it: what nobody else has may still be chance.
+    let rate = ((count(other_hits) + 0.5) / (count(others) + 1.0)).min(0.999);
+    if count(hits) <= rate * count(threads) {
+        return false;
+    }
+    // The chance of just so many, then of one more each, by their ratio.
+    let choices = (0..hits).map(|at| (count(threads - at) / count(at + 1)).ln()).sum::<f64>();
+    let mut chance = (choices + count(hits) * rate.ln() + count(threads - hits) * (1.0 - rate).ln()).exp();
+    let mut tail = 0.0;
+    for more in hits..=threads {
+        tail += chance;
+        chance *= count(threads - more) / count(more + 1) * rate / (1.0 - rate);
+        if chance < tail * 1e-9 {
+            break;
+        }
+    }
+    tail < 0.05 / count(rows.max(1))
+}
+
+/// `1 thread`, `2,000 threads`.
+pub(super) fn threads_text(threads: usize) -> String {
+    format!("{} thread{}", format::count(threads), if threads == 1 { "" } else { "s" })
 }
 
 fn estimated(statistics: &Statistics) -> String {
@@ -225,7 +258,7 @@ impl AttributeView {
         };
         (threads > 0).then(|| Self {
             name: attribute_name(name),
-            note: format!("{} threads", format::count(threads)),
+            note: threads_text(threads),
             bars,
             facts,
             others,
@@ -256,9 +289,47 @@ impl AssociationView {
     }
 }
 
-/// `last_tool` reads better as `last tool`.
+/// Threads that have the attribute.
+fn covered(attribute: &AttributeStatistics) -> usize {
+    match attribute {
+        AttributeStatistics::Boolean { threads, .. }
+        | AttributeStatistics::Number { threads, .. }
+        | AttributeStatistics::Labels { threads, .. } => *threads,
+    }
+}
+
+/// Whether it tells threads apart: enough have it, it varies, and some value comes twice.
+#[expect(clippy::float_cmp, reason = "the same number of every thread is the very same")]
+fn is_telling(attribute: &AttributeStatistics, all: usize) -> bool {
+    let varies = match attribute {
+        AttributeStatistics::Boolean { threads, yes } => (1..*threads).contains(yes),
+        AttributeStatistics::Number { mean, p50, max, .. } => p50 != max || mean != max,
+        AttributeStatistics::Labels { threads, counts, .. } => {
+            counts.iter().any(|count| (2..*threads).contains(&count.threads))
+        }
+    };
+    varies && ratio(covered(attribute), all) >= COVERAGE
+}
+
+/// `last_tool` reads better as `last tool`; a key of metadata (`metadata.user_id`) is what one filters by.
 pub(super) fn attribute_name(name: &str) -> String {
-    text::line(name).replace('_', " ")
+    let name = text::line(name);
+    if name.contains('.') { name } else { name.replace('_', " ") }
+}
+
+/// The list of threads with an outcome: `failing` or `error`.
+pub(super) fn outcome(category: &str, status: &str, attribute: Option<(&str, &str)>) -> String {
+    let mut href = match attribute {
+        Some((name, value)) => evidence(category, name, value),
+        None if category.is_empty() => "#threads?".to_owned(),
+        None => format!("#threads?category={}", encode(category)),
+    };
+    if !href.ends_with('?') {
+        href.push('&');
+    }
+    href.push_str("status=");
+    href.push_str(status);
+    href
 }
 
 /// The list of threads with an attribute value.
@@ -284,51 +355,19 @@ pub(crate) fn encode(value: &str) -> String {
     out
 }
 
-fn days(per_day: &[DayCount]) -> Vec<DayView> {
-    let per_bar = per_day.len().div_ceil(DAY_BARS).max(1);
-    let bars: Vec<(String, usize, usize)> = per_day
-        .chunks(per_bar)
-        .map(|days| {
-            let name = match days {
-                [only] => text::line(&only.day),
-                [first, .., last] => format!("{} to {}", text::line(&first.day), text::line(&last.day)),
-                [] => String::new(),
-            };
-            let sum = |of: fn(&DayCount) -> usize| days.iter().map(of).sum();
-            (name, sum(|day| day.threads), sum(|day| day.failures))
-        })
-        .collect();
-    let most = bars.iter().map(|bar| bar.1).max().unwrap_or(0).max(1);
-    let step = 1.0 / count(bars.len().max(7));
-    bars.iter()
-        .enumerate()
-        .map(|(index, (name, threads, failures))| DayView {
-            x: width((count(index) + 0.08) * step),
-            width: width(0.84 * step),
-            y: width(1.0 - ratio(*threads, most)),
-            height: width(ratio(*threads, most)),
-            failed_y: width(1.0 - ratio(*failures, most)),
-            failed_height: width(ratio(*failures, most)),
-            title: format!(
-                "{name}: {} threads, {} failures",
-                format::count(*threads),
-                format::count(*failures)
-            ),
-        })
-        .collect()
-}
-
-fn ratio(part: usize, whole: usize) -> f64 {
+pub(super) fn ratio(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { count(part) / count(whole) }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "lengths on a screen")]
-fn count(value: usize) -> f64 {
+pub(super) fn count(value: usize) -> f64 {
     value as f64
 }
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::report::LabelCount;
+
     use super::*;
 
     #[test]
@@ -339,9 +378,38 @@ mod tests {
     }
 
     #[test]
-    fn long_windows_are_shown_in_few_bars() {
-        let per_day: Vec<_> =
-            (0..1000).map(|n| DayCount { day: n.to_string(), threads: n, failures: 0 }).collect();
-        assert!(days(&per_day).len() <= DAY_BARS);
+    fn what_is_the_same_everywhere_or_rare_tells_nothing() {
+        let labels = |counts: &[usize]| AttributeStatistics::Labels {
+            threads: counts.iter().sum(),
+            counts: counts
+                .iter()
+                .enumerate()
+                .map(|(at, &threads)| LabelCount { label: at.to_string(), threads })
+                .collect(),
+            others: 0,
+        };
+        assert!(is_telling(&labels(&[60, 40]), 100));
+        assert!(!is_telling(&labels(&[100]), 100), "one value");
+        assert!(!is_telling(&labels(&[1; 100]), 100), "each its own value");
+        assert!(!is_telling(&labels(&[6, 3]), 100), "of too few threads");
+        assert!(!is_telling(&AttributeStatistics::Boolean { threads: 100, yes: 0 }, 100));
+        let number = |max| AttributeStatistics::Number { threads: 50, mean: 1.0, p50: 1.0, p99: 1.0, max };
+        assert!(is_telling(&number(2.0), 100) && !is_telling(&number(1.0), 100));
+    }
+
+    #[test]
+    fn a_rate_is_beyond_chance_only_where_others_do_not_explain_it() {
+        let whole = (13, 200);
+        assert!(!is_beyond((2, 4), whole, 30), "half of four threads, among thirty categories");
+        assert!(is_beyond((9, 12), whole, 30));
+        assert!(!is_beyond((0, 12), whole, 1) && !is_beyond((13, 200), whole, 1));
+        assert!(is_beyond((900, 10_000), (1_000, 40_000), 1_000), "many threads, a little more often");
+        assert!(!is_beyond((260, 10_000), (1_000, 40_000), 1_000));
+    }
+
+    #[test]
+    fn keys_of_metadata_are_written_as_they_are() {
+        assert_eq!(attribute_name("last_tool"), "last tool");
+        assert_eq!(attribute_name("metadata.duration_api_ms"), "metadata.duration_api_ms");
     }
 }

@@ -4,12 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
-use assay_domain::report::{Category, CategoryKind, Query, Report};
+use assay_domain::report::{
+    AttributeStatistics, Category, CategoryKind, Estimate, Focus, Measure, Query, Report,
+};
 
 use super::HtmlOptions;
 use super::assets;
 use super::method::MethodView;
-use super::numbers::{StatisticsView, encode, estimate_title, evidence, main_feedback, width};
+use super::numbers::{
+    StatisticsView, encode, estimate_title, evidence, is_beyond, main_feedback, outcome, width,
+};
 use super::selection::Selection;
 use crate::claim::{self, Segment};
 use crate::markdown::title;
@@ -98,14 +102,20 @@ struct CategoryRow {
     share_width: String,
     low: String,
     high: String,
-    failures: String,
-    failures_title: String,
-    failures_class: &'static str,
+    failures: RateView,
+    errors: RateView,
     p50: String,
     p99: String,
     cost: String,
     cost_title: String,
     feedback: String,
+}
+
+/// A share of a category's threads; `bad` where it is higher than elsewhere beyond chance.
+struct RateView {
+    shown: String,
+    title: String,
+    class: &'static str,
 }
 
 /// A category's own section.
@@ -131,7 +141,7 @@ impl Page {
             style: assets::STYLE,
             early_script: assets::EARLY_SCRIPT,
             script: assets::script(),
-            body: Body::new(report, options, selection),
+            body: Body::new(report, options, selection).called(&options.name),
         }
     }
 }
@@ -176,6 +186,24 @@ impl Body {
     }
 }
 
+impl RateView {
+    /// So many `of` a category's threads, against the `whole` report's.
+    fn new(rate: &Estimate, of: (usize, usize), whole: (usize, usize), rows: usize) -> Self {
+        let is_bad = is_beyond(of, whole, rows);
+        let beyond = if is_bad { "; beyond chance more than elsewhere" } else { "" };
+        Self {
+            shown: format::percent(rate.value),
+            title: format!(
+                "{} of {} threads; {}{beyond}",
+                format::count(of.0),
+                format::count(of.1),
+                estimate_title(rate)
+            ),
+            class: if is_bad { "bad" } else { "" },
+        }
+    }
+}
+
 fn window(report: &Report) -> String {
     match (report.made.first_activity, report.made.last_activity) {
         (Some(first), Some(last)) if format::day(first) == format::day(last) => format::day(first),
@@ -201,7 +229,7 @@ fn key_points(report: &Report) -> Vec<Vec<SegmentView>> {
         Segment::Value(value) => SegmentView {
             kind: "value",
             text: text::line(&value.shown),
-            title: text::line(&claim::describe(&value.query, report)),
+            title: described(&value.query, report),
             href: query_href(&value.query),
         },
         Segment::Reference(rank) => {
@@ -229,14 +257,53 @@ fn spaced(words: &str) -> String {
     format!("{}{line}{}", if start { " " } else { "" }, if end { " " } else { "" })
 }
 
-/// Where the threads that a number counts are listed.
+/// What a number counts, and of how many with which interval, where it is a share.
+fn described(query: &Query, report: &Report) -> String {
+    let words = text::line(&claim::describe(query, report));
+    match basis(query, report) {
+        Some(basis) => format!("{words}\n{basis}"),
+        None => words,
+    }
+}
+
+/// `13 of 200 threads, 95 % interval 3.8–10.8 %`.
+fn basis(query: &Query, report: &Report) -> Option<String> {
+    let statistics = match &query.category {
+        Some(id) => &report.category(id)?.statistics,
+        None => &report.statistics,
+    };
+    let all = statistics.threads;
+    let (part, whole, estimate) = match (&query.measure, &query.attribute) {
+        (Measure::Share, None) => (all, report.statistics.threads, Some(&statistics.share)),
+        (Measure::FailureRate, None) => (statistics.failures, all, Some(&statistics.failure_rate)),
+        (Measure::ErrorRate, None) => (statistics.errors, all, Some(&statistics.error_rate)),
+        (Measure::AttributeShare, Some(filter)) => match statistics.attributes.get(&filter.name)? {
+            AttributeStatistics::Labels { counts, .. } => {
+                (counts.iter().find(|count| count.label == filter.value)?.threads, all, None)
+            }
+            AttributeStatistics::Boolean { .. } | AttributeStatistics::Number { .. } => return None,
+        },
+        _ => return None,
+    };
+    let counted = format!("{} of {} analysed threads", format::count(part), format::count(whole));
+    Some(match estimate {
+        Some(estimate) => format!("{counted}, 95 % interval {}", format::interval(estimate)),
+        None => counted,
+    })
+}
+
+/// Where that which a number counts is listed.
 fn query_href(query: &Query) -> String {
-    match (&query.category, &query.attribute) {
-        (category, Some(filter)) => {
-            evidence(category.as_deref().unwrap_or_default(), &filter.name, &filter.value)
-        }
-        (Some(category), None) => category_href(category),
-        (None, None) => "#threads".into(),
+    let category = query.category.as_deref().unwrap_or_default();
+    let attribute = query.attribute.as_ref().map(|filter| (filter.name.as_str(), filter.value.as_str()));
+    match (&query.measure, attribute) {
+        (Measure::FailureRate, _) => outcome(category, "failing", attribute),
+        (Measure::ErrorRate, _) => outcome(category, "error", attribute),
+        (Measure::AttributeShareOutside, Some((name, value))) => evidence("", name, value),
+        (_, Some((name, value))) => evidence(category, name, value),
+        (Measure::Categories | Measure::TopCategories, None) if category.is_empty() => "#categories".into(),
+        (_, None) if category.is_empty() => "#threads".into(),
+        (_, None) => category_href(category),
     }
 }
 
@@ -336,7 +403,10 @@ impl Tree<'_> {
                 position != parent && nodes[position].parent.as_deref() == Some(&nodes[parent].id)
             }
         };
-        let positions: Vec<usize> = (0..nodes.len()).filter(|&position| direct(position)).collect();
+        let mut positions: Vec<usize> = (0..nodes.len()).filter(|&position| direct(position)).collect();
+        if parent.is_none() {
+            positions.sort_by_key(|&position| self.is_recovered(self.top(position)));
+        }
         let most = positions
             .iter()
             .filter(|&&position| parent.is_some() || nodes[position].parent.is_none())
@@ -352,6 +422,7 @@ impl Tree<'_> {
                     row.parent = nodes[position].parent.as_deref().and_then(|id| self.index.get(id));
                     row.depth = depth.min(4);
                     row.has_children = parents.contains(nodes[position].id.as_str());
+                    let is_open = is_open && !self.is_recovered(self.top(position));
                     row.is_open = is_open;
                     row.is_hidden = depth > 0 && !is_open;
                 }
@@ -360,12 +431,26 @@ impl Tree<'_> {
             .collect()
     }
 
+    fn top(&self, position: usize) -> usize {
+        self.index.ancestors(self.report, position).last().copied().unwrap_or(position)
+    }
+
+    /// Of a report on failures: what went wrong and was put right. It comes after what was not, and folded.
+    fn is_recovered(&self, position: usize) -> bool {
+        let category = &self.report.taxonomy.nodes[position];
+        self.report.config.focus == Focus::Errors && !is_aside(category) && category.statistics.failures == 0
+    }
+
     fn row(&self, position: usize, most: f64) -> CategoryRow {
         let category = &self.report.taxonomy.nodes[position];
         let statistics = &category.statistics;
         let share = &statistics.share;
         let scale = if most > 0.0 { 1.0 / most } else { 0.0 };
-        let failed = &statistics.failure_rate;
+        let whole = &self.report.statistics;
+        let rows = self.report.taxonomy.nodes.len();
+        let rate = |rate: &Estimate, counted: usize, all: usize| {
+            RateView::new(rate, (counted, statistics.threads), (all, whole.threads), rows)
+        };
         let none = || format::NONE.to_owned();
         CategoryRow {
             position,
@@ -385,21 +470,8 @@ impl Tree<'_> {
             share_width: width(share.value * scale),
             low: width(share.low * scale),
             high: width(share.high * scale),
-            failures: format::percent(failed.value),
-            failures_title: format!(
-                "{} of {} threads; {}; errors {}",
-                format::count(statistics.failures),
-                format::count(statistics.threads),
-                estimate_title(failed),
-                format::percent(statistics.error_rate.value)
-            ),
-            failures_class: if failed.value >= 0.25 {
-                "bad"
-            } else if failed.value >= 0.1 {
-                "warn"
-            } else {
-                ""
-            },
+            failures: rate(&statistics.failure_rate, statistics.failures, whole.failures),
+            errors: rate(&statistics.error_rate, statistics.errors, whole.errors),
             p50: statistics.latency.map_or_else(none, |latency| format::seconds(latency.p50)),
             p99: statistics.latency.map_or_else(none, |latency| format::seconds(latency.p99)),
             cost: statistics.cost.map_or_else(none, |cost| format::money(cost.total)),
@@ -445,7 +517,15 @@ impl Tree<'_> {
                 .collect(),
             statistics: StatisticsView::category(self.report, category),
             rows: self.rows(Some(position)),
-            feedback: category.statistics.feedback.iter().take(8).map(feedback_fact).collect(),
+            feedback: category
+                .statistics
+                .feedback
+                .iter()
+                // What is a tile needs no second line.
+                .filter(|(key, feedback)| self.feedback != Some(key.as_str()) || feedback.mean.is_none())
+                .take(8)
+                .map(feedback_fact)
+                .collect(),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::inert_json;
 
 /// Nothing is left out: what does not fit a page is a request away.
 const EVERYTHING: HtmlOptions = HtmlOptions {
+    name: String::new(),
     threads: usize::MAX,
     conversations_per_category: usize::MAX,
     conversation_bytes: usize::MAX,

@@ -39,6 +39,7 @@ assets![
     "map-area.js",
     "map-colors.js",
     "map.js",
+    "prose.js",
     "report.css",
     "report.js",
     "router.js",

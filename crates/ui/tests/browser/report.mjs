@@ -149,17 +149,64 @@ const tests = {
   async "a number shows what it counts and leads to the threads behind it"() {
     const page = await open("html");
     await page.locator(".figure").nth(1).click();
-    assert.match(await text(page, "#evidence"), /some failure shows/);
+    assert.match(await text(page, "#evidence"), /some failure shows\n28 of \d+ analysed threads, 95 % interval/);
     await page.locator("#evidence a").click();
-    await becomes(() => text(page, ".view.current h1"), "Ask for a refund");
+    await becomes(() => text(page, "#thread-list .list-count"), "28 threads");
+    assert.match(page.url(), /#threads\?category=c03&status=failing$/);
     await becomes(() => page.locator("#evidence").isVisible(), false);
     await visit(page, "#overview");
     await page.locator(".reference").first().click();
     await becomes(() => view(page), "thread");
+    for (const [link, status] of [["#overview .fact a >> nth=0", "failing"], ["#overview .categories tbody tr a.rate >> nth=0", "failing"]]) {
+      await visit(page, "#overview");
+      const shown = page.locator(link);
+      await shown.click();
+      await becomes(() => view(page), "threads");
+      assert.equal(await page.locator("#thread-list select[name=status]").inputValue(), status);
+      assert.ok(await page.locator("#thread-list .state.failed").count() > 0);
+    }
     await visit(page, "#overview");
     await page.locator("#overview .attribute a").first().click();
     await becomes(() => view(page), "threads");
     await becomes(() => page.locator(".chip.removable").count(), 1);
+    return page;
+  },
+
+  async "j and k keep to the list one came from, and begin with the categories in the overview"() {
+    const page = await open("html", "#thread/thread-0208");
+    const steps = () => text(page, "#thread .steps").then((words) => words.trim());
+    await becomes(async () => / of 400$/.test(await steps()), true);
+    for (let at = 0; at < 12; at += 1) {
+      await page.keyboard.press("j");
+      await becomes(async () => / of 400$/.test(await steps()), true);
+    }
+    await visit(page, "#overview");
+    await page.keyboard.press("j");
+    assert.ok(await page.evaluate(() => document.activeElement.closest("#overview .categories tbody") !== null));
+    await page.locator(".highlight").nth(1).click();
+    await becomes(async () => /^2 of \d\d?$/.test(await steps()), true);
+    return page;
+  },
+
+  async "found words are marked, and the second line does not say the first again"() {
+    const page = await open("html", "#threads?q=refund");
+    const marks = await page.locator(".thread-row mark").allTextContents();
+    assert.ok(marks.length > 0 && marks.every((words) => words.toLowerCase() === "refund"), marks.join());
+    return page;
+  },
+
+  async "messages are read as Markdown, and what would lead elsewhere stays text"() {
+    const page = await open("html");
+    // The first that went well.
+    await visit(page, "#threads?status=fine");
+    await page.locator("#thread-list .row-link").first().click();
+    await page.waitForSelector("#thread.current .message.assistant .prose-head");
+    const parts = (selector) => page.locator(`#thread .message.assistant ${selector}`).allInnerTexts();
+    assert.deepEqual(await parts(".prose-head"), ["Your parcel"]);
+    assert.deepEqual(await parts(".words strong"), ["on its way"]);
+    assert.deepEqual(await parts(".prose-list li span:last-child"), ["van_7", "[a map](javascript:alert)"]);
+    assert.deepEqual(await parts(".words .code"), ['{ "eta": "**Tuesday**" }']);
+    assert.ok((await text(page, ".talk")).includes("yara_garcia_1905, 2*3*4 kg:"));
     return page;
   },
 
@@ -194,7 +241,7 @@ const tests = {
 
   async "categories sort and filter"() {
     const page = await open("html");
-    const names = () => page.locator("#overview .categories tbody tr.d0 a").allInnerTexts();
+    const names = () => page.locator("#overview .categories tbody tr.d0 .row-link").allInnerTexts();
     await page.locator("#overview th[data-sort=failures] .sort").click();
     await becomes(async () => (await names())[0], "Refunds and payments");
     await page.locator("#overview th[data-sort=failures] .sort").click();
@@ -202,7 +249,7 @@ const tests = {
     await page.locator("#category-filter").fill("boots");
     await becomes(() => page.locator("#no-category").isVisible(), true);
     await page.locator("#category-filter").fill("stock");
-    await becomes(() => page.locator("#overview tbody tr:visible a").allInnerTexts(), ["Product questions", "Stock and availability"]);
+    await becomes(() => page.locator("#overview tbody tr:visible .row-link").allInnerTexts(), ["Product questions", "Stock and availability"]);
     return page;
   },
 

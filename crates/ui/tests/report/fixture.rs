@@ -538,7 +538,7 @@ pub(crate) fn conversation(report: &Report, thread: &ThreadId) -> Option<Transcr
     let ending = if assignment.failure.is_some() {
         "I am sorry, I could not reach the order system. Please try again later."
     } else {
-        "Your parcel is on its way:\n```json\n{ \"eta\": \"Tuesday\" }\n```\nIs there anything else?"
+        "### Your parcel\nIt is **on its way** to yara_garcia_1905, 2*3*4 kg:\n- `van_7`\n- [a map](javascript:alert)\n```json\n{ \"eta\": \"**Tuesday**\" }\n```\nIs there anything else?"
     };
     let messages = vec![
         Message::text_of(

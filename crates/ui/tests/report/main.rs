@@ -50,7 +50,9 @@ fn every_category_has_a_section_and_every_number_its_query() {
         assert!(page.contains(&format!("id=\"category/{}\"", category.id)));
         assert!(page.contains(&format!("href=\"#category/{}\"", category.id)));
     }
-    assert!(page.contains("title=\"estimated share of all threads that are in “Orders and delivery”\""));
+    assert!(
+        page.contains("title=\"estimated share of all threads that are in “Orders and delivery”\n168 of 400 analysed threads, 95 % interval "),
+    );
     assert!(page.contains("<a class=\"reference\" href=\"#thread/"));
 }
 

@@ -261,7 +261,8 @@ pub(super) async fn file(
 ) -> ApiResult<Response> {
     let found = Found::of(&visit, &project, &report).await?;
     let project = found.project.id;
-    files::of_report(visit.app.clone(), project, of(found)?, &file).await
+    let name = found.name().to_owned();
+    files::of_report(visit.app.clone(), project, of(found)?, name, &file).await
 }
 
 fn of(found: Found) -> ApiResult<Arc<Report>> {

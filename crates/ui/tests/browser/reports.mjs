@@ -48,7 +48,7 @@ const ready = (page) => page.waitForSelector(".category-tools", { state: "attach
 
 /** Opens a category of the report that is shown: `at` counts those of the top level. */
 async function openCategory(page, at = 0) {
-  const link = page.locator("#overview .categories .d0:not(.aside-row) a").nth(at);
+  const link = page.locator("#overview .categories .d0:not(.aside-row) .row-link").nth(at);
   const name = await link.innerText();
   await link.click();
   await page.waitForSelector(".view.category.current .thread-row");
@@ -114,7 +114,7 @@ const tests = {
     const server = await demoServer();
     const page = await open(server, server.page);
     await ready(page);
-    const tops = page.locator("#overview .categories .d0:not(.aside-row) a");
+    const tops = page.locator("#overview .categories .d0:not(.aside-row) .row-link");
     const [first, second, third] = await Promise.all([0, 1, 2].map((at) => tops.nth(at).innerText()));
     await tops.first().focus();
     await page.keyboard.press("e");
@@ -148,7 +148,7 @@ const tests = {
     await ready(page);
     assert.ok((await tops.allInnerTexts()).includes(second), `${second} is back`);
     // Another is merged, and separated where all changes are listed.
-    await page.locator("#overview .categories a", { hasText: third }).first().focus();
+    await page.locator("#overview .categories .row-link", { hasText: third }).first().focus();
     await page.keyboard.press("e");
     await page.locator("#edit-form select[name=merge]").selectOption({ label: second });
     await saveEdit(page);
@@ -164,6 +164,32 @@ const tests = {
     await ready(page);
     assert.equal(await tops.first().innerText(), first);
     assert.equal(await page.locator("#edits").count(), 0);
+    return page;
+  },
+
+  async "menus of a report close, and the keys of every page hold in it"() {
+    const server = await demoServer();
+    const page = await open(server, server.page);
+    await ready(page);
+    const isOpen = () => page.locator("details.menu[open]").count();
+    await page.locator("details.menu summary", { hasText: "Export" }).click();
+    assert.equal(await isOpen(), 1);
+    await page.keyboard.press("Escape");
+    await until("the menu to close", async () => await isOpen() === 0);
+    assert.equal(await page.locator("#overview.current").count(), 1);
+    // The letter after g is no key of the report: d would open its dialog of datasets.
+    await openCategory(page);
+    await page.keyboard.press("g");
+    await page.keyboard.press("d");
+    await page.waitForURL("**/dashboard**");
+    await page.goBack();
+    await ready(page);
+    await page.keyboard.press("o");
+    await page.waitForSelector("#overview.current");
+    await page.keyboard.press("Escape");
+    await page.waitForURL(`**/p/${server.project}/insights`);
+    await page.keyboard.press("Escape");
+    await page.waitForURL(`${server.address}/`);
     return page;
   },
 

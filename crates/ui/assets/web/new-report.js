@@ -352,14 +352,22 @@ changed();
 
 // ------------------------------------------------------------------ preview
 
-function previewed({ thread_id: thread, run_id: run, request: asked, summary, attributes, evidence, included, unread }) {
+function answersOf(attributes, isShown) {
+  const shown = Object.entries(attributes ?? {}).filter(([name]) => isShown(name));
+  return shown.map(([name, answer]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, Array.isArray(answer) ? answer.join(", ") : answer === true ? "yes" : answer === false ? "no" : String(answer))));
+}
+
+function previewed(asked, { thread_id: thread, run_id: run, request: wanted, summary, attributes, evidence, included, unread }) {
   const project = place.back.replace(/\/insights$/, "");
-  const answers = Object.entries(attributes ?? {}).map(([name, answer]) => h("div", {}, h("dt", {}, name.replaceAll("_", " ")), h("dd", {}, Array.isArray(answer) ? answer.join(", ") : answer === true ? "yes" : answer === false ? "no" : String(answer))));
+  // What was asked is what is looked for; what every report tells is below it.
+  const answers = answersOf(attributes, (name) => asked.has(name));
+  const others = answersOf(attributes, (name) => !asked.has(name));
   return h("li", { class: "card previewed" },
-    h("h3", {}, h("a", { href: run ? `/r/${run}` : `${project}/threads/${encodeURIComponent(thread)}` }, asked || "(no request)"), included === false ? h("span", { class: "badge warn" }, "left out") : null),
+    h("h3", {}, h("a", { href: run ? `/r/${run}` : `${project}/threads/${encodeURIComponent(thread)}` }, wanted || "(no request)"), included === false ? h("span", { class: "badge warn" }, "left out") : null),
     h("p", {}, summary || "–"),
     unread ? h("p", { class: "failed-words" }, `Not read by the model: ${unread}`) : null,
     answers.length > 0 ? h("dl", { class: "pairs" }, answers) : null,
+    others.length > 0 ? h("details", {}, h("summary", {}, `${plural(others.length, "fact")} that every report tells`), h("dl", { class: "pairs" }, others)) : null,
     (evidence ?? []).length > 0 ? h("ul", { class: "quotes" }, evidence.map((one) => h("li", {}, one.quote ?? one.text ?? String(one)))) : null);
 }
 
@@ -371,11 +379,13 @@ async function preview(button) {
   list.setAttribute("aria-busy", "true");
   await act(button, async () => {
     try {
-      const { threads, skipped, spend, tier, models } = await ask(`${place.api}/configs/preview`, { method: "POST", body: { ...request(), threads: 5 } });
+      const body = request();
+      const asked = new Set(Object.keys(body.attribute_schemas ?? {}));
+      const { threads, skipped, spend, tier, models } = await ask(`${place.api}/configs/preview`, { method: "POST", body: { ...body, threads: 5 } });
       const who = tier === "deep" ? `Read by ${models.at(-1)}` : `Read without a model: the tier is “${tier}”`;
       const paid = spend.calls > 0 ? `, ${plural(spend.calls, "call")}, ${spend.cost === null ? "price unknown" : money(spend.cost)}` : spend.remembered > 0 ? ", all of it remembered" : "";
       said.textContent = threads.length === 0 ? "No thread matches." : `${who}${paid}${skipped.length > 0 ? `; ${plural(skipped.length, "thread")} cannot be read` : ""}.`;
-      list.replaceChildren(h("ol", { class: "previews" }, threads.map(previewed)));
+      list.replaceChildren(h("ol", { class: "previews" }, threads.map((one) => previewed(asked, one))));
       list.hidden = threads.length === 0;
     } catch (error) {
       said.textContent = error.message;

@@ -37,7 +37,7 @@ impl Section {
         match self {
             Self::Models => "Language models",
             Self::Prices => "Prices",
-            Self::Redaction => "What is let in",
+            Self::Redaction => "Redaction and sampling",
             Self::Schedules => "Schedules and alerts",
             Self::Keys => "API keys",
             Self::About => "About and health",

@@ -148,6 +148,9 @@ pub struct RunPatch {
     pub id: RunId,
     /// A creation is folded before all updates, whenever it arrives.
     pub is_creation: bool,
+    /// A creation that is all there is to say, such as a history in a file: it takes the place of
+    /// every creation before it, so a corrected file that is imported again counts.
+    pub is_whole: bool,
     /// The project by name; the importer or the server supplies one where the patch has none.
     pub project_name: Option<String>,
     pub trace: Option<TraceId>,
@@ -216,6 +219,7 @@ impl Run {
         let RunPatch {
             id: _,
             is_creation: _,
+            is_whole: _,
             project_name: _,
             trace,
             parent,

@@ -53,6 +53,7 @@ impl Redactor {
         let RunPatch {
             id: _,
             is_creation: _,
+            is_whole: _,
             project_name: _,
             trace: _,
             parent: _,

@@ -102,6 +102,7 @@ fn history(
     decoded.patches.push(RunPatch {
         id,
         is_creation: true,
+        is_whole: true,
         trace: Some(TraceId::from(id)),
         thread: thread(&fields, &metadata),
         project_name: fields.get("project").or(fields.get("session_name")).and_then(text),

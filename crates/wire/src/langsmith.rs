@@ -122,6 +122,7 @@ fn run(
     let outputs = take(&mut fields, "outputs");
     let start_time = take(&mut fields, "start_time").as_ref().and_then(time::of);
     Ok(RunPatch {
+        is_whole: false,
         id,
         is_creation,
         project_name: take_text(&mut fields, "session_name")

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Place, histories, trace};
+use crate::support::{Place, histories, said, trace};
 
 /// A store with two files of different formats in the project `shop`.
 fn shop() -> Place {
@@ -213,6 +213,25 @@ fn nameless_histories_are_the_same_when_imported_again() {
     assert_eq!(first["new_runs"], 3, "{first}");
     let again = place.assay("import bare.jsonl --project p --json").ok().json();
     assert_eq!((&again["new_runs"], &again["unchanged_runs"]), (&0.into(), &3.into()), "{again}");
+}
+
+#[test]
+fn a_corrected_history_replaces_the_earlier_one_whichever_of_both_is_longer() {
+    let place = Place::new();
+    place.write("old.jsonl", [said("1", "bananas, and a great deal more"), said("2", "pears")].join("\n"));
+    place.write("new.jsonl", [said("1", "apples"), said("2", "pears")].join("\n"));
+    let import = |file: &str| {
+        let told = place.assay(&format!("import {file} --project p --json")).ok().json();
+        let count = |name: &str| told[name].as_u64();
+        (count("new_runs"), count("changed_runs"), count("unchanged_runs"), count("conflicting_runs"))
+    };
+    assert_eq!(import("old.jsonl"), (Some(2), Some(0), Some(0), Some(0)));
+    for (file, says) in [("new.jsonl", "apples"), ("old.jsonl", "bananas"), ("new.jsonl", "apples")] {
+        assert_eq!(import(file), (Some(0), Some(1), Some(1), Some(0)), "{file}");
+        let shown = place.assay("thread show 1 --project p").ok().out();
+        assert!(shown.contains(says), "{file}: {shown}");
+        assert_eq!(import(file), (Some(0), Some(0), Some(2), Some(0)), "{file} again");
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, params};
 use super::blobs;
 use super::columns::{self, Columns, INSERT_RUN, UPDATE_IN_PLACE, UPDATE_RUN};
 use super::feedback;
-use super::fold;
+use super::fold::{self, Piece};
 use super::loose;
 use super::prepare::{Assembled, Prepared, PreparedRun, assemble};
 use super::query;
@@ -134,8 +134,8 @@ fn update(
 ) -> rusqlite::Result<()> {
     let mut known = known(writer, id)?;
     appended.runs_of_other_projects += usize::from(known.project != project);
-    let is_news = |mark: &[u8]| !fold::has_seen(&known.seen, mark);
-    if !run.pieces.iter().any(|piece| is_news(piece.mark())) {
+    let is_news = |piece: &Piece| fold::is_news(&known.seen, piece);
+    if !run.pieces.iter().any(is_news) {
         appended.unchanged_runs += 1;
         return Ok(());
     }
@@ -152,8 +152,8 @@ fn update(
     };
     // What a run costs is computed when that from which it follows is said, and not again.
     let prices =
-        run.pieces.iter().any(|piece| piece.sets_cost && is_news(piece.mark())).then(|| writer.prices.now());
-    let sets_place = run.pieces.iter().any(|piece| piece.sets_place && is_news(piece.mark()));
+        run.pieces.iter().any(|piece| piece.sets_cost && is_news(piece)).then(|| writer.prices.now());
+    let sets_place = run.pieces.iter().any(|piece| piece.sets_place && is_news(piece));
     appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run, id));
     let Assembled { columns, body, attachments, is_created } =
         assemble(record, id, prices.as_deref()).map_err(damaged)?;
@@ -187,11 +187,12 @@ fn update(
     Ok(())
 }
 
-/// Folds what has not been seen. Whether a creation differs from the one that was there.
+/// Folds what is news. Whether a creation differs from one that was there; a record of a file that
+/// was corrected since is no conflict, but two of the same id in one file are.
 fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun, id: RunId) -> bool {
-    let mut is_conflicting = false;
+    let mut is_conflicting = run.is_conflicting && run.pieces.iter().all(|piece| piece.is_whole);
     for piece in &run.pieces {
-        if fold::has_seen(seen, piece.mark()) {
+        if !fold::is_news(seen, piece) {
             continue;
         }
         fold::see(seen, piece.mark());
@@ -200,7 +201,7 @@ fn fold_news(record: &mut Record, seen: &mut Vec<u8>, run: &PreparedRun, id: Run
             // The place it speaks of is that of the id it was sent under.
             (patch.trace, patch.parent, patch.dotted_order) = (None, None, None);
         }
-        is_conflicting |= fold::absorb(record, piece, patch);
+        is_conflicting |= fold::absorb(record, piece, patch) && !piece.is_whole;
     }
     is_conflicting
 }

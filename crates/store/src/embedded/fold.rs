@@ -3,7 +3,9 @@
 //! A record keeps its creation and its updates apart. Updates fold into one
 //! another as they arrive; the run is the creation with the updates applied.
 //! So a creation counts before all updates whenever it comes, and which of
-//! two creations counts depends on what they say and not on which was first.
+//! two creations counts depends on what they say and not on which was first:
+//! clients repeat themselves in any order. A whole record of a file does not;
+//! of two of those the later counts.
 
 use std::cmp::Ordering;
 
@@ -21,6 +23,8 @@ const MAX_SEEN: usize = 512;
 /// A patch on its way into the store.
 pub(crate) struct Piece {
     pub(crate) is_creation: bool,
+    /// Whether it replaces the creation before it, whatever that says.
+    pub(crate) is_whole: bool,
     pub(crate) json: String,
     pub(crate) digest: [u8; 32],
     /// Whether it brings attachments.
@@ -34,6 +38,7 @@ pub(crate) struct Piece {
 impl Piece {
     pub(crate) fn of(patch: &RunPatch) -> Self {
         let mut piece = Self::new(patch.is_creation, format::part_json(patch));
+        piece.is_whole = patch.is_creation && patch.is_whole;
         piece.has_files = !patch.attachments.is_empty();
         piece.sets_cost = sets_cost(patch);
         piece.sets_place = patch.is_creation
@@ -48,7 +53,8 @@ impl Piece {
         hasher.update([u8::from(is_creation)]);
         hasher.update(json.as_bytes());
         let digest = hasher.finalize().into();
-        Self { is_creation, json, digest, has_files: false, sets_cost: true, sets_place: true }
+        let is_whole = false;
+        Self { is_creation, is_whole, json, digest, has_files: false, sets_cost: true, sets_place: true }
     }
 
     pub(crate) fn mark(&self) -> &[u8] {
@@ -67,12 +73,23 @@ fn sets_cost(patch: &RunPatch) -> bool {
 }
 
 /// Whether a piece with this mark has been folded before.
-pub(crate) fn has_seen(seen: &[u8], mark: &[u8]) -> bool {
+fn has_seen(seen: &[u8], mark: &[u8]) -> bool {
     seen.chunks_exact(SEEN).any(|known| known == mark)
 }
 
-/// Adds a mark; of very many, the oldest are forgotten.
+/// Whether a piece must be folded: it is new, or it is whole and may not be what was said last.
+pub(crate) fn is_news(seen: &[u8], piece: &Piece) -> bool {
+    match piece.is_whole {
+        true => seen.chunks_exact(SEEN).next_back() != Some(piece.mark()),
+        false => !has_seen(seen, piece.mark()),
+    }
+}
+
+/// Adds a mark as the latest; of very many, the oldest are forgotten.
 pub(crate) fn see(seen: &mut Vec<u8>, mark: &[u8]) {
+    if let Some(place) = seen.chunks_exact(SEEN).position(|known| known == mark) {
+        seen.drain(place * SEEN..(place + 1) * SEEN);
+    }
     if seen.len() >= MAX_SEEN * SEEN {
         seen.drain(..SEEN);
     }
@@ -81,7 +98,7 @@ pub(crate) fn see(seen: &mut Vec<u8>, mark: &[u8]) {
 
 /// Folds a piece into a record. Whether it is a second, different creation.
 ///
-/// The piece must not have been folded before.
+/// The piece must be news ([`is_news`]).
 pub(crate) fn absorb(record: &mut Record, piece: &Piece, patch: RunPatch) -> bool {
     if !piece.is_creation {
         amend(record, patch);
@@ -89,6 +106,11 @@ pub(crate) fn absorb(record: &mut Record, piece: &Piece, patch: RunPatch) -> boo
     }
     match &record.creation {
         None => record.creation = Some(piece.json.clone()),
+        Some(known) if piece.is_whole => {
+            let is_other = *known != piece.json;
+            record.creation = Some(piece.json.clone());
+            return is_other;
+        }
         Some(known) => {
             if precedence(piece, &patch, known) == Ordering::Greater {
                 record.creation = Some(piece.json.clone());
@@ -144,6 +166,7 @@ fn combine(known: &mut RunPatch, news: RunPatch) {
     let RunPatch {
         id: _,
         is_creation: _,
+        is_whole: _,
         project_name: _,
         trace,
         parent,
@@ -276,7 +299,7 @@ mod tests {
         let mut seen = Vec::new();
         for patch in patches {
             let piece = Piece::of(patch);
-            if !has_seen(&seen, piece.mark()) {
+            if is_news(&seen, &piece) {
                 see(&mut seen, piece.mark());
                 absorb(&mut record, &piece, patch.clone());
             }

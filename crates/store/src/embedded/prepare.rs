@@ -98,7 +98,7 @@ fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
     let mut is_conflicting = false;
     for patch in patches {
         let piece = Piece::of(&patch);
-        if fold::has_seen(&seen, piece.mark()) {
+        if !fold::is_news(&seen, &piece) {
             continue;
         }
         fold::see(&mut seen, piece.mark());

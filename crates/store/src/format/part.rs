@@ -115,6 +115,7 @@ pub(crate) fn part_json(patch: &RunPatch) -> String {
     let RunPatch {
         id: _,
         is_creation: _,
+        is_whole: _,
         project_name: _,
         trace,
         parent,
@@ -168,6 +169,7 @@ pub(crate) fn read_part(json: &str) -> Result<RunPatch, String> {
     Ok(RunPatch {
         id: RunId::default(),
         is_creation: false,
+        is_whole: false,
         project_name: None,
         trace: part.trace.map(TraceId),
         parent: part.parent.map(RunId),

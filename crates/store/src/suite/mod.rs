@@ -27,6 +27,7 @@ macro_rules! store_suite {
             pieces_fold_in_any_order
             saying_it_twice_changes_nothing
             conflicting_creations_have_one_winner
+            of_whole_records_the_later_counts_and_updates_stay
             a_run_stays_in_its_project
             threads_follow_the_thread_key_in_any_order
             overviews_add_up
@@ -254,6 +255,43 @@ pub fn conflicting_creations_have_one_winner(store: &impl Runs) {
         assert_eq!(read.inputs, json!({"question": format!("what is {name}?")}), "{name}");
         assert_eq!(read.error.as_deref(), Some("boom"), "{name}");
     }
+}
+
+/// A record of a file, as it is imported.
+fn whole(name: &str, asked: &str) -> RunPatch {
+    RunPatch { is_whole: true, inputs: Some(json!({ "question": asked })), ..run(name, name, 0) }
+}
+
+pub fn of_whole_records_the_later_counts_and_updates_stay(store: &impl Runs) {
+    let asked = || {
+        let read = block_on(store.run(RunId::from_name("a"))).expect("readable").expect("there");
+        (read.inputs["question"].as_str().unwrap_or_default().to_owned(), read.error)
+    };
+    let (old, new) = (whole("a", "bananas and much more"), whole("a", "apples"));
+    let update = RunPatch { id: RunId::from_name("a"), error: Some("boom".into()), ..RunPatch::default() };
+    assert_eq!(append(store, vec![old.clone()]).new_runs, 1);
+    append(store, vec![update]);
+    // Longer and shorter, back and forth: the file imported last is what counts.
+    for (record, says) in [(&new, "apples"), (&old, "bananas and much more"), (&new, "apples")] {
+        let appended = append(store, vec![record.clone()]);
+        assert_eq!(appended, Appended { changed_runs: 1, ..Appended::default() }, "{says}");
+        for _ in 0..2 {
+            let again = append(store, vec![record.clone()]);
+            assert_eq!(again, Appended { unchanged_runs: 1, ..Appended::default() }, "{says}");
+            assert_eq!(asked(), (says.to_owned(), Some("boom".to_owned())));
+        }
+    }
+    // Two of one id in a file: the later counts, however often the file is imported.
+    let file = vec![new.clone(), old.clone(), new];
+    for changed in [0, 0] {
+        let appended = append(store, file.clone());
+        assert_eq!((appended.changed_runs, appended.conflicting_runs), (changed, 1));
+        assert_eq!(asked().0, "apples");
+    }
+    let first = append(store, vec![whole("b", "one"), whole("b", "two")]);
+    assert_eq!((first.new_runs, first.conflicting_runs), (1, 1));
+    let read = block_on(store.run(RunId::from_name("b"))).expect("readable").expect("there");
+    assert_eq!(read.inputs["question"], "two");
 }
 
 pub fn a_run_stays_in_its_project(store: &(impl Runs + Catalog)) {

@@ -44,6 +44,7 @@ pub(super) fn add(span: Span, place: Place, decoded: &mut Decoded) {
     decoded.projects.extend(fields.project_id.map(|project| (place.id, project)));
     decoded.blobs.append(&mut fields.blobs);
     decoded.patches.push(RunPatch {
+        is_whole: false,
         id: place.id,
         is_creation: true,
         project_name: fields.project,

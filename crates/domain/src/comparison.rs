@@ -29,6 +29,8 @@ pub struct Compared {
     /// Analysed threads.
     pub threads: usize,
     pub population: usize,
+    /// Categories without subcategories. Where one report has twice as many as the other, it cuts finer.
+    pub categories: usize,
     pub failure_rate: Estimate,
 }
 
@@ -38,7 +40,11 @@ pub struct Compared {
 pub enum MatchedBy {
     /// By the threads that both reports hold.
     Threads,
-    /// By names, keywords and examples: the reports share too few threads.
+    /// By threads that were placed in the other report's categories, each among those most alike:
+    /// the reports share too few threads, or one cuts much finer. Shares are those of the same
+    /// category on both sides.
+    Likeness,
+    /// By names, keywords and examples: the reports share too few threads, and those have no words.
     Words,
 }
 

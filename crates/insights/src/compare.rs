@@ -1,20 +1,25 @@
 //! Compares two reports: which categories are the same, and whose share changed.
 //!
-//! Categories are matched by the threads that both reports hold, or, where
-//! they share too few, by the words of their names, keywords and examples.
+//! Categories are matched by the threads that both reports hold. Where they share too few, or
+//! one cuts at least twice as fine as the other, threads are placed in the other's categories
+//! instead ([`alike`]); where threads have no words, names, keywords and examples decide.
 //! What is matched to nothing is new or gone; what mostly came out of a matched
 //! category is a part of it (split), what mostly went into one is in it (merged).
 //! Changes of share carry Newcombe's interval and are tested together.
+
+mod alike;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use assay_domain::comparison::{
     CategoryChange, CategoryReference, ChangeKind, Compared, Comparison, MatchedBy,
 };
-use assay_domain::report::{Assignment, Category, CategoryKind, Estimate, Report, Status};
+use assay_domain::report::{Assignment, Category, CategoryKind, Estimate, Focus, Report, Status};
 
+use crate::Error;
 use crate::numbers::{benjamini_hochberg, effective_size, independence, wilson};
 use crate::shares::{self, Basis, Sight};
+use assay_llm::Embed;
 
 /// Reports are matched by threads if they share that part of the smaller one.
 const ENOUGH_SHARED: f64 = 0.2;
@@ -28,28 +33,32 @@ const MOSTLY_IN_WORDS: f64 = 0.55;
 const LEVEL: f64 = 0.05;
 
 /// Compares `before` with `after`.
-#[must_use]
-pub fn reports(before: &Report, after: &Report) -> Comparison {
+///
+/// # Errors
+/// Where the embedder fails.
+pub fn reports(before: &Report, after: &Report, embedder: &dyn Embed) -> Result<Comparison, Error> {
     let shared = shared_threads(before, after);
     let smaller = before.assignments.len().min(after.assignments.len());
     let by_threads = !shared.is_empty() && shared.len() as f64 >= ENOUGH_SHARED * smaller as f64;
-    let matched_by = if by_threads { MatchedBy::Threads } else { MatchedBy::Words };
-    let mut changes = Vec::new();
-    for is_top in [true, false] {
-        let sides = (Side::of(before, is_top), Side::of(after, is_top));
-        // Where there is one level only, it was compared already.
-        if is_top || !(sides.0.is_same_as_top && sides.1.is_same_as_top) {
-            let ties = match matched_by {
-                MatchedBy::Threads => Ties::by_threads(&sides.0, &sides.1, &shared),
-                MatchedBy::Words => Ties::by_words(&sides.0, &sides.1),
-            };
-            changes.extend(changes_of(&sides.0, &sides.1, &ties, is_top));
-        }
-    }
+    // What went wrong is not told by what was asked for.
+    let by_requests = [before, after].iter().all(|report| report.config.focus == Focus::Usage);
+    let may_match = by_threads && !cut_differently(cuts(before), cuts(after));
+    let placed = match by_requests && !may_match {
+        true => alike::changes(before, after, &shared, embedder)?,
+        false => None,
+    };
+    let (matched_by, mut changes) = match placed {
+        Some(changes) => (MatchedBy::Likeness, changes),
+        None if by_threads => (MatchedBy::Threads, matched(before, after, &shared, MatchedBy::Threads)),
+        None => (MatchedBy::Words, matched(before, after, &shared, MatchedBy::Words)),
+    };
     let p_values: Vec<f64> = changes.iter().map(|change| change.p_value).collect();
     for (change, q_value) in changes.iter_mut().zip(benjamini_hochberg(&p_values)) {
         change.q_value = q_value;
         change.is_significant = q_value <= LEVEL;
+    }
+    if matched_by == MatchedBy::Likeness {
+        alike::mark(&mut changes);
     }
     changes.sort_by(|a, b| {
         let size = |change: &CategoryChange| change.difference.value.abs();
@@ -58,14 +67,48 @@ pub fn reports(before: &Report, after: &Report) -> Comparison {
             .then(size(b).total_cmp(&size(a)))
             .then(a.kind.cmp(&b.kind))
     });
-    Comparison {
+    Ok(Comparison {
         before: compared(before),
         after: compared(after),
         shared_threads: shared.len(),
         matched_by,
         tests: p_values.len(),
         changes,
+    })
+}
+
+/// Leaves without what is left over.
+fn cuts(report: &Report) -> usize {
+    let all = &report.taxonomy.nodes;
+    let parents: HashSet<&str> = all.iter().filter_map(|node| node.parent.as_deref()).collect();
+    all.iter().filter(|node| !is_rest(node) && !parents.contains(node.id.as_str())).count()
+}
+
+/// Whether one of two reports cuts so much finer that its categories are parts of the other's.
+fn cut_differently(a: usize, b: usize) -> bool {
+    a.max(b) >= 2 * a.min(b) && a.abs_diff(b) >= 4
+}
+
+/// The changes of categories that were matched one to one, or as parts of one another.
+fn matched(
+    before: &Report,
+    after: &Report,
+    shared: &HashSet<&str>,
+    matched_by: MatchedBy,
+) -> Vec<CategoryChange> {
+    let mut changes = Vec::new();
+    for is_top in [true, false] {
+        let sides = (Side::of(before, is_top), Side::of(after, is_top));
+        // Where there is one level only, it was compared already.
+        if is_top || !(sides.0.is_same_as_top && sides.1.is_same_as_top) {
+            let ties = match matched_by {
+                MatchedBy::Threads => Ties::by_threads(&sides.0, &sides.1, shared),
+                _ => Ties::by_words(&sides.0, &sides.1),
+            };
+            changes.extend(changes_of(&sides.0, &sides.1, &ties, is_top));
+        }
     }
+    changes
 }
 
 fn compared(report: &Report) -> Compared {
@@ -75,11 +118,12 @@ fn compared(report: &Report) -> Compared {
         title: report.executive_summary.title.clone(),
         threads: report.assignments.len(),
         population: report.made.population,
+        categories: cuts(report),
         failure_rate: report.statistics.failure_rate,
     }
 }
 
-fn shared_threads<'a>(before: &'a Report, after: &Report) -> HashSet<&'a str> {
+fn shared_threads<'a>(before: &'a Report, after: &'a Report) -> HashSet<&'a str> {
     let there: HashSet<&str> = after.assignments.iter().map(|one| one.thread.0.as_str()).collect();
     let threads = before.assignments.iter().map(|one| one.thread.0.as_str());
     threads.filter(|thread| there.contains(thread)).collect()
@@ -160,7 +204,11 @@ impl<'a> Side<'a> {
             weight: one.weight,
             is_in: holds(node),
             fails: one.failure.is_some() || one.status == Status::Error,
-            basis: if is_known(&one) { Basis::Read(Some(holds(alike))) } else { Basis::Likeness },
+            basis: if is_known(&one) {
+                Basis::Read(Some(holds(alike)))
+            } else {
+                Basis::Likeness(holds(alike))
+            },
         }))
     }
 
@@ -391,6 +439,11 @@ mod tests {
 
     use super::*;
 
+    /// Threads without words need no embedder.
+    fn compared_reports(before: &Report, after: &Report) -> Comparison {
+        reports(before, after, &assay_llm::MiniLm::bundled().expect("the bundled model")).expect("compared")
+    }
+
     /// A report with flat categories: name, first thread, number of threads.
     fn report(name: &str, categories: &[(&str, usize, usize)]) -> Report {
         let total: usize = categories.iter().map(|(_, _, count)| count).sum();
@@ -474,7 +527,7 @@ mod tests {
                 ("weather", 200, 50),
             ],
         );
-        let comparison = reports(&before, &after);
+        let comparison = compared_reports(&before, &after);
         assert_eq!((comparison.matched_by, comparison.shared_threads), (MatchedBy::Threads, 100));
         assert_eq!(
             found(&comparison),
@@ -492,7 +545,7 @@ mod tests {
     #[test]
     fn a_report_differs_from_itself_in_nothing() {
         let one = report("a", &[("refund", 0, 40), ("login", 40, 30), ("Other", 70, 5)]);
-        let comparison = reports(&one, &one);
+        let comparison = compared_reports(&one, &one);
         for change in &comparison.changes {
             assert_eq!(
                 (change.kind, change.difference.value, change.is_significant),
@@ -509,7 +562,7 @@ mod tests {
             report("a", &[("refund of an order", 0, 50), ("reset a password", 50, 50), ("Other", 100, 10)]);
         let after =
             report("b", &[("refund of orders", 200, 80), ("book a hotel", 280, 20), ("Other", 300, 10)]);
-        let comparison = reports(&before, &after);
+        let comparison = compared_reports(&before, &after);
         assert_eq!(comparison.matched_by, MatchedBy::Words);
         assert_eq!(
             found(&comparison),
@@ -526,7 +579,7 @@ mod tests {
     fn what_is_left_over_is_never_new_or_gone() {
         let with = report("a", &[("refund", 0, 50), ("Other", 50, 30)]);
         let without = report("b", &[("refund", 0, 80)]);
-        for comparison in [reports(&with, &without), reports(&without, &with)] {
+        for comparison in [compared_reports(&with, &without), compared_reports(&without, &with)] {
             assert!(
                 comparison.changes.iter().all(|change| change.kind == ChangeKind::Kept),
                 "{comparison:?}"
@@ -539,6 +592,6 @@ mod tests {
         // 51 of 100 against 49 of 100 in every pair: nothing to see.
         let before = report("a", &[("x", 0, 49), ("y", 49, 51)]);
         let after = report("b", &[("x", 500, 51), ("y", 551, 49)]);
-        assert!(reports(&before, &after).changes.iter().all(|change| !change.is_significant));
+        assert!(compared_reports(&before, &after).changes.iter().all(|change| !change.is_significant));
     }
 }

@@ -4,6 +4,7 @@
 //! it is told once, right away, and a failure is the command's.
 
 use assay_domain::Report;
+use assay_llm::MiniLm;
 use assay_server::insights::alerts::{self, Alert};
 use assay_store::{Catalog as _, EmbeddedStore, Project, block_on};
 
@@ -58,7 +59,7 @@ pub(crate) fn tell(alert: &Alert, before: Option<&Report>, made: &Report) -> any
         output::note("there is no earlier report of this name to compare with: nobody was told");
         return Ok(());
     };
-    let Some(body) = alerts::message(alert, before, made) else {
+    let Some(body) = alerts::message(alert, before, made, &MiniLm::bundled()?)? else {
         output::note("no category is new or grew beyond chance: nobody was told");
         return Ok(());
     };

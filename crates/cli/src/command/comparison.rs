@@ -11,6 +11,7 @@ pub(crate) fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {
     let Comparison { before, after, shared_threads, matched_by, changes, tests } = comparison;
     let how = match matched_by {
         MatchedBy::Threads => format!("by {shared_threads} threads that both hold"),
+        MatchedBy::Likeness => "by where the threads of the one would be in the other".to_owned(),
         MatchedBy::Words => "by names, keywords and examples".to_owned(),
     };
     output::print(&format!(
@@ -20,6 +21,13 @@ pub(crate) fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {
         after.threads,
         assay_ui::text::line(&after.title),
     ))?;
+    let (few, many) = (before.categories.min(after.categories), before.categories.max(after.categories));
+    if *matched_by == MatchedBy::Likeness && many >= 2 * few {
+        output::note(&format!(
+            "the reports are cut differently, in {} and {} categories: each share is of one category, in the bounds it has in its own report",
+            before.categories, after.categories
+        ));
+    }
     for (is_top, heading) in [(true, "TOP CATEGORIES"), (false, "SUBCATEGORIES")] {
         let rows: Vec<Vec<String>> =
             changes.iter().filter(|change| change.is_top == is_top).map(row).collect();

@@ -1,6 +1,7 @@
 //! `assay insights`: reports over a durable store.
 
 use assay_domain::{Report, ReportConfig, ReportId};
+use assay_llm::MiniLm;
 use assay_server::insights::queue;
 use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
@@ -55,7 +56,8 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
         Insights::Compare { before, after, data, json } => {
             let store = data::open_existing(&data.data)?;
             let (before, after) = (find(&store, Some(before), None)?, find(&store, Some(after), None)?);
-            comparison::show(&assay_insights::compare::reports(&before, &after), json)?;
+            let comparison = assay_insights::compare::reports(&before, &after, &MiniLm::bundled()?)?;
+            comparison::show(&comparison, json)?;
         }
         Insights::List { data, project, json } => {
             let store = data::open_existing(&data.data)?;

@@ -98,7 +98,8 @@ fn commands_beside_the_server_queue_follow_compare_and_export() {
     let second = place.assay("insights run --project chats --name whole --json").ok().json();
     let second = second["id"].as_str().expect("an id");
     let comparison = place.assay(&format!("insights compare {report} {second} --json")).ok().json();
-    assert_eq!((&comparison["shared_threads"], &comparison["matched_by"]), (&json!(60), &json!("threads")));
+    // One of both cuts much finer.
+    assert_eq!((&comparison["shared_threads"], &comparison["matched_by"]), (&json!(60), &json!("likeness")));
     assert!(comparison["changes"].as_array().is_some_and(|changes| !changes.is_empty()));
     assert!(place.assay(&format!("insights compare {report} {second}")).ok().out().contains("DIFFERENCE"));
 

@@ -44,8 +44,14 @@ fn an_estimate_is_near_what_the_run_costs_and_asks_nobody() {
     let report = place.assay(&format!("insights run {flags}")).ok().json();
     let stages = report["made"]["model"]["stages"].as_array().expect("stages").clone();
     let actual: f64 = stages.iter().filter_map(|stage| stage["cost"].as_f64()).sum();
-    // Of so small a job a category more or less is much; `insights` holds twenty jobs to closer bounds.
-    assert!((estimate / actual - 1.0).abs() < 0.35, "estimated {estimate}, cost {actual}");
+    // A third of the cost is how many categories the model's own words make of 33 threads, which no
+    // rehearsal knows; `insights` holds twenty jobs to closer bounds.
+    assert!(
+        (estimate / actual - 1.0).abs() < 0.35,
+        "estimated {estimate}, cost {actual}: {} of {}",
+        told["stages"],
+        report["made"]["model"]["stages"]
+    );
     let again = place.assay(&format!("insights estimate {flags}")).ok().json();
     assert_eq!((again["calls"].as_u64(), again["cost"].as_f64()), (Some(0), Some(0.0)), "all is remembered");
     let table = place.assay(&format!("insights estimate {}", flags.replace(" --json", ""))).ok().out();

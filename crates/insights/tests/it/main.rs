@@ -11,6 +11,7 @@
 //! | `estimate` | what a run would take against what it took, twenty jobs |
 //! | `faults` | faults, outages, running again, the same bytes |
 //! | `money` | caps that hold, 200 runs |
+//! | `granularity` | reports that cut the same threads finer and coarser, compared |
 //! | `forgetting` | what is deleted is not remembered either |
 //! | `leaks` | secrets in every place of a thread, and none in any request |
 
@@ -18,6 +19,7 @@ mod corpus;
 mod estimate;
 mod faults;
 mod forgetting;
+mod granularity;
 mod leaks;
 mod money;
 mod support;

@@ -207,6 +207,24 @@ pub(crate) fn billed(standin: &Standin, config: &ReportConfig) -> Decimal {
     names.iter().map(of).sum()
 }
 
+pub(crate) fn embedder() -> &'static MiniLm {
+    &EMBEDDER
+}
+
+/// A report that no model is asked for.
+pub(crate) async fn local(place: &Place, config: &ReportConfig) -> Report {
+    let cancel = AtomicBool::new(false);
+    let ctx = Context {
+        store: &place.store,
+        embedder: &*EMBEDDER,
+        analyst: None,
+        remember: true,
+        progress: &Silent,
+        cancel: &cancel,
+    };
+    assay_insights::run(&ctx, &place.project, config).await.expect("a report")
+}
+
 /// A report as bytes.
 pub(crate) fn bytes(report: &Report) -> String {
     serde_json::to_string(report).expect("a report is JSON")

@@ -6,10 +6,12 @@
 //! and tried until it was taken, later and later. It is signed with the
 //! workspace secret [`SECRET`], so that the receiver knows who speaks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use assay_domain::comparison::{CategoryChange, ChangeKind, Comparison};
 use assay_domain::{Job, JobStatus, Report, Time};
+use assay_llm::Embed;
 use assay_store::{Catalog as _, Change, Error, Record, RecordQuery, Records as _};
 use chrono::TimeDelta;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -103,7 +105,14 @@ pub(super) async fn due(app: &App, entry: &Entry, report: &Report) -> Result<Opt
     let Some(config) = configs::by_id(&app.store, config).await? else { return Ok(None) };
     let Some(alert) = config.body.alert else { return Ok(None) };
     let Some((before, earlier)) = earlier(app, job).await? else { return Ok(None) };
-    let comparison = assay_insights::compare::reports(&earlier, report);
+    let compared = super::compared(app, Arc::new(earlier), Arc::new(report.clone())).await;
+    let comparison = match compared {
+        Ok(comparison) => comparison,
+        Err(error) => {
+            tracing::error!(job.id = %job.id, %error, "an alert could not be looked into");
+            return Ok(None);
+        }
+    };
     let told = news(&comparison, &alert);
     if told.is_empty() {
         return Ok(None);
@@ -139,11 +148,18 @@ async fn earlier(app: &App, job: &Job) -> Result<Option<(Uuid, Report)>, Error> 
 }
 
 /// What is told of a report that was made beside the server; `None` where nothing changed.
-#[must_use]
-pub fn message(alert: &Alert, before: &Report, after: &Report) -> Option<Value> {
-    let comparison = assay_insights::compare::reports(before, after);
+///
+/// # Errors
+/// Where the embedder fails.
+pub fn message(
+    alert: &Alert,
+    before: &Report,
+    after: &Report,
+    embedder: &dyn Embed,
+) -> Result<Option<Value>, assay_insights::Error> {
+    let comparison = assay_insights::compare::reports(before, after, embedder)?;
     let told = news(&comparison, alert);
-    (!told.is_empty()).then(|| {
+    Ok((!told.is_empty()).then(|| {
         json!({
             "type": "insights.categories_changed",
             "project": after.project,
@@ -152,7 +168,7 @@ pub fn message(alert: &Alert, before: &Report, after: &Report) -> Option<Value> 
             "compared_with_report_id": before.id,
             "changes": told,
         })
-    })
+    }))
 }
 
 fn news<'a>(comparison: &'a Comparison, alert: &Alert) -> Vec<&'a CategoryChange> {

@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
 
+use assay_domain::comparison::Comparison;
 use assay_domain::job::{Job, Progress as JobProgress, Scope, Spend};
 use assay_domain::{Report, RunEstimate};
 use assay_insights::context::{Progress, Stage};
@@ -50,6 +51,11 @@ impl Analyst {
     pub(super) fn new() -> Result<Self, String> {
         let embedder = MiniLm::bundled().map_err(|error| error.to_string())?;
         Ok(Self { pool: pool("insights")?, counter: pool("insights-page")?, embedder })
+    }
+
+    /// Two reports side by side. Blocks.
+    pub(super) fn compare(&self, before: &Report, after: &Report) -> Result<Comparison, Error> {
+        self.counter.install(|| assay_insights::compare::reports(before, after, &self.embedder))
     }
 
     /// Makes the report of a job; draws its threads first where nobody has. `spent` is what

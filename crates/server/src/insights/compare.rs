@@ -27,11 +27,18 @@ pub(super) async fn compare(
 ) -> ApiResult<Response> {
     let (before, old) = side(&app, &project, &params, "before").await?;
     let (after, new) = side(&app, &project, &params, "after").await?;
-    render::json(move || {
-        let comparison = assay_insights::compare::reports(&old, &new);
-        json!({ "before_job": before.job.id, "after_job": after.job.id, "comparison": comparison })
-    })
-    .await
+    let comparison = super::compared(&app, old, new).await.map_err(failed)?;
+    let (before, after) = (before.job.id, after.job.id);
+    render::json(move || json!({ "before_job": before, "after_job": after, "comparison": comparison })).await
+}
+
+/// The reports are there and sound: whatever went wrong is ours.
+pub(crate) fn failed(error: String) -> ApiError {
+    tracing::error!(%error, "two reports could not be compared");
+    ApiError::new(
+        http::StatusCode::INTERNAL_SERVER_ERROR,
+        "the reports could not be compared; the server's log says why",
+    )
 }
 
 async fn side(app: &App, project: &str, params: &Params, name: &str) -> ApiResult<(Entry, Arc<Report>)> {

@@ -11,7 +11,7 @@ mod analyst;
 mod ask;
 pub mod beside;
 pub mod cases;
-mod compare;
+pub(crate) mod compare;
 pub mod configs;
 mod dataset;
 mod draft;
@@ -38,9 +38,10 @@ mod tier;
 pub(crate) mod trial;
 mod worker;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use assay_domain::ProjectId;
+use assay_domain::comparison::Comparison;
+use assay_domain::{ProjectId, Report};
 use assay_store::{Change, Error, Records};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -102,6 +103,20 @@ impl Desk {
     fn analyst(&self) -> Result<&Analyst, String> {
         self.analyst.get_or_init(Analyst::new).as_ref().map_err(Clone::clone)
     }
+}
+
+/// Two reports side by side: threads of the one may have to be placed in the other's categories.
+///
+/// # Errors
+/// Why they could not be compared.
+pub(crate) async fn compared(
+    app: &App,
+    before: Arc<Report>,
+    after: Arc<Report>,
+) -> Result<Comparison, String> {
+    let app = app.clone();
+    let work = move || app.insights.analyst()?.compare(&before, &after).map_err(|error| error.to_string());
+    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
 }
 
 /// Deletes jobs, configs and schedules of a project that is gone.

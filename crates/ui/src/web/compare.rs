@@ -120,6 +120,17 @@ fn matched(comparison: &Comparison) -> String {
             "Categories are matched by the {} threads both reports hold.",
             format::count(comparison.shared_threads)
         ),
+        MatchedBy::Likeness => {
+            let (before, after) = (comparison.before.categories, comparison.after.categories);
+            let cut = match before.max(after) >= 2 * before.min(after) {
+                true => format!(" The reports are cut differently, in {before} and {after} categories."),
+                false => String::new(),
+            };
+            format!(
+                "The reports share {} threads: the others are placed in the other report's categories, where those most like them are.{cut}",
+                format::count(comparison.shared_threads)
+            )
+        }
         MatchedBy::Words => format!(
             "The reports share {} threads, too few to go by: categories are matched by their words.",
             format::count(comparison.shared_threads)

@@ -10,7 +10,7 @@ use axum::response::Response;
 use super::super::{Visit, page};
 use super::{Found, place};
 use crate::error::{ApiError, ApiResult};
-use crate::insights::queue;
+use crate::insights::{self, queue};
 
 pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
     let named = |name: &str| visit.params.get(name).map(str::to_owned);
@@ -34,14 +34,7 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
             old.name, new.name
         )));
     }
-    let compared = tokio::task::spawn_blocking(move || assay_insights::compare::reports(&one, &two)).await;
-    let comparison = compared.map_err(|error| {
-        tracing::error!(%error, "two reports could not be compared");
-        ApiError::new(
-            http::StatusCode::INTERNAL_SERVER_ERROR,
-            "the reports could not be compared; the server's log says why",
-        )
-    })?;
+    let comparison = insights::compared(&visit.app, one, two).await.map_err(insights::compare::failed)?;
     Ok(page(&ComparePage::new(shell, old, new, &comparison)))
 }
 

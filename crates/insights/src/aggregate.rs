@@ -63,10 +63,11 @@ fn sights<'a>(
     let holds = move |leaf: usize| node.is_none_or(|node| grouping.line(leaf).any(|one| one == node));
     threads.iter().enumerate().map(move |(index, thread)| {
         let is_in = holds(grouping.members[index].leaf);
+        let alike = grouping.alike.get(index).map(|leaf| node.is_none() || leaf.is_some_and(holds));
         let basis = match grouping.inferred.get(index) {
-            Some(true) => Basis::Likeness,
+            Some(true) => Basis::Likeness(alike.unwrap_or(is_in)),
             _ if node.is_none() => Basis::Read(Some(true)),
-            _ => Basis::Read(grouping.alike.get(index).map(|leaf| leaf.is_some_and(holds))),
+            _ => Basis::Read(alike),
         };
         Sight { weight: thread.weight, is_in, fails: shows_failure(thread), basis }
     })

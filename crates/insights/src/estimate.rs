@@ -20,13 +20,18 @@ mod sum;
 #[cfg(test)]
 mod tests;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use assay_domain::report::{Focus, Tier};
-use assay_domain::{ReportConfig, RunEstimate, ThreadOverview};
+use assay_domain::{ReportConfig, RunEstimate};
+use assay_llm::Schema;
 use assay_store::{Memo, Project, Runs};
 
-use crate::model;
-use crate::pipeline::{self, Drawing};
+use crate::grouping::ReadThread;
+use crate::model::{self, lot};
+use crate::pipeline::{self, Drawing, Opened};
 use crate::sample::Drawn;
+use crate::summary::Summary;
 use crate::{Analyst, Context, Error};
 use growth::Scale;
 use lengths::Seen;
@@ -36,9 +41,10 @@ use scene::Scene;
 /// How much is looked at; the other threads are taken to be like those.
 #[derive(Clone, Copy, Debug)]
 pub struct Effort {
-    /// Threads whose prompts are written at most, where a model reads threads.
+    /// Threads whose prompts are written, about and at most, where a model reads threads; what
+    /// it would tell of the others is played by their own words.
     pub read: usize,
-    /// Threads that are grouped at most, where models are only asked about categories.
+    /// Threads that are grouped at most.
     pub grouped: usize,
     /// Where more threads match, the latest stand for all of them; no limit if absent.
     pub among: Option<usize>,
@@ -50,8 +56,12 @@ impl Effort {
     /// For a page that somebody is looking at.
     pub const QUICK: Self = Self { read: 300, grouped: 900, among: Some(20_000) };
 
+    /// Threads that are looked at. Where a model reads them they are grouped several times over.
     fn of(self, config: &ReportConfig) -> usize {
-        if config.tier == Tier::Deep { self.read } else { self.grouped }
+        match config.tier {
+            Tier::Deep => self.grouped.min(self.read.saturating_mul(3)),
+            _ => self.grouped,
+        }
     }
 }
 
@@ -88,15 +98,33 @@ pub async fn estimate<S: Runs + Memo>(
         model::Work::begin(ctx.analyst, config, ctx.cancel)?;
         return Ok(nothing);
     };
-    let stage = Stage { ctx, analyst, project, size, known: known(ctx, analyst, project, config).await? };
     let scale = Scale::of(config, threads, counted);
     let rehearsed = ReportConfig { read_by_model: scale.read_here, ..config.clone() };
-    let threads = scene::chosen(population, &looked_at);
+    let drawing = Drawing {
+        sample: (looked_at.iter().enumerate())
+            .map(|(index, one)| Drawn { index, weight: one.weight })
+            .collect(),
+        population: scene::chosen(population, &looked_at),
+        size,
+        skipped: Vec::new(),
+    };
+    let opened = pipeline::opened(ctx, project, drawing).await?;
+    let to_read = scale.read_here.unwrap_or(counted).max(1);
+    let stage = Stage {
+        ctx,
+        analyst,
+        project,
+        written: effort.read as f64 / to_read as f64,
+        known: known(ctx, analyst, project, config).await?,
+    };
     let mut takes = Vec::new();
+    let mut written = to_read;
     for take in 0..takes_of(config) {
-        takes.push(stage.rehearse(&rehearsed, &threads, take).await?);
+        let (stages, sketched) = stage.rehearse(&rehearsed, &opened, take).await?;
+        written = to_read.saturating_sub(sketched);
+        takes.push(stages);
     }
-    let scale = growth::found(&stage, &rehearsed, &threads, &takes[0], scale).await?;
+    let scale = growth::found(&stage, &rehearsed, &opened, &takes, scale.written(written)).await?;
     let told = RunEstimate { looked_at: counted, ..nothing };
     Ok(sum::up(told, analyst, &takes, &scale))
 }
@@ -124,22 +152,25 @@ async fn known<S: Memo>(
     Ok(known)
 }
 
-/// A thread that is looked at, and how many it stands for.
-type Chosen = (ThreadOverview, f64);
-
 /// Where it is rehearsed.
 struct Stage<'a, S> {
     ctx: &'a Context<'a, S>,
     analyst: &'a Analyst<'a>,
     project: &'a Project,
-    /// Threads that match.
-    size: usize,
+    /// Of the threads that a model would read, the part whose prompts are written.
+    written: f64,
     known: Vec<(String, String, Seen)>,
 }
 
 impl<S: Runs + Memo> Stage<'_, S> {
-    /// The analysis with models that are asked nothing: what they would have been asked, by stage.
-    async fn rehearse(&self, config: &ReportConfig, threads: &[Chosen], take: u64) -> Result<Stages, Error> {
+    /// The analysis with models that are asked nothing: what they would have been asked, by
+    /// stage, and how many threads' prompts were not written.
+    async fn rehearse(
+        &self,
+        config: &ReportConfig,
+        opened: &Opened,
+        take: u64,
+    ) -> Result<(Stages, usize), Error> {
         let ledger = Ledger::default();
         for (provider, model, seen) in &self.known {
             ledger.begin(provider, model, seen);
@@ -150,10 +181,20 @@ impl<S: Runs + Memo> Stage<'_, S> {
         let summary = Rehearsal::of(self.analyst.summary, &ledger, &filters, take);
         let analyst = Analyst { thinking: &thinking, summary: &summary, ..*self.analyst };
         let ctx = Context { analyst: Some(&analyst), ..*self.ctx };
-        let population = threads.iter().map(|(overview, _)| overview.clone()).collect();
-        let sample = threads.iter().enumerate().map(|(index, (_, weight))| Drawn { index, weight: *weight });
-        let drawing = Drawing { population, sample: sample.collect(), size: self.size, skipped: Vec::new() };
-        pipeline::over(&ctx, self.project, config, drawing).await?;
-        Ok(ledger.by_stage())
+        let sketched = AtomicUsize::new(0);
+        let seed = config.seed.to_string();
+        let sketch = |thread: &ReadThread, schema: &Schema| {
+            let lot = lot(&["written", &seed, &thread.overview.id.0]);
+            let place = f64::from(u32::from_be_bytes([lot[0], lot[1], lot[2], lot[3]])) / f64::from(u32::MAX);
+            if place <= self.written {
+                return None;
+            }
+            sketched.fetch_add(1, Ordering::Relaxed);
+            let Summary { request, text, .. } = &thread.summary;
+            Some(play::sketch(request, text, schema, &filters, take))
+        };
+        let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?.sketched_by(&sketch);
+        pipeline::of_threads(&ctx, self.project, config, work, opened.clone()).await?;
+        Ok((ledger.by_stage(), sketched.load(Ordering::Relaxed)))
     }
 }

@@ -12,6 +12,7 @@
 pub mod categories;
 pub mod causes;
 pub mod claims;
+mod echo;
 pub mod memory;
 pub mod place;
 pub mod read;
@@ -37,6 +38,7 @@ use sha2::{Digest, Sha256};
 use crate::Error;
 use crate::context::{Progress, Silent};
 use crate::estimate::lengths::Lengths;
+use crate::grouping::ReadThread;
 
 /// How often somebody looks whether the analysis is to stop while a model thinks.
 const GLANCE: Duration = Duration::from_millis(100);
@@ -88,12 +90,17 @@ pub(crate) enum Asked {
     Over,
 }
 
+/// The answer about a thread, in the form asked for; `None` where the model itself is to be asked.
+pub(crate) type Sketch<'a> = &'a (dyn Fn(&ReadThread, &Schema) -> Option<Value> + Sync);
+
 /// Asks models on behalf of one report.
 pub struct Work<'a> {
     analyst: Option<&'a Analyst<'a>>,
     config: &'a ReportConfig,
     cancel: &'a AtomicBool,
     progress: &'a dyn Progress,
+    /// Who says at a rehearsal what a model would tell of a thread, without its prompt being written.
+    sketch: Option<Sketch<'a>>,
     /// What progress was told last of what is waited for.
     waits_for: Mutex<Option<String>>,
     books: Mutex<Books>,
@@ -129,7 +136,12 @@ impl<'a> Work<'a> {
         };
         template::check(config)?;
         let (waits_for, books) = (Mutex::default(), Mutex::default());
-        Ok(Self { analyst, config, cancel, progress: &Silent, waits_for, books })
+        Ok(Self { analyst, config, cancel, progress: &Silent, sketch: None, waits_for, books })
+    }
+
+    /// The same, with somebody who answers for some threads in place of the model.
+    pub(crate) fn sketched_by(self, sketch: Sketch<'a>) -> Self {
+        Self { sketch: Some(sketch), ..self }
     }
 
     /// The same, telling somebody what is waited for.

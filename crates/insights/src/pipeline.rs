@@ -6,6 +6,7 @@ use assay_domain::{Report, ReportConfig, ThreadOverview};
 use assay_store::{Memo, Project, Runs};
 
 use crate::context::{Context, Stage};
+use crate::grouping::ReadThread;
 use crate::{Error, aggregate, assemble, embed, executive, map, model, name, read, sample, select, verify};
 
 /// Builds one report from the threads in scope.
@@ -76,12 +77,43 @@ pub(crate) async fn over<S: Runs + Memo>(
     config: &ReportConfig,
     drawing: Drawing,
 ) -> Result<Report, Error> {
+    let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?.watched_by(ctx.progress);
+    let opened = opened(ctx, project, drawing).await?;
+    of_threads(ctx, project, config, work, opened).await
+}
+
+/// Threads that were read, and what stands about them in the report.
+#[derive(Clone)]
+pub(crate) struct Opened {
+    pub(crate) threads: Vec<ReadThread>,
+    pub(crate) skipped: Vec<Skipped>,
+    pub(crate) size: usize,
+    pub(crate) sampled: usize,
+}
+
+/// Reads what was drawn.
+pub(crate) async fn opened<S: Runs + Memo>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    drawing: Drawing,
+) -> Result<Opened, Error> {
     let Drawing { population, sample, size, skipped: gone } = drawing;
     let sampled = sample.len() + gone.len();
-    let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?.watched_by(ctx.progress);
     let (threads, mut skipped) = read::each(ctx, project.id, population, &sample).await?;
     skipped.extend(gone);
     skipped.sort_by(|a, b| a.thread.cmp(&b.thread));
+    Ok(Opened { threads, skipped, size, sampled })
+}
+
+/// The report of threads that were read.
+pub(crate) async fn of_threads<S: Runs + Memo>(
+    ctx: &Context<'_, S>,
+    project: &Project,
+    config: &ReportConfig,
+    work: model::Work<'_>,
+    opened: Opened,
+) -> Result<Report, Error> {
+    let Opened { threads, skipped, size, sampled } = opened;
     let threads = model::read::each(&work, ctx, project.id, threads).await?;
     let threads = model::causes::merged(threads, ctx.embedder)?;
     let vectors = embed::each(ctx, project.id, &threads).await?;

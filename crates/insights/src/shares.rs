@@ -27,8 +27,9 @@ pub(crate) struct Sight {
 pub(crate) enum Basis {
     /// It was read. Likeness alone would have put it in the category, or not, where that is known.
     Read(Option<bool>),
-    /// Likeness alone.
-    Likeness,
+    /// Likeness, which alone says this; a model that was shown the thread's own words may have
+    /// put it elsewhere.
+    Likeness(bool),
 }
 
 /// Threads of one kind: those that fail, or the others.
@@ -52,7 +53,7 @@ impl Stratum {
 
 /// The counted share with its 95 % interval.
 pub(crate) fn estimate(sights: impl Iterator<Item = Sight>) -> Estimate {
-    let (mut inside, mut weights) = (0.0, Vec::new());
+    let (mut inside, mut moved, mut weights) = (0.0, 0.0, Vec::new());
     let mut strata = [Stratum::default(), Stratum::default()];
     let mut is_known = true;
     for sight in sights {
@@ -60,7 +61,12 @@ pub(crate) fn estimate(sights: impl Iterator<Item = Sight>) -> Estimate {
         inside += if sight.is_in { sight.weight } else { 0.0 };
         let stratum = &mut strata[usize::from(sight.fails)];
         match sight.basis {
-            Basis::Likeness => stratum.placed.push(sight.weight),
+            Basis::Likeness(alike) => {
+                stratum.placed.push(sight.weight);
+                // What the read threads show is how likeness alone errs, so that is corrected.
+                moved += f64::from(u8::from(alike)) * sight.weight
+                    - f64::from(u8::from(sight.is_in)) * sight.weight;
+            }
             Basis::Read(alike) => {
                 stratum.read.push(sight.weight);
                 is_known &= alike.is_some();
@@ -72,7 +78,7 @@ pub(crate) fn estimate(sights: impl Iterator<Item = Sight>) -> Estimate {
     }
     let all: f64 = weights.iter().sum();
     let share = if all > 0.0 { inside / all } else { 0.0 };
-    let plain = wilson(share, effective_size(weights.into_iter()));
+    let plain = wilson(share, effective_size(weights.iter().copied()));
     if strata.iter().all(|stratum| stratum.placed.is_empty()) {
         return plain;
     }
@@ -85,7 +91,10 @@ pub(crate) fn estimate(sights: impl Iterator<Item = Sight>) -> Estimate {
         Some(mistakes) => {
             // Never surer than the read threads alone are: placing by likeness is not the only thing
             // that differs from reading.
-            let Estimate { value, low, high } = mistakes.widen(plain, all);
+            let alike = (share + moved / all).clamp(0.0, 1.0);
+            let size = effective_size(weights.into_iter());
+            let Estimate { low, high, .. } = mistakes.widen(wilson(alike, size), all);
+            let (value, low, high) = (share, low.min(share), high.max(share));
             Estimate { value, low: low.min(read.low), high: high.max(read.high) }
         }
         None => Estimate { low: 0.0, high: 1.0, ..plain },
@@ -170,7 +179,7 @@ mod tests {
     fn what_likeness_misses_moves_the_interval_and_the_count_stays_inside() {
         // Of the read ones a third of the members would have been missed, and none taken in wrongly.
         let read = (0..300).map(|n| sight(n < 90, Basis::Read(Some(n < 60))));
-        let placed = (0..3_000).map(|n| sight(n < 600, Basis::Likeness));
+        let placed = (0..3_000).map(|n| sight(n < 600, Basis::Likeness(n < 600)));
         let found = estimate(read.chain(placed));
         assert!((found.value - 690.0 / 3_300.0).abs() < 1e-12);
         assert!(found.low <= found.value && found.high > 0.3, "{found:?}: reading all would give 0.3");
@@ -178,7 +187,7 @@ mod tests {
 
     #[test]
     fn without_a_read_thread_nothing_is_known() {
-        let found = estimate((0..50).map(|n| sight(n < 5, Basis::Likeness)));
+        let found = estimate((0..50).map(|n| sight(n < 5, Basis::Likeness(n < 5))));
         assert_eq!((found.value, found.low, found.high), (0.1, 0.0, 1.0));
     }
 
@@ -198,7 +207,7 @@ mod tests {
             members += f64::from(u8::from(is_member));
             let (is_in, basis) = match is_read {
                 true => (is_member, Basis::Read(Some(alike))),
-                false => (alike, Basis::Likeness),
+                false => (alike, Basis::Likeness(alike)),
             };
             sights.push(Sight { weight: 1.0, is_in, fails, basis });
         }
@@ -213,7 +222,7 @@ mod tests {
             for round in 0..rounds {
                 let (sights, truth) = population(size, share, mix(round) ^ size);
                 let holds = |found: Estimate| u32::from(found.low <= truth && truth <= found.high);
-                let read = sights.iter().filter(|one| one.basis != Basis::Likeness).count();
+                let read = sights.iter().filter(|one| matches!(one.basis, Basis::Read(_))).count();
                 let found = estimate(sights.into_iter());
                 held += holds(found);
                 plainly += holds(wilson(found.value, read as f64));

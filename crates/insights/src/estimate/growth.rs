@@ -3,17 +3,21 @@
 //! Reading and placing grow with the threads. Categories grow more slowly, and how slowly
 //! depends on the threads: so halves of those that are looked at are rehearsed as well,
 //! and the way from a half to the whole is taken to go on (a power law, as for words in
-//! texts). Discovery itself looks at a bounded number of threads, where growth ends.
+//! texts), drawn towards the power that is usual. Discovery itself looks at a bounded number of
+//! threads and groups, where growth ends.
 
 use assay_domain::ReportConfig;
 use assay_domain::report::Tier;
 use assay_store::{Memo, Runs};
 
+use super::Stage;
 use super::rehearsal::Stages;
-use super::{Chosen, Stage};
 use crate::Error;
+use crate::grouping::ReadThread;
 use crate::math::Options;
+use crate::math::granularity::most_groups;
 use crate::model::{self, lot};
+use crate::pipeline::Opened;
 
 /// Of those that are looked at where only some are to be read, at most these are.
 const READ_OF_LOOKED_AT: f64 = 0.75;
@@ -21,19 +25,32 @@ const READ_OF_LOOKED_AT: f64 = 0.75;
 const SMALLEST_HALF: usize = 20;
 /// Categories grow at most so with the threads: nearly as fast as they do.
 const STEEPEST: f64 = 0.8;
-/// How far off the power may be.
-const POWER_OFF: f64 = 0.2;
+/// Halves are rehearsed in so many takes.
+const TAKES_OF_HALVES: usize = 3;
+/// The power where nothing is known, and how far off that is: as over the labelled sets of
+/// `docs/quality`, where ten times the threads have one and a half to two times the categories.
+const USUAL: (f64, f64) = (0.3, 0.25);
+/// How far off the power is that halves show: a half has a few categories more or less by chance.
+const SEEN_OFF: f64 = 0.35;
+/// A part may be cut coarser or finer than the whole: so many times fewer and more categories.
+const CUT_OFF: (f64, f64) = (0.6, 1.5);
+/// How far off the power may be that both together tell.
+const POWER_OFF: f64 = 0.3;
 
 /// By how much the stages grow.
 pub(super) struct Scale {
     /// Threads that are read at the rehearsal, where not all of them are.
     pub(super) read_here: Option<usize>,
+    read_here_or_all: usize,
     read: f64,
     placed: f64,
     /// Threads that make categories: all of them by those at the rehearsal.
     makers: f64,
     /// The power of that by which categories grow; `None` where all are looked at.
     power: Option<f64>,
+    /// Categories that so many threads have at most, and how often those at the rehearsal go into that.
+    room: f64,
+    most: f64,
 }
 
 impl Scale {
@@ -54,11 +71,20 @@ impl Scale {
         let most = Options::default().discover;
         Self {
             read_here,
+            read_here_or_all: read_here.unwrap_or(counted),
             read: wanted as f64 / read_here.unwrap_or(counted).max(1) as f64,
             placed: threads as f64 / counted.max(1) as f64,
             makers: (all.min(most) as f64 / here.clamp(1, most) as f64).max(1.0),
             power: None,
+            room: most_groups(all.min(most)) as f64,
+            most: f64::INFINITY,
         }
+    }
+
+    /// Where only so many of the prompts were written.
+    pub(super) fn written(self, written: usize) -> Self {
+        let here = self.read_here_or_all;
+        Self { read: self.read * here as f64 / written.max(1) as f64, ..self }
     }
 
     /// What the figures of a stage are multiplied with: at least, probably, at most.
@@ -67,7 +93,9 @@ impl Scale {
             (model::read::STAGE, _) => [self.read; 3],
             (model::place::STAGE, _) => [self.placed; 3],
             (model::categories::NAME | model::categories::ARRANGE, Some(power)) => {
-                [power - POWER_OFF, power, power + POWER_OFF].map(|power| self.makers.powf(power.max(0.0)))
+                let grown = |power: f64| self.makers.powf(power.max(0.0)).min(self.most.max(1.0));
+                let [low, middle, high] = [power - POWER_OFF, power, power + POWER_OFF].map(grown);
+                [low * CUT_OFF.0, middle, high * CUT_OFF.1]
             }
             _ => [1.0; 3],
         }
@@ -81,29 +109,41 @@ impl Scale {
 pub(super) async fn found<S: Runs + Memo>(
     stage: &Stage<'_, S>,
     config: &ReportConfig,
-    threads: &[Chosen],
-    whole: &Stages,
+    opened: &Opened,
+    takes: &[Stages],
     scale: Scale,
 ) -> Result<Scale, Error> {
     if scale.makers <= 1.0 {
         return Ok(scale);
     }
-    if threads.len() < 2 * SMALLEST_HALF {
-        return Ok(Scale { power: Some(STEEPEST / 2.0), ..scale });
+    let usual = Scale { power: Some(USUAL.0), ..scale };
+    if opened.threads.len() < 2 * SMALLEST_HALF {
+        return Ok(usual);
     }
-    let mut order: Vec<&Chosen> = threads.iter().collect();
     let seed = config.seed.to_string();
-    order.sort_by_cached_key(|(overview, _)| lot(&["half", &seed, &overview.id.0]));
+    let mut order: Vec<&ReadThread> = opened.threads.iter().collect();
+    order.sort_by_cached_key(|thread| lot(&["half", &seed, &thread.overview.id.0]));
     let read_by_model = scale.read_here.map(|read| read / 2);
     let config = ReportConfig { read_by_model, ..config.clone() };
-    let mut of_halves = 0.0;
-    for half in order.chunks(threads.len().div_ceil(2)) {
-        let half: Vec<Chosen> = half.iter().map(|&one| one.clone()).collect();
-        of_halves += categories(&stage.rehearse(&config, &half, 0).await?) / 2.0;
+    let (mut of_halves, mut of_all) = (0.0, 0.0);
+    let takes = &takes[..takes.len().min(TAKES_OF_HALVES)];
+    for (take, whole) in (0..).zip(takes) {
+        of_all += categories(whole);
+        for half in order.chunks(order.len().div_ceil(2)) {
+            // In the order of the whole, as everywhere.
+            let mut threads: Vec<ReadThread> = half.iter().map(|&one| one.clone()).collect();
+            threads.sort_by(|a, b| a.overview.id.cmp(&b.overview.id));
+            let half = Opened { threads, ..opened.clone() };
+            of_halves += categories(&stage.rehearse(&config, &half, take).await?.0) / 2.0;
+        }
     }
-    let all = categories(whole);
-    let power = if of_halves > 0.0 && all > 0.0 { (all / of_halves).log2() } else { 0.0 };
-    Ok(Scale { power: Some(power.clamp(0.0, STEEPEST)), ..scale })
+    if of_halves <= 0.0 || of_all <= 0.0 {
+        return Ok(usual);
+    }
+    let seen = (of_all / of_halves).log2();
+    let (trust, prior) = (SEEN_OFF.powi(-2), USUAL.1.powi(-2));
+    let power = ((seen * trust + USUAL.0 * prior) / (trust + prior)).clamp(0.0, STEEPEST);
+    Ok(Scale { power: Some(power), most: scale.room / (of_all / takes.len() as f64), ..scale })
 }
 
 /// Categories that are named.

@@ -5,7 +5,7 @@
 //! sentences, categories named by the first words of a member. The lengths follow from the
 //! form asked for and, where answers repeat the material, from the prompt.
 
-use assay_llm::{Request, tokens};
+use assay_llm::{Request, Schema, tokens};
 use serde_json::{Map, Value, json};
 
 use crate::model::lot;
@@ -71,6 +71,12 @@ pub(super) fn answer(request: &Request, filters: &[String], take: u64) -> (Value
         _ => (json!({}), UNKNOWN),
     };
     (value, output.min(u64::from(request.max_tokens)))
+}
+
+/// What is played of a thread whose prompt nobody wrote, by what is known of it without.
+pub(super) fn sketch(request: &str, summary: &str, schema: &Schema, filters: &[String], take: u64) -> Value {
+    let text = format!("<conversation>\n[0] user: {request}\n[1] assistant: {summary}\n");
+    thread(&text, &schema.schema, filters, take).0
 }
 
 fn thread(text: &str, form: &Value, filters: &[String], take: u64) -> (Value, u64) {

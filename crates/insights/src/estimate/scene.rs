@@ -6,7 +6,7 @@
 use assay_domain::{ReportConfig, ThreadOverview};
 use assay_store::{Project, Runs};
 
-use super::{Chosen, Effort};
+use super::Effort;
 use crate::model::lot;
 use crate::sample::{self, Drawn};
 use crate::{Context, Error, select};
@@ -62,7 +62,7 @@ fn looked_at<'t>(drawn: &[Drawn], most: usize, seed: u64, id: &dyn Fn(usize) -> 
 }
 
 /// The threads that are looked at, without the others.
-pub(super) fn chosen(population: Vec<ThreadOverview>, looked_at: &[Drawn]) -> Vec<Chosen> {
+pub(super) fn chosen(population: Vec<ThreadOverview>, looked_at: &[Drawn]) -> Vec<ThreadOverview> {
     let mut population: Vec<Option<ThreadOverview>> = population.into_iter().map(Some).collect();
-    looked_at.iter().filter_map(|one| Some((population[one.index].take()?, one.weight))).collect()
+    looked_at.iter().filter_map(|one| population[one.index].take()).collect()
 }

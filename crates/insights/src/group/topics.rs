@@ -52,24 +52,15 @@ pub(super) fn within(
     let given = embedder.embed(&texts.iter().map(String::as_str).collect::<Vec<_>>())?;
     let mut inside: Vec<Vec<usize>> = vec![Vec::new(); given.len()];
     let mut places: Vec<Place> = vec![Place::Nowhere(UNRELATED); vectors.rows.rows];
-    for row in 0..vectors.rows.rows {
-        let cosine =
-            |other: &Vec<f32>| -> f32 { vectors.rows.row(row).iter().zip(other).map(|(a, b)| a * b).sum() };
-        let best = given
-            .iter()
-            .enumerate()
-            .map(|(category, vector)| (cosine(vector), category))
-            // Of equals the first wins.
-            .fold(None, |best: Option<(f32, usize)>, next| match best {
-                Some(best) if best.0 >= next.0 => Some(best),
-                _ => Some(next),
-            });
-        if let Some((similarity, category)) = best
-            && similarity >= RELATED
-        {
-            inside[category].push(row);
+    let nearest: Vec<Option<Near>> =
+        (0..vectors.rows.rows).map(|row| Near::of(vectors.rows.row(row), &given)).collect();
+    for (row, near) in nearest.iter().enumerate() {
+        if let Some(near) = near {
+            inside[near.category].push(row);
         }
     }
+    let typical = typical_margin(&nearest);
+    let clear = |row: usize| nearest[row].as_ref().map_or(0.5, |near| clarity(near.margin, typical));
     let mut tree = Tree::default();
     for (category, rows) in config.categories.iter().zip(&inside) {
         if rows.is_empty() {
@@ -91,15 +82,54 @@ pub(super) fn within(
             }
         };
         if rows.len() < WORTH_DIVIDING {
-            rows.iter().for_each(|&row| places[row] = Place::In(top, 0.5));
+            rows.iter().for_each(|&row| places[row] = Place::In(top, clear(row)));
             continue;
         }
         let found = tree.divide(Some(top), rows, vectors, &shape, config.seed, false);
         for (&row, place) in rows.iter().zip(found.places) {
-            places[row] = place;
+            places[row] = match place {
+                Place::In(leaf, confidence) => Place::In(leaf, confidence.min(clear(row))),
+                nowhere => nowhere,
+            };
         }
     }
     Ok(tree.finish(threads, vectors, places, None))
+}
+
+/// The given category that is most like a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Near {
+    category: usize,
+    /// How much more like it than the next.
+    margin: f32,
+}
+
+impl Near {
+    /// `None` where no category is related. Of equals the first wins.
+    fn of(row: &[f32], given: &[Vec<f32>]) -> Option<Self> {
+        let (mut best, mut second) = ((f32::NEG_INFINITY, 0), f32::NEG_INFINITY);
+        for (category, vector) in given.iter().enumerate() {
+            let cosine: f32 = row.iter().zip(vector).map(|(a, b)| a * b).sum();
+            if cosine > best.0 {
+                (second, best) = (best.0, (cosine, category));
+            } else {
+                second = second.max(cosine);
+            }
+        }
+        (best.0 >= RELATED).then(|| Self { category: best.1, margin: (best.0 - second).min(1.0) })
+    }
+}
+
+fn typical_margin(nearest: &[Option<Near>]) -> f32 {
+    let mut margins: Vec<f32> = nearest.iter().flatten().map(|near| near.margin).collect();
+    margins.sort_by(f32::total_cmp);
+    margins.get(margins.len() / 2).copied().unwrap_or_default().max(1e-3)
+}
+
+/// How clearly a row is in one given category and no other: 0.5 (a tie) to 1, nine to one at the
+/// typical margin, as among discovered ones. It is the same however many rows there are.
+fn clarity(margin: f32, typical: f32) -> f64 {
+    1.0 / (1.0 + (-9.0_f64.ln() * f64::from(margin / typical)).exp())
 }
 
 /// Where a row belongs.

@@ -64,12 +64,18 @@ impl Candidate {
     }
 }
 
+/// The largest number of groups that is looked at among so many rows.
+#[must_use]
+pub fn most_groups(rows: usize) -> usize {
+    (rows / 12).max((rows / 3).min(24)).min(1_000)
+}
+
 /// Numbers of groups worth looking at: all small ones, then steps of 5 %, up to where groups have
 /// twelve rows on average (few rows: three, but no more than 24 groups). Smaller groups can be
 /// told apart by the measures, but a reader gains nothing from a list as long as the data.
 #[must_use]
 pub fn grid(rows: usize) -> Vec<usize> {
-    let most = (rows / 12).max((rows / 3).min(24)).min(1_000);
+    let most = most_groups(rows);
     let mut out = Vec::new();
     let mut k = 2;
     while k <= most {

@@ -4,7 +4,8 @@
 //! nearest neighbours, so that a name sets it apart. In tier `deep`, unless the
 //! reader gave categories or counts, the model also proposes the top categories
 //! in the light of the instructions and says which of them each leaf belongs to;
-//! a leaf that it puts under none that exists, asked twice, stays by itself.
+//! a leaf that it puts under none that exists, asked twice, stays by itself. A name that only
+//! repeats the prompt is none ([`echo`]).
 //! What the model cannot do keeps its local name and place.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +15,7 @@ use assay_llm::Schema;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::{Asked, Question, Role, Work, lot, object, string, tidy};
+use super::{Asked, Question, Role, Work, echo, lot, object, string, tidy};
 use crate::Error;
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Node, ReadThread};
@@ -90,7 +91,7 @@ async fn name_leaves(
     let shown: BTreeMap<usize, Vec<String>> =
         leaves.iter().map(|&leaf| (leaf, members_shown(work, &members[leaf], threads, grouping))).collect();
     let near = neighbours(&leaves, &members, vectors);
-    let questions: Vec<(usize, Question)> = leaves
+    let questions: Vec<(usize, String)> = leaves
         .iter()
         .map(|&leaf| {
             let mut text = work.instructions();
@@ -103,7 +104,7 @@ async fn name_leaves(
                 let of = shown[other].iter().take(OF_NEIGHBOUR).cloned().collect::<Vec<_>>();
                 list(work, &mut text, "A neighbour, which the name must not fit", &of);
             }
-            (leaf, naming(text))
+            (leaf, text)
         })
         .collect();
     apply_names(work, questions, names).await
@@ -118,7 +119,7 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
         levels.entry(grouping.line(node).count()).or_default().push(node);
     }
     for nodes in levels.into_values().rev() {
-        let questions: Vec<(usize, Question)> = nodes
+        let questions: Vec<(usize, String)> = nodes
             .into_iter()
             .map(|node| {
                 let said = |child: usize| format!("{}: {}", names[child].name, names[child].description);
@@ -132,7 +133,7 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
                 let mut text = work.instructions();
                 list(work, &mut text, "The category holds these subcategories", &children);
                 list(work, &mut text, "Categories beside it, which the name must not fit", &siblings);
-                (node, naming(text))
+                (node, text)
             })
             .collect();
         apply_names(work, questions, names).await?;
@@ -142,24 +143,53 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
 
 async fn apply_names(
     work: &Work<'_>,
-    questions: Vec<(usize, Question)>,
+    questions: Vec<(usize, String)>,
     names: &mut [Named],
 ) -> Result<(), Error> {
-    let answers: Vec<(usize, Asked)> = stream::iter(questions)
-        .map(|(node, question)| async move { Ok::<_, Error>((node, work.ask(question).await?)) })
+    let answers: Vec<(usize, Option<Titled>)> = stream::iter(questions)
+        .map(|(node, text)| async move { Ok::<_, Error>((node, titled(work, &text).await?)) })
         .buffered(work.concurrency())
         .try_collect()
         .await?;
-    for (node, asked) in answers {
-        let Asked::Answer(value) = asked else { continue };
-        let name = tidy(value["name"].as_str().unwrap_or_default(), LONGEST_NAME);
-        let description = tidy(value["description"].as_str().unwrap_or_default(), LONGEST_DESCRIPTION);
-        if name.contains(char::is_alphabetic) {
+    for (node, found) in answers {
+        if let Some(Titled { name, description }) = found {
             names[node].name = name;
             names[node].description = description;
         }
     }
     Ok(())
+}
+
+struct Titled {
+    name: String,
+    description: String,
+}
+
+impl Titled {
+    fn of(value: &Value) -> Self {
+        Self {
+            name: tidy(value["name"].as_str().unwrap_or_default(), LONGEST_NAME),
+            description: tidy(value["description"].as_str().unwrap_or_default(), LONGEST_DESCRIPTION),
+        }
+    }
+}
+
+/// What the model calls a category. A name that only repeats the prompt is asked for once more.
+async fn titled(work: &Work<'_>, text: &str) -> Result<Option<Titled>, Error> {
+    let mut question = text.to_owned();
+    for _ in 0..2 {
+        let Asked::Answer(value) = work.ask(naming(question)).await? else { return Ok(None) };
+        let found = Titled::of(&value);
+        if !found.name.contains(char::is_alphabetic) {
+            return Ok(None);
+        }
+        if !echo::repeats(&found.name, NAME_SYSTEM, text) {
+            return Ok(Some(found));
+        }
+        question =
+            format!("{text}\n{:?} only repeats what you were told. Write a name of your own.\n", found.name);
+    }
+    Ok(None)
 }
 
 fn naming(text: String) -> Question {
@@ -307,17 +337,12 @@ async fn arrange(
     Ok((grouping, names, true))
 }
 
-struct Top {
-    name: String,
-    description: String,
-}
-
 async fn propose(
     work: &Work<'_>,
     grouping: &Grouping,
     leaves: &[usize],
     names: &[Named],
-) -> Result<Option<Vec<Top>>, Error> {
+) -> Result<Option<Vec<Titled>>, Error> {
     let sizes = grouping.members_of_nodes();
     let seed = work.config().seed.to_string();
     let mut order = leaves.to_vec();
@@ -333,6 +358,7 @@ async fn propose(
     list(work, &mut text, "Categories", &lines);
     text.push_str(&format!("Propose about {wanted} top categories that hold all of these.\n"));
     let top = object(vec![("name", string("One to five words.")), ("description", string("One sentence."))]);
+    let told = text.clone();
     let question = Question {
         stage: ARRANGE,
         role: Role::Thinking,
@@ -350,12 +376,10 @@ async fn propose(
     };
     let Asked::Answer(value) = work.ask(question).await? else { return Ok(None) };
     let mut said = BTreeSet::new();
-    let tops: Vec<Top> = (value["categories"].as_array().into_iter().flatten())
-        .map(|one| Top {
-            name: tidy(one["name"].as_str().unwrap_or_default(), LONGEST_NAME),
-            description: tidy(one["description"].as_str().unwrap_or_default(), LONGEST_DESCRIPTION),
-        })
+    let tops: Vec<Titled> = (value["categories"].as_array().into_iter().flatten())
+        .map(Titled::of)
         .filter(|top| top.name.contains(char::is_alphabetic) && said.insert(top.name.to_lowercase()))
+        .filter(|top| !echo::repeats(&top.name, ARRANGE_SYSTEM, &told))
         .take(leaves.len())
         .collect();
     Ok((tops.len() >= 2).then_some(tops))
@@ -365,7 +389,7 @@ async fn propose(
 async fn sort_in(
     work: &Work<'_>,
     leaves: &[usize],
-    tops: &[Top],
+    tops: &[Titled],
     names: &[Named],
     round: usize,
 ) -> Result<BTreeMap<usize, usize>, Error> {
@@ -401,7 +425,13 @@ async fn sort_in(
     Ok(found)
 }
 
-fn sorting(work: &Work<'_>, chunk: &[usize], options: &[usize], tops: &[Top], names: &[Named]) -> Question {
+fn sorting(
+    work: &Work<'_>,
+    chunk: &[usize],
+    options: &[usize],
+    tops: &[Titled],
+    names: &[Named],
+) -> Question {
     let listed = |top: &usize| format!("{}: {}", tops[*top].name, tops[*top].description);
     let mut text = work.instructions();
     list(work, &mut text, "Top categories", &options.iter().map(listed).collect::<Vec<_>>());
@@ -436,7 +466,7 @@ fn sorting(work: &Work<'_>, chunk: &[usize], options: &[usize], tops: &[Top], na
 fn rebuilt(
     grouping: Grouping,
     names: Vec<Named>,
-    tops: &[Top],
+    tops: &[Titled],
     top_of: &BTreeMap<usize, usize>,
 ) -> (Grouping, Vec<Named>) {
     let mut held: Vec<usize> = vec![0; tops.len()];

@@ -117,18 +117,26 @@ fn leaves(grouping: &Grouping) -> Vec<usize> {
 }
 
 fn unclear_members(grouping: &Grouping, leaves: &[usize]) -> Vec<usize> {
-    let mut unclear: Vec<usize> = (0..grouping.members.len())
-        .filter(|&thread| {
-            let member = &grouping.members[thread];
-            member.confidence < UNCLEAR && leaves.contains(&member.leaf)
-        })
-        .collect();
-    unclear.sort_by(|&a, &b| {
-        grouping.members[a].confidence.total_cmp(&grouping.members[b].confidence).then(a.cmp(&b))
-    });
-    unclear.truncate((grouping.members.len() as f64 * SHARE).ceil() as usize);
-    unclear.sort_unstable();
-    unclear
+    let is_inferred = |thread: &usize| grouping.inferred.get(*thread).copied().unwrap_or(false);
+    // Each kind by itself: those that were read are asked about as if all had been.
+    let (inferred, read): (Vec<usize>, Vec<usize>) = (0..grouping.members.len()).partition(is_inferred);
+    let mut chosen = Vec::new();
+    for kind in [inferred, read] {
+        let most = (kind.len() as f64 * SHARE).ceil() as usize;
+        let mut unclear: Vec<usize> = kind
+            .into_iter()
+            .filter(|&thread| {
+                let member = &grouping.members[thread];
+                member.confidence < UNCLEAR && leaves.contains(&member.leaf)
+            })
+            .collect();
+        unclear.sort_by(|&a, &b| {
+            grouping.members[a].confidence.total_cmp(&grouping.members[b].confidence).then(a.cmp(&b))
+        });
+        chosen.extend(unclear.into_iter().take(most));
+    }
+    chosen.sort_unstable();
+    chosen
 }
 
 /// The nearest leaves in an order drawn by lot; `None` for threads without words.

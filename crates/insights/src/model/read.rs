@@ -69,7 +69,7 @@ pub(crate) async fn each<S: Runs>(
     ctx.progress.begin(Stage::Summarize, chosen.len());
     let schema = schema(work.config());
     let mut alike = Alike::default();
-    let mut found: BTreeMap<usize, Result<Told, String>> = BTreeMap::new();
+    let (mut found, chosen) = sketched(work, &threads, chosen, &schema);
     let mut waiting: VecDeque<Opened> = VecDeque::new();
     let mut chunks = chosen.chunks(CHUNK);
     let mut calls: FuturesUnordered<Call<'_>> = FuturesUnordered::new();
@@ -120,6 +120,23 @@ pub(crate) async fn each<S: Runs>(
     }
     work.unread(unread);
     Ok(filtered(work, threads))
+}
+
+/// What somebody tells in place of the model, and the threads that the model is to read.
+fn sketched(
+    work: &Work<'_>,
+    threads: &[ReadThread],
+    mut chosen: Vec<usize>,
+    schema: &Schema,
+) -> (BTreeMap<usize, Result<Told, String>>, Vec<usize>) {
+    let mut found = BTreeMap::new();
+    if let Some(sketch) = work.sketch {
+        chosen.retain(|&index| match sketch(&threads[index], schema) {
+            Some(value) => found.insert(index, Ok(Told::of(&value, &[], work.config()))).is_some(),
+            None => true,
+        });
+    }
+    (found, chosen)
 }
 
 type Call<'a> =

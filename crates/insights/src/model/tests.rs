@@ -305,3 +305,27 @@ async fn sentences_and_the_highlights_they_cite_come_from_the_same_hand() {
     assert!(!made.executive_summary.key_points.is_empty());
     assert_ne!(reason, "Worth a look", "local sentences must not cite the model's choice");
 }
+
+#[tokio::test]
+async fn a_name_that_repeats_the_prompt_is_asked_for_once_more_and_else_not_taken() {
+    let slip = Script::new(|request| {
+        let is_naming = request.schema.as_ref().is_some_and(|schema| schema.name == "category");
+        let is_first = !request.messages[0].text.contains("only repeats what you were told");
+        match is_naming && is_first {
+            true => Line::Json(json!({"name": "Members:", "description": "Members."})),
+            false => Line::Json(decent(request)),
+        }
+    });
+    let names = |report: &Report| -> Vec<String> {
+        report.taxonomy.nodes.iter().map(|node| node.name.clone()).collect()
+    };
+    let found = names(&report(&slip, &deep(), 4).await.expect("a report"));
+    assert!(found.iter().any(|name| name == "Help with a refund"), "{found:?}");
+
+    let stubborn = Script::new(|request| match request.schema.as_ref().map(|schema| schema.name.as_str()) {
+        Some("category") => Line::Json(json!({"name": "Members:", "description": "Members."})),
+        _ => Line::Json(decent(request)),
+    });
+    let found = names(&report(&stubborn, &deep(), 4).await.expect("a report"));
+    assert!(found.len() > 1 && found.iter().all(|name| !name.starts_with("Members")), "{found:?}");
+}

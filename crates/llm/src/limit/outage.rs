@@ -3,14 +3,6 @@
 //!
 //! Single failures are ordinary and retried by whoever made the call. Only a
 //! run of them without any sign of life between is an outage.
-//!
-//! How long one is waited out depends on what is known of the address. Where somebody was ever
-//! heard, if only a server that said it is busy, the provider will be back: patience is long.
-//! Where no connection was ever made (refused, or a name nobody knows), it is far likelier that
-//! the address is wrong or that nothing runs there: that is told within seconds. An outage in
-//! the very first seconds of a job is waited out all the same, as long as something accepts the
-//! connection, the process heard the provider before, or the job finds answers of it remembered;
-//! only a provider that is switched off entirely when it is first asked looks like a wrong address.
 
 use std::time::Duration;
 
@@ -40,6 +32,14 @@ impl Outage {
 }
 
 /// What is known about the provider being there.
+///
+/// How long an outage is waited out depends on what is known of the address. Where somebody was
+/// ever heard, if only a server that said it is busy, the provider will be back: patience is long.
+/// Where no connection was ever made (refused, or a name nobody knows), it is far likelier that
+/// the address is wrong or that nothing runs there: that is told within seconds. An outage in the
+/// very first seconds of a job is waited out all the same, as long as something accepts the
+/// connection, the process heard the provider before, or the job finds answers of it remembered;
+/// only a provider that is switched off entirely when it is first asked looks like a wrong address.
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     failures: u32,

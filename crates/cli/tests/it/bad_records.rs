@@ -362,8 +362,6 @@ fn missing_and_senseless_times_are_unknown() {
 #[test]
 fn two_bodies_under_one_id_give_the_same_result_in_any_order() {
     let mut lines = histories(20);
-    lines.push(said("twice", "where is my parcel?"));
-    lines.push(said("twice", "I want to cancel my contract"));
     let conflict = |n: usize| trace(3)[0].replace("article 3", &format!("article {n}"));
     lines.extend([conflict(1), conflict(2), conflict(3)]);
     let place = Place::new();
@@ -372,21 +370,38 @@ fn two_bodies_under_one_id_give_the_same_result_in_any_order() {
     place.write("three.jsonl", shuffled(&lines).join("\n"));
     let one = place.assay("report one.jsonl --project p --json --no-files").ok();
     assert!(one.err().contains("given twice with different content"), "{}", one.describe());
-    assert_eq!(threads(&one.json()).len(), 22);
+    assert_eq!(threads(&one.json()).len(), 21);
     for other in ["two", "three"] {
         let other = place.assay(&format!("report {other}.jsonl --project p --json --no-files")).ok();
         assert!(one.stdout == other.stdout, "the order of two bodies decides:\n{}", other.describe());
     }
     // In batches of their own, and more than once.
-    place.write("a.jsonl", said("twice", "where is my parcel?"));
-    place.write("b.jsonl", said("twice", "I want to cancel my contract"));
+    place.write("a.jsonl", conflict(1));
+    place.write("b.jsonl", conflict(2));
     for (store, order) in [("ab", ["a", "b", "a"]), ("ba", ["b", "a", "b"])] {
         for file in order {
             place.assay(&format!("import {file}.jsonl --project p --data {store}")).ok();
         }
     }
-    let shown = |store: &str| place.assay(&format!("thread show twice --data {store} --json")).ok().stdout;
+    let shown =
+        |store: &str| place.assay(&format!("thread show run-thread-3 --data {store} --json")).ok().stdout;
     assert_eq!(shown("ab"), shown("ba"));
+}
+
+#[test]
+fn of_two_histories_under_one_id_in_a_file_the_later_counts() {
+    let bodies = [said("twice", "where is my parcel?"), said("twice", "I want to cancel my contract")];
+    let place = Place::new();
+    for (file, first, last, says) in [("one", 0, 1, "cancel my contract"), ("two", 1, 0, "my parcel")] {
+        let mut lines = histories(20);
+        lines.insert(7, bodies[first].clone());
+        lines.push(bodies[last].clone());
+        place.write(&format!("{file}.jsonl"), lines.join("\n"));
+        let told = place.assay(&format!("import {file}.jsonl --project p --data {file}")).ok();
+        assert!(told.out().contains("given twice with different content"), "{}", told.describe());
+        let shown = place.assay(&format!("thread show twice --project p --data {file}")).ok().out();
+        assert!(shown.contains(says), "{file}: {shown}");
+    }
 }
 
 #[test]

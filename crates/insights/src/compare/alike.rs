@@ -8,7 +8,7 @@
 //! Shared threads have their place already. Every category is compared in its own bounds; it is
 //! new, or gone, only where the other report has next to nobody who would belong in it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind};
 use assay_domain::report::{Assignment, Category, Report};
@@ -45,21 +45,12 @@ struct Cloud<'a> {
 }
 
 impl<'a> Cloud<'a> {
-    /// `None` where hardly a thread has words.
-    fn of(report: &'a Report, embedder: &dyn Embed) -> Result<Option<Self>, Error> {
+    fn of(report: &'a Report, threads: Vec<&'a Assignment>, vectors: &HashMap<&str, Vec<f32>>) -> Self {
         let nodes = &report.taxonomy.nodes;
         let place_of: HashMap<&str, usize> =
             nodes.iter().enumerate().map(|(place, node)| (node.id.as_str(), place)).collect();
-        let mut threads: Vec<&Assignment> =
-            report.assignments.iter().filter(|one| !one.request.trim().is_empty()).collect();
-        if threads.len() < ENOUGH {
-            return Ok(None);
-        }
-        threads.sort_by_cached_key(|one| lot(&["compare", &one.thread.0]));
-        threads.truncate(MOST);
-        let texts: Vec<&str> = threads.iter().map(|one| one.request.as_str()).collect();
-        let data = embedder.embed(&texts)?.concat();
-        let rows = Matrix::new(threads.len(), embedder.dimensions(), data);
+        let of_threads: Vec<&[f32]> = threads.iter().map(|one| &vectors[one.request.as_str()][..]).collect();
+        let rows = Matrix::new(threads.len(), of_threads[0].len(), of_threads.concat());
         let mut nearest = rows.map_products(&rows, |own, products| {
             best(products, 1, Some(own)).first().map_or(-1.0, |(likeness, _)| *likeness)
         });
@@ -69,7 +60,7 @@ impl<'a> Cloud<'a> {
         let leaf = threads.iter().map(|one| place(one)).collect();
         let all = report.assignments.iter();
         let leaf_of = all.filter_map(|one| Some((one.thread.0.as_str(), place(one)?))).collect();
-        Ok(Some(Self { nodes, leaf, leaf_of, place_of, threads, rows, least }))
+        Self { nodes, leaf, leaf_of, place_of, threads, rows, least }
     }
 
     /// Where the threads of a cloud belong here; those of this very one by all others.
@@ -218,6 +209,29 @@ impl View<'_> {
     }
 }
 
+/// The threads of a report that are placed; `None` where hardly a thread has words. Of what two
+/// reports share, both draw the same.
+fn drawn(report: &Report) -> Option<Vec<&Assignment>> {
+    let mut threads: Vec<&Assignment> =
+        report.assignments.iter().filter(|one| !one.request.trim().is_empty()).collect();
+    threads.sort_by_cached_key(|one| lot(&["compare", &one.thread.0]));
+    let is_enough = threads.len() >= ENOUGH;
+    threads.truncate(MOST);
+    is_enough.then_some(threads)
+}
+
+/// The vector of each request, each embedded once.
+fn vectors<'a>(
+    old: &[&'a Assignment],
+    new: &[&'a Assignment],
+    embedder: &dyn Embed,
+) -> Result<HashMap<&'a str, Vec<f32>>, Error> {
+    let texts: BTreeSet<&str> = old.iter().chain(new).map(|one| one.request.as_str()).collect();
+    let texts: Vec<&str> = texts.into_iter().collect();
+    let vectors = embedder.embed(&texts)?;
+    Ok(texts.into_iter().zip(vectors).collect())
+}
+
 /// The changes, untested; `None` where too few threads have words.
 pub(super) fn changes(
     before: &Report,
@@ -225,9 +239,11 @@ pub(super) fn changes(
     shared: &HashSet<&str>,
     embedder: &dyn Embed,
 ) -> Result<Option<Vec<CategoryChange>>, Error> {
-    let (Some(old), Some(new)) = (Cloud::of(before, embedder)?, Cloud::of(after, embedder)?) else {
+    let (Some(of_old), Some(of_new)) = (drawn(before), drawn(after)) else {
         return Ok(None);
     };
+    let vectors = vectors(&of_old, &of_new, embedder)?;
+    let (old, new) = (Cloud::of(before, of_old, &vectors), Cloud::of(after, of_new, &vectors));
     let view = |home_is_after: bool| {
         let (home, other) = if home_is_after { (&new, &old) } else { (&old, &new) };
         let own = Placed::of(home, home.place(home, true, shared));

@@ -53,16 +53,16 @@ async fn of_many_threads_some_are_looked_at_and_the_rest_is_taken_to_be_like_the
     let standin = standin(Behavior::default()).await;
     let server = server(&standin, |_| {});
     set_price(&server).await;
-    let project = project_of_different(&server, 420).await;
+    let project = project_of_different(&server, 950).await;
     let all = estimated(&server, project, json!({})).await;
-    assert_eq!((&all["threads"], &all["looked_at"]), (&json!(420), &json!(300)), "{all}");
-    assert_eq!(all["read_by_model"], 420, "{all}");
+    assert_eq!((&all["threads"], &all["looked_at"]), (&json!(950), &json!(900)), "{all}");
+    assert_eq!(all["read_by_model"], 950, "{all}");
     let half = estimated(&server, project, json!({"sample": 0.5})).await;
-    assert_eq!((&half["threads"], &half["looked_at"]), (&json!(210), &json!(210)), "{half}");
+    assert_eq!((&half["threads"], &half["looked_at"]), (&json!(475), &json!(475)), "{half}");
     let some = estimated(&server, project, json!({"read": 100})).await;
-    assert_eq!((&some["threads"], &some["read_by_model"]), (&json!(420), &json!(100)), "{some}");
+    assert_eq!((&some["threads"], &some["read_by_model"]), (&json!(950), &json!(100)), "{some}");
     let names = estimated(&server, project, json!({"tier": "names"})).await;
-    assert_eq!((&names["read_by_model"], &names["looked_at"]), (&json!(0), &json!(420)), "{names}");
+    assert_eq!((&names["read_by_model"], &names["looked_at"]), (&json!(0), &json!(900)), "{names}");
     let cost = |told: &Value| told["cost_usd"].as_f64().expect("money");
     assert!(cost(&names) < cost(&some) && cost(&some) < cost(&half) && cost(&half) < cost(&all));
 }

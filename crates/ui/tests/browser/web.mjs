@@ -30,9 +30,9 @@ async function demoServer() {
     await until(`report ${config}`, async () => (await api(server, "GET", `/sessions/${project.id}/insights/${job.id}`)).status === "success", 240);
     jobs.push(job.id);
   }
-  const earlier = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 4 });
+  const earlier = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 3 });
   await until("the earlier report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${earlier.id}`)).status === "success", 240);
-  const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 3 });
+  const part = await api(server, "POST", `/sessions/${project.id}/insights`, { config_id: "usage-patterns", sample: 540, seed: 4 });
   await until("a report of a part", async () => (await api(server, "GET", `/sessions/${project.id}/insights/${part.id}`)).status === "success", 240);
   demo = { ...server, project: project.id, jobs, part: part.id };
   return demo;
@@ -306,7 +306,7 @@ const tests = {
     }
     await api(server, "POST", "/model-price-map", { name: XSS[0], match_pattern: "x", prompt_cost: "1", completion_cost: "1", provider: XSS[1] });
     const made = [];
-    for (const config of ["usage-patterns", "error-analysis"]) made.push(await api(server, "POST", insights, { config_id: config, name: XSS[2] }));
+    for (const config of ["usage-patterns", "usage-patterns", "error-analysis"]) made.push(await api(server, "POST", insights, { config_id: config, name: XSS[2] }));
     for (const job of made) await until("a report", async () => !["queued", "running"].includes((await api(server, "GET", `${insights}/${job.id}`)).status), 120);
     const paths = ["/", `/?q=${encodeURIComponent(XSS[0])}`, `/p/${project.id}/insights`, `/p/${project.id}/insights/new`, `/p/${project.id}/settings`,
       `/p/${project.id}/insights/compare?before=${made[0].id}&after=${made[1].id}`, "/workspace/prices", "/workspace/redaction", `/login?next=${encodeURIComponent(XSS[0])}`,

@@ -25,6 +25,8 @@ pub struct ComparePage {
 #[derive(Default)]
 pub struct SideView {
     pub id: String,
+    /// Where the project's reports are.
+    pub list: String,
     pub name: String,
     pub title: String,
     pub href: String,

@@ -42,6 +42,7 @@ fn side(found: &Found) -> SideView {
     let report = found.report.as_ref();
     SideView {
         id: found.id().to_string(),
+        list: place(&found.project),
         name: text::name(found.name()),
         title: report.map(|report| text::line(&report.executive_summary.title)).unwrap_or_default(),
         href: format!("{}/{}", place(&found.project), found.id()),

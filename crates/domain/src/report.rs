@@ -418,6 +418,13 @@ pub struct Statistics {
     /// Threads in which some failure shows, handled or not: errors inside, loops, refusals, bad endings.
     pub failures: usize,
     pub failure_rate: Estimate,
+    /// Of a category: whether its threads end in errors more often than all others by more than
+    /// chance explains, among as many categories (Fisher's exact test, Benjamini & Hochberg at 5 %).
+    #[serde(default)]
+    pub errors_stand_out: bool,
+    /// The same for failures.
+    #[serde(default)]
+    pub failures_stand_out: bool,
     /// Seconds; over threads with a known latency.
     pub latency: Option<Percentiles>,
     pub total_tokens: u64,

@@ -17,6 +17,7 @@ use rust_decimal::prelude::ToPrimitive;
 use crate::grouping::{Grouping, ReadThread};
 use crate::numbers::{benjamini_hochberg, effective_size, independence, quantile, wilson};
 use crate::shares::{self, Basis, Sight};
+use crate::standing::{self, Counts};
 
 /// Labels listed per attribute; the others are counted.
 const LABELS_LISTED: usize = 25;
@@ -51,7 +52,43 @@ pub fn by_category(threads: &[ReadThread], grouping: &Grouping) -> (Statistics, 
     for (node, associations) in associations(threads, grouping, &below, &attributes) {
         by_node[node].associations = associations;
     }
+    for (node, is_above) in above(threads, grouping, &below, ends_in_error) {
+        by_node[node].errors_stand_out = is_above;
+    }
+    for (node, is_above) in above(threads, grouping, &below, shows_failure) {
+        by_node[node].failures_stand_out = is_above;
+    }
     (overall, by_node)
+}
+
+/// Of the categories that mean something, whether `holds` is true of their threads clearly more
+/// often than of others. Leaves and what is above them are looked at for themselves: what makes a
+/// leaf stand out is seen in all above it, too.
+fn above(
+    threads: &[ReadThread],
+    grouping: &Grouping,
+    below: &[Vec<usize>],
+    holds: impl Fn(&ReadThread) -> bool,
+) -> Vec<(usize, bool)> {
+    let answers: Vec<bool> = threads.iter().map(holds).collect();
+    let counts = |members: &mut dyn Iterator<Item = usize>| {
+        let mut counts = Counts::default();
+        members.for_each(|thread| counts.add(threads[thread].weight, answers[thread]));
+        counts
+    };
+    let whole = counts(&mut (0..threads.len()));
+    let parents: BTreeSet<usize> = grouping.nodes.iter().filter_map(|node| node.parent).collect();
+    let is_telling = |kind| matches!(kind, CategoryKind::Discovered | CategoryKind::Predefined);
+    let mut found = Vec::new();
+    for is_leaf in [true, false] {
+        let nodes: Vec<usize> = (0..grouping.nodes.len())
+            .filter(|node| parents.contains(node) != is_leaf && is_telling(grouping.nodes[*node].kind))
+            .collect();
+        let groups: Vec<Counts> =
+            nodes.iter().map(|&node| counts(&mut below[node].iter().copied())).collect();
+        found.extend(nodes.into_iter().zip(standing::above(&groups, &whole)));
+    }
+    found
 }
 
 /// All threads, as a node sees them; without one, everybody is in.
@@ -73,11 +110,14 @@ fn sights<'a>(
     })
 }
 
+fn ends_in_error(thread: &ReadThread) -> bool {
+    thread.overview.status == RunStatus::Error
+}
+
 /// Whether some failure shows in this thread that the agent did not get over.
 #[must_use]
 pub fn shows_failure(thread: &ReadThread) -> bool {
-    thread.overview.status == RunStatus::Error
-        || thread.summary.failures.iter().any(|failure| !failure.recovered)
+    ends_in_error(thread) || thread.summary.failures.iter().any(|failure| !failure.recovered)
 }
 
 fn count(threads: &[ReadThread], members: &[usize], attributes: &BTreeSet<String>) -> Statistics {
@@ -88,7 +128,6 @@ fn count(threads: &[ReadThread], members: &[usize], attributes: &BTreeSet<String
         let hits: f64 = chosen().filter(|thread| is(thread)).map(|thread| thread.weight).sum();
         wilson(if weight > 0.0 { hits / weight } else { 0.0 }, size)
     };
-    let failed = |thread: &ReadThread| thread.overview.status == RunStatus::Error;
     let mut latencies: Vec<(f64, f64)> =
         chosen().filter_map(|thread| Some((thread.overview.latency?, thread.weight))).collect();
     let latency = quantile(&mut latencies, 0.5)
@@ -98,10 +137,13 @@ fn count(threads: &[ReadThread], members: &[usize], attributes: &BTreeSet<String
         threads: members.len(),
         estimated_threads: weight,
         share: wilson(0.0, 0.0),
-        errors: chosen().filter(|thread| failed(thread)).count(),
-        error_rate: rate(&failed),
+        errors: chosen().filter(|thread| ends_in_error(thread)).count(),
+        error_rate: rate(&ends_in_error),
         failures: chosen().filter(|thread| shows_failure(thread)).count(),
         failure_rate: rate(&shows_failure),
+        // Known once all categories are counted.
+        errors_stand_out: false,
+        failures_stand_out: false,
         latency,
         total_tokens: chosen().fold(0, |sum: u64, t| sum.saturating_add(t.overview.total_tokens)),
         cost: cost(chosen()),

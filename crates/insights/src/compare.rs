@@ -213,17 +213,7 @@ impl<'a> Side<'a> {
     }
 
     fn references(&self, nodes: &[usize]) -> Vec<CategoryReference> {
-        let reference = |&node: &usize| {
-            let Category { id, name, statistics, .. } = self.nodes[node];
-            CategoryReference {
-                id: id.clone(),
-                name: name.clone(),
-                threads: statistics.threads,
-                share: statistics.share,
-                failure_rate: statistics.failure_rate,
-            }
-        };
-        nodes.iter().map(reference).collect()
+        nodes.iter().map(|&node| reference(self.nodes[node])).collect()
     }
 }
 
@@ -402,22 +392,55 @@ fn change(
         (olds, news) if news >= olds => ChangeKind::Split,
         _ => ChangeKind::Merged,
     };
-    let (share_before, share_after) = (before.estimate(old), after.estimate(new));
-    let counts = |share: &Estimate, size: f64| (share.value * size, (1.0 - share.value) * size);
-    let (a, b) = counts(&share_before, before.size);
-    let (c, d) = counts(&share_after, after.size);
+    let measured = |side: &Side<'_>, nodes: &[usize]| Measured {
+        nodes: side.references(nodes),
+        share: side.estimate(nodes),
+        size: side.size,
+    };
+    CategoryChange { kind, similarity, ..change_between(measured(before, old), measured(after, new), is_top) }
+}
+
+/// Categories of one report and their share of it, over so many effective observations.
+struct Measured {
+    nodes: Vec<CategoryReference>,
+    share: Estimate,
+    size: f64,
+}
+
+impl Measured {
+    /// Effective observations inside and outside.
+    fn counts(&self) -> (f64, f64) {
+        (self.share.value * self.size, (1.0 - self.share.value) * self.size)
+    }
+}
+
+/// The change of a share, tested for itself; corrected for the others later.
+fn change_between(before: Measured, after: Measured, is_top: bool) -> CategoryChange {
+    let ((a, b), (c, d)) = (before.counts(), after.counts());
     CategoryChange {
-        kind,
+        kind: ChangeKind::Kept,
         is_top,
-        before: before.references(old),
-        after: after.references(new),
-        similarity,
-        difference: difference(share_before, share_after),
-        share_before,
-        share_after,
+        similarity: 1.0,
+        difference: difference(before.share, after.share),
+        share_before: before.share,
+        share_after: after.share,
+        before: before.nodes,
+        after: after.nodes,
         p_value: independence(a, b, c, d),
         q_value: 1.0,
         is_significant: false,
+    }
+}
+
+/// A category as a comparison names it.
+fn reference(node: &Category) -> CategoryReference {
+    let Category { id, name, statistics, .. } = node;
+    CategoryReference {
+        id: id.clone(),
+        name: name.clone(),
+        threads: statistics.threads,
+        share: statistics.share,
+        failure_rate: statistics.failure_rate,
     }
 }
 

@@ -5,19 +5,17 @@
 //! recomputed from the assignments by [`crate::verify`], and a claim that
 //! does not verify is dropped and counted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use assay_domain::Report;
 use assay_domain::report::{
     Assignment, Association, AttributeFilter, AttributeStatistics, Category, CategoryKind, Claim, ClaimValue,
-    ExecutiveSummary, Focus, Highlight, Measure, Query, Statistics, Status,
+    ExecutiveSummary, Focus, Highlight, Measure, Query, Statistics,
 };
 
-mod standing;
-
 use crate::group::EVERYTHING;
+use crate::standing::{self, Counts, SMALLEST_TELLING};
 use crate::verify;
-use standing::SMALLEST_TELLING;
 
 /// Threads shown as worth reading.
 const HIGHLIGHTS: usize = 10;
@@ -87,6 +85,24 @@ fn is_telling(node: &Category) -> bool {
     matches!(node.kind, CategoryKind::Discovered | CategoryKind::Predefined) && node.statistics.threads > 0
 }
 
+/// The leaves in which `holds` is true clearly more often than elsewhere, largest first.
+/// Threads for which it is `None` cannot answer and are not counted.
+fn standing_out(report: &Report, holds: impl Fn(&Assignment) -> Option<bool>) -> Vec<&Category> {
+    let leaves = leaves(report);
+    let place: HashMap<&str, usize> =
+        leaves.iter().enumerate().map(|(place, node)| (node.id.as_str(), place)).collect();
+    let (mut groups, mut whole) = (vec![Counts::default(); leaves.len()], Counts::default());
+    for one in &report.assignments {
+        let Some(is_so) = holds(one) else { continue };
+        whole.add(one.weight, is_so);
+        if let Some(&place) = place.get(one.category.as_str()) {
+            groups[place].add(one.weight, is_so);
+        }
+    }
+    let is_above = standing::above(&groups, &whole);
+    leaves.into_iter().zip(is_above).filter_map(|(node, is_above)| is_above.then_some(node)).collect()
+}
+
 /// Leaf categories of failures that were not recovered, largest first.
 fn failing_leaves(report: &Report) -> Vec<&Category> {
     leaves(report).into_iter().filter(|node| node.statistics.failures > 0).collect()
@@ -145,12 +161,12 @@ impl Writer<'_> {
         self.say(&template, values, &[]);
     }
 
-    /// The leaf whose failure rate lies clearly above that of all threads.
+    /// Of the leaves whose failure rate stands out, the one with most failures beyond the overall rate.
     fn failing_category(&mut self) {
         let report = self.report;
         let overall = report.statistics.failure_rate.value;
-        let has_failed = |one: &Assignment| Some(one.status == Status::Error || one.failure.is_some());
-        let worst = standing::above(report, &leaves(report), has_failed).into_iter().max_by(|a, b| {
+        let standing = leaves(report).into_iter().filter(|node| node.statistics.failures_stand_out);
+        let worst = standing.max_by(|a, b| {
             excess_failures(a, overall).total_cmp(&excess_failures(b, overall)).then(b.id.cmp(&a.id))
         });
         let Some(node) = worst else {
@@ -260,7 +276,7 @@ impl Writer<'_> {
         let Some(overall) = self.report.statistics.latency else { return };
         let p50 = |node: &Category| node.statistics.latency.map_or(0.0, |latency| latency.p50);
         let is_slow = |one: &Assignment| one.latency.map(|latency| latency > overall.p50);
-        let slowest = standing::above(self.report, &leaves(self.report), is_slow)
+        let slowest = standing_out(self.report, is_slow)
             .into_iter()
             .filter(|node| p50(node) > overall.p50 * 1.5)
             .max_by(|a, b| p50(a).total_cmp(&p50(b)).then(b.id.cmp(&a.id)));
@@ -300,7 +316,7 @@ impl Writer<'_> {
         let measure = Measure::FeedbackMean { key: key.clone() };
         let is_low = |one: &Assignment| one.feedback.get(key).map(|score| *score < overall);
         let mean = |node: &Category| node.statistics.feedback.get(key).and_then(|feedback| feedback.mean);
-        let lowest = standing::above(report, &leaves(report), is_low)
+        let lowest = standing_out(report, is_low)
             .into_iter()
             .filter_map(|node| Some((node, mean(node)?)))
             .filter(|(_, mean)| *mean < overall)

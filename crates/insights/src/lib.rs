@@ -32,6 +32,7 @@ pub mod read;
 pub mod sample;
 pub mod select;
 mod shares;
+mod standing;
 pub mod summarize;
 pub mod summary;
 #[cfg(test)]

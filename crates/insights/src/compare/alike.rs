@@ -10,16 +10,16 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind};
+use assay_domain::comparison::{CategoryChange, ChangeKind};
 use assay_domain::report::{Assignment, Category, Report};
 use assay_llm::Embed;
 
-use super::{difference, is_rest};
+use super::{Measured, change_between, is_rest, reference};
 use crate::Error;
 use crate::math::Matrix;
 use crate::math::neighbours::best;
 use crate::model::lot;
-use crate::numbers::{effective_size, independence, wilson};
+use crate::numbers::{effective_size, wilson};
 
 /// Threads of each report that are placed at most, drawn by lot: two seconds of embedding.
 const MOST: usize = 800;
@@ -113,17 +113,6 @@ impl<'a> Cloud<'a> {
         };
         (0..self.nodes.len()).filter(is_wanted).filter(|&place| !is_rest(&self.nodes[place])).collect()
     }
-
-    fn reference(&self, node: usize) -> CategoryReference {
-        let Category { id, name, statistics, .. } = &self.nodes[node];
-        CategoryReference {
-            id: id.clone(),
-            name: name.clone(),
-            threads: statistics.threads,
-            share: statistics.share,
-            failure_rate: statistics.failure_rate,
-        }
-    }
 }
 
 /// A side of a comparison in the bounds of one report's categories.
@@ -160,30 +149,19 @@ impl View<'_> {
     fn change(&self, node: usize, is_top: bool) -> CategoryChange {
         let holds = |leaf: Option<usize>| self.home.holds(node, leaf);
         let (own, other) = (self.own.share(holds), self.other.share(holds));
-        let (own, other) = (wilson(own, self.own.size), wilson(other, self.other.size));
         let (counterpart, similarity) = self.counterpart(node);
-        let here = vec![self.home.reference(node)];
-        let there: Vec<CategoryReference> =
-            counterpart.map(|node| self.other.cloud.reference(node)).into_iter().collect();
-        let counts = |share: f64, size: f64| (share * size, (1.0 - share) * size);
-        let (a, b) = counts(own.value, self.own.size);
-        let (c, d) = counts(other.value, self.other.size);
-        let sides =
-            if self.home_is_after { ((there, other), (here, own)) } else { ((here, own), (there, other)) };
-        let ((before, share_before), (after, share_after)) = sides;
-        CategoryChange {
-            kind: ChangeKind::Kept,
-            is_top,
-            before,
-            after,
-            similarity,
-            difference: difference(share_before, share_after),
-            share_before,
-            share_after,
-            p_value: independence(a, b, c, d),
-            q_value: 1.0,
-            is_significant: false,
-        }
+        let here = Measured {
+            nodes: vec![reference(&self.home.nodes[node])],
+            share: wilson(own, self.own.size),
+            size: self.own.size,
+        };
+        let there = Measured {
+            nodes: counterpart.map(|node| reference(&self.other.cloud.nodes[node])).into_iter().collect(),
+            share: wilson(other, self.other.size),
+            size: self.other.size,
+        };
+        let (before, after) = if self.home_is_after { (there, here) } else { (here, there) };
+        CategoryChange { similarity, ..change_between(before, after, is_top) }
     }
 
     /// The category of the other report, at whichever level, whose threads are those that are

@@ -26,6 +26,9 @@ pub(super) fn again(edited: &mut Report, report: &Report) {
     let heights = heights(&grouping);
     for (index, node) in edited.taxonomy.nodes.iter_mut().enumerate() {
         node.level = heights[index];
+        // Among other categories another one stands out.
+        node.statistics.errors_stand_out = by_node[index].errors_stand_out;
+        node.statistics.failures_stand_out = by_node[index].failures_stand_out;
         if known.contains(node.id.as_str()) && !changed.contains(node.id.as_str()) {
             continue;
         }

@@ -192,10 +192,12 @@ fn facts(report: &Report) -> Vec<Fact> {
         let name = &node.name;
         add(of(Measure::Share), format!("share of all conversations in “{name}”"));
         if node.statistics.failures > 0 {
-            add(of(Measure::FailureRate), format!("failure rate within “{name}”"));
+            let standing = standing(node.statistics.failures_stand_out);
+            add(of(Measure::FailureRate), format!("failure rate within “{name}”{standing}"));
         }
         if node.statistics.errors > 0 {
-            add(of(Measure::ErrorRate), format!("error rate within “{name}”"));
+            let standing = standing(node.statistics.errors_stand_out);
+            add(of(Measure::ErrorRate), format!("error rate within “{name}”{standing}"));
         }
         if node.statistics.latency.is_some() {
             add(of(Measure::LatencyP50), format!("median duration within “{name}”"));
@@ -219,6 +221,11 @@ fn facts(report: &Report) -> Vec<Fact> {
         add(query(Measure::AttributeShareOutside), format!("share with {what} outside of “{}”", node.name));
     }
     facts
+}
+
+/// What the model is told of a rate that is higher than chance explains.
+fn standing(stands_out: bool) -> &'static str {
+    if stands_out { ", clearly above the rest" } else { "" }
 }
 
 /// Categories that mean something, largest first.

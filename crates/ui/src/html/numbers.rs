@@ -143,18 +143,18 @@ fn facts(statistics: &Statistics, category: &str, report: &Report) -> Vec<Fact> 
         let share = &statistics.share;
         facts.push(plain("Share", format::percent(share.value), format::interval(share)));
     }
-    let whole = &report.statistics;
-    let rows = report.taxonomy.nodes.len();
-    for (name, status, rate, threads, all) in [
-        ("Failures", "failing", &statistics.failure_rate, statistics.failures, whole.failures),
-        ("Errors", "error", &statistics.error_rate, statistics.errors, whole.errors),
+    let Statistics { failures, failure_rate, failures_stand_out, .. } = statistics;
+    let Statistics { errors, error_rate, errors_stand_out, .. } = statistics;
+    for (name, status, rate, &threads, &stands_out) in [
+        ("Failures", "failing", failure_rate, failures, failures_stand_out),
+        ("Errors", "error", error_rate, errors, errors_stand_out),
     ] {
         let note = format!("{}\n{}", threads_text(threads), format::interval(rate));
         let mut fact = plain(name, format::percent(rate.value), note);
         if threads > 0 {
             fact.href = outcome(category, status, None);
         }
-        if !category.is_empty() && is_beyond((threads, statistics.threads), (all, whole.threads), rows) {
+        if stands_out {
             fact.class = "bad";
         }
         facts.push(fact);
@@ -181,35 +181,6 @@ fn facts(statistics: &Statistics, category: &str, report: &Report) -> Vec<Fact> 
         facts.push(plain("Tokens", format::compact(tokens), format::count(tokens)));
     }
     facts
-}
-
-/// Whether so many `of` so many threads are more than chance explains by the rate of all others.
-///
-/// `of` and `whole` are what is counted and of how many. A binomial tail below 5 %, shared among
-/// the `rows` that are looked at together: among many small categories some rate is always high.
-pub(super) fn is_beyond(of: (usize, usize), whole: (usize, usize), rows: usize) -> bool {
-    let (hits, threads) = of;
-    let (other_hits, others) = (whole.0.saturating_sub(hits), whole.1.saturating_sub(threads));
-    if hits == 0 || hits > threads || others == 0 {
-        return false;
-    }
-    // As if half a thread more had it: what nobody else has may still be chance.
-    let rate = ((count(other_hits) + 0.5) / (count(others) + 1.0)).min(0.999);
-    if count(hits) <= rate * count(threads) {
-        return false;
-    }
-    // The chance of just so many, then of one more each, by their ratio.
-    let choices = (0..hits).map(|at| (count(threads - at) / count(at + 1)).ln()).sum::<f64>();
-    let mut chance = (choices + count(hits) * rate.ln() + count(threads - hits) * (1.0 - rate).ln()).exp();
-    let mut tail = 0.0;
-    for more in hits..=threads {
-        tail += chance;
-        chance *= count(threads - more) / count(more + 1) * rate / (1.0 - rate);
-        if chance < tail * 1e-9 {
-            break;
-        }
-    }
-    tail < 0.05 / count(rows.max(1))
 }
 
 /// `1 thread`, `2,000 threads`.
@@ -395,16 +366,6 @@ mod tests {
         assert!(!is_telling(&AttributeStatistics::Boolean { threads: 100, yes: 0 }, 100));
         let number = |max| AttributeStatistics::Number { threads: 50, mean: 1.0, p50: 1.0, p99: 1.0, max };
         assert!(is_telling(&number(2.0), 100) && !is_telling(&number(1.0), 100));
-    }
-
-    #[test]
-    fn a_rate_is_beyond_chance_only_where_others_do_not_explain_it() {
-        let whole = (13, 200);
-        assert!(!is_beyond((2, 4), whole, 30), "half of four threads, among thirty categories");
-        assert!(is_beyond((9, 12), whole, 30));
-        assert!(!is_beyond((0, 12), whole, 1) && !is_beyond((13, 200), whole, 1));
-        assert!(is_beyond((900, 10_000), (1_000, 40_000), 1_000), "many threads, a little more often");
-        assert!(!is_beyond((260, 10_000), (1_000, 40_000), 1_000));
     }
 
     #[test]

@@ -11,9 +11,7 @@ use assay_domain::report::{
 use super::HtmlOptions;
 use super::assets;
 use super::method::MethodView;
-use super::numbers::{
-    StatisticsView, encode, estimate_title, evidence, is_beyond, main_feedback, outcome, width,
-};
+use super::numbers::{StatisticsView, encode, estimate_title, evidence, main_feedback, outcome, width};
 use super::selection::Selection;
 use crate::claim::{self, Segment};
 use crate::markdown::title;
@@ -187,10 +185,9 @@ impl Body {
 }
 
 impl RateView {
-    /// So many `of` a category's threads, against the `whole` report's.
-    fn new(rate: &Estimate, of: (usize, usize), whole: (usize, usize), rows: usize) -> Self {
-        let is_bad = is_beyond(of, whole, rows);
-        let beyond = if is_bad { "; beyond chance more than elsewhere" } else { "" };
+    /// So many `of` a category's threads, and whether that is more than elsewhere.
+    fn new(rate: &Estimate, of: (usize, usize), stands_out: bool) -> Self {
+        let beyond = if stands_out { "; beyond chance more than elsewhere" } else { "" };
         Self {
             shown: format::percent(rate.value),
             title: format!(
@@ -199,7 +196,7 @@ impl RateView {
                 format::count(of.1),
                 estimate_title(rate)
             ),
-            class: if is_bad { "bad" } else { "" },
+            class: if stands_out { "bad" } else { "" },
         }
     }
 }
@@ -446,10 +443,8 @@ impl Tree<'_> {
         let statistics = &category.statistics;
         let share = &statistics.share;
         let scale = if most > 0.0 { 1.0 / most } else { 0.0 };
-        let whole = &self.report.statistics;
-        let rows = self.report.taxonomy.nodes.len();
-        let rate = |rate: &Estimate, counted: usize, all: usize| {
-            RateView::new(rate, (counted, statistics.threads), (all, whole.threads), rows)
+        let rate = |rate: &Estimate, counted: usize, stands_out: bool| {
+            RateView::new(rate, (counted, statistics.threads), stands_out)
         };
         let none = || format::NONE.to_owned();
         CategoryRow {
@@ -470,8 +465,8 @@ impl Tree<'_> {
             share_width: width(share.value * scale),
             low: width(share.low * scale),
             high: width(share.high * scale),
-            failures: rate(&statistics.failure_rate, statistics.failures, whole.failures),
-            errors: rate(&statistics.error_rate, statistics.errors, whole.errors),
+            failures: rate(&statistics.failure_rate, statistics.failures, statistics.failures_stand_out),
+            errors: rate(&statistics.error_rate, statistics.errors, statistics.errors_stand_out),
             p50: statistics.latency.map_or_else(none, |latency| format::seconds(latency.p50)),
             p99: statistics.latency.map_or_else(none, |latency| format::seconds(latency.p99)),
             cost: statistics.cost.map_or_else(none, |cost| format::money(cost.total)),

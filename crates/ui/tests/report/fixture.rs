@@ -328,6 +328,8 @@ fn statistics(members: &[&Assignment], all: &[Assignment]) -> Statistics {
         error_rate: estimate(errors, members.len()),
         failures,
         failure_rate: estimate(failures, members.len()),
+        errors_stand_out: stands_out(errors, members, all, |one| one.status == Status::Error),
+        failures_stand_out: stands_out(failures, members, all, |one| one.failure.is_some()),
         latency: at(0.5).zip(at(0.99)).map(|(&p50, &p99)| Percentiles { p50, p99 }),
         total_tokens: members.iter().map(|member| member.total_tokens).sum(),
         cost: costs.get(costs.len() / 2).map(|&p50| CostStatistics { total: costs.iter().sum(), p50 }),
@@ -336,6 +338,17 @@ fn statistics(members: &[&Assignment], all: &[Assignment]) -> Statistics {
         associations: associations(members, all),
         per_day: per_day(members),
     }
+}
+
+/// Twice the rate of all, of enough threads: near to what the analysis marks.
+fn stands_out(
+    hits: usize,
+    members: &[&Assignment],
+    all: &[Assignment],
+    holds: impl Fn(&Assignment) -> bool,
+) -> bool {
+    let everywhere = all.iter().filter(|one| holds(one)).count();
+    members.len() >= 8 && hits * all.len() > 2 * everywhere * members.len()
 }
 
 fn labels(members: &[&Assignment], name: &str) -> Vec<LabelCount> {

@@ -628,11 +628,34 @@ pub struct Provenance {
     pub skipped: Vec<Skipped>,
     /// Claims that did not verify and were left out.
     pub claims_dropped: usize,
+    /// What people changed of the categories since then, in the order of the categories as they were
+    /// made; absent where nothing was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<HandEdit>,
     /// What the language model did and took; absent where none was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelWork>,
     /// Quality of the taxonomy as measured on this data.
     pub quality: Quality,
+}
+
+/// What somebody changed of a category by hand, after the report was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HandEdit {
+    /// What the category was called when the report was made.
+    pub category: String,
+    /// What it is called since it was renamed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_to: Option<String>,
+    /// Whether its description is another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_described: bool,
+    /// Whether it is hidden: its threads count as "Other".
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_hidden: bool,
+    /// The category, by the name it has now, to which its threads belong since it was merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged_into: Option<String>,
 }
 
 /// What language models did for a report. All of it follows from the answers,

@@ -79,6 +79,19 @@ impl Trace {
         self.root().map_or(RunStatus::Pending, Run::status)
     }
 
+    /// US dollars of all its runs; `None` where the cost of none is known.
+    #[must_use]
+    pub fn total_cost(&self) -> Option<Decimal> {
+        let costs = self.runs.iter().filter_map(|run| run.cost.as_ref().map(|cost| cost.total));
+        costs.reduce(Decimal::saturating_add)
+    }
+
+    /// Tokens of all its runs.
+    #[must_use]
+    pub fn total_tokens(&self) -> u64 {
+        self.runs.iter().filter_map(|run| Some(run.usage.as_ref()?.total_tokens)).sum()
+    }
+
     /// Direct children of the run at this position, in display order.
     pub fn children(&self, position: usize) -> impl Iterator<Item = usize> + '_ {
         let depth = self.depth.get(position).copied().unwrap_or(0);

@@ -204,6 +204,7 @@ fn provenance(parts: &Parts<'_>) -> Provenance {
         last_activity: overviews().filter_map(|overview| overview.end_time.or(overview.start_time)).max(),
         skipped: parts.skipped.clone(),
         claims_dropped: 0,
+        edits: Vec::new(),
         model: None,
         quality: Quality {
             coverage: placed.len() as f64 / parts.threads.len().max(1) as f64,

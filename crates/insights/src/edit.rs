@@ -11,7 +11,7 @@ pub(crate) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use assay_domain::report::{Category, CategoryKind, Claim, Statistics};
+use assay_domain::report::{Category, CategoryKind, Claim, HandEdit, Statistics};
 use assay_domain::{CategoryEdit, Edits, Report};
 
 use crate::{Error, executive, verify};
@@ -42,8 +42,26 @@ pub fn apply(report: &Report, edits: &Edits) -> Result<Report, Error> {
     }
     paths(&mut edited);
     sentences(&mut edited, report, &edits);
+    edited.made.edits = told(report, &edits);
     verify::report(&edited).map_err(Error::Unverified)?;
     Ok(edited)
+}
+
+/// What was changed, in the words that files tell it with.
+fn told(report: &Report, edits: &BTreeMap<&str, &CategoryEdit>) -> Vec<HandEdit> {
+    let name = |id: &str| {
+        let renamed = edits.get(id).and_then(|edit| edit.name.clone());
+        renamed.or_else(|| Some(report.category(id)?.name.clone()))
+    };
+    let edited = report.taxonomy.nodes.iter().filter_map(|node| Some((node, edits.get(node.id.as_str())?)));
+    let told = edited.map(|(node, edit)| HandEdit {
+        category: node.name.clone(),
+        renamed_to: edit.name.clone(),
+        is_described: edit.description.is_some(),
+        is_hidden: edit.is_hidden,
+        merged_into: edit.merged_into.as_deref().and_then(name),
+    });
+    told.collect()
 }
 
 /// Where categories go.

@@ -53,8 +53,26 @@ pub(crate) fn title(report: &Report) -> String {
         (Focus::Usage, false) if share < MOST => format!("Many topics: {} and others", largest.join(", ")),
         (Focus::Usage, false) => format!("Mostly {}", enumerate(&largest)),
         (Focus::Errors, true) => "No failure shows in these threads".to_owned(),
-        (Focus::Errors, false) => format!("Failures: {}", enumerate(&largest)),
+        (Focus::Errors, false) => format!("Failures: {}", of_kinds(&largest)),
     }
+}
+
+/// Names as one text; what is of a kind (`Tool errors: search`) stands together: `Tool errors (search, order); Loops`.
+fn of_kinds(names: &[String]) -> String {
+    let mut kinds: Vec<(&str, Vec<&str>)> = Vec::new();
+    for name in names {
+        let (kind, one) =
+            name.split_once(": ").map_or((name.as_str(), None), |(kind, one)| (kind, Some(one)));
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, ones)) => ones.extend(one),
+            None => kinds.push((kind, one.into_iter().collect())),
+        }
+    }
+    let words = |(kind, ones): &(&str, Vec<&str>)| match ones.is_empty() {
+        true => (*kind).to_owned(),
+        false => format!("{kind} ({})", ones.join(", ")),
+    };
+    kinds.iter().map(words).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether nothing was found that sets some threads apart from the others.
@@ -358,7 +376,8 @@ impl Writer<'_> {
     fn largest_failures(&mut self) {
         for node in failing_leaves(self.report).into_iter().take(4) {
             let reference = self.highlight(node, |_| true, "is typical of this failure");
-            let template = format!("{}: {{0}} threads, {{1}} of all{}", escape(&node.name), cite(reference));
+            let template =
+                format!("“{}”: {{0}} threads, {{1}} of all{}", escape(&node.name), cite(reference));
             let values = vec![of(node, Measure::Threads), of(node, Measure::Share)];
             self.say(&template, values, &reference_list(reference));
         }

@@ -96,7 +96,10 @@ pub enum Error {
 
     /// The next call could cost more than is left.
     #[error(
-        "the budget of ${cap} does not allow another call: ${spent} are spent, the call may cost ${needed}"
+        "the budget of {} does not allow another call: {} are spent, the call may cost {}",
+        dollars(cap),
+        dollars(spent),
+        dollars(needed)
     )]
     OverBudget { cap: Decimal, spent: Decimal, needed: Decimal },
 
@@ -107,6 +110,11 @@ pub enum Error {
     /// The memory of answers failed; nothing was asked.
     #[error("cannot look up remembered answers")]
     Memory(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+/// An amount as people read it: what is beyond its last digit decides nothing.
+fn dollars(amount: &Decimal) -> String {
+    f64::try_from(*amount).map_or_else(|_| format!("${amount}"), assay_domain::format::money)
 }
 
 impl Error {

@@ -12,6 +12,13 @@ pub(crate) fn parse(field: &str, text: Option<&str>) -> ApiResult<Option<Filter>
     Filter::parse(text).map(Some).map_err(|error| ApiError::bad_request(describe(field, &error)))
 }
 
+/// A filter that holds for first runs of traces alone, whatever the runs below them are.
+pub(crate) fn of_roots(filter: Option<Filter>) -> ApiResult<Option<Filter>> {
+    let Some(filter) = filter else { return Ok(None) };
+    let Some(roots) = parse("filter", Some("eq(is_root, true)"))? else { return Ok(None) };
+    all(vec![roots, filter])
+}
+
 /// All of several expressions.
 pub(crate) fn all(filters: Vec<Filter>) -> ApiResult<Option<Filter>> {
     match filters.len() {

@@ -1,6 +1,6 @@
 // One thread: what is known of it, and everything that was said and done.
 import { byId, h, icon, timeOf } from "./dom.js";
-import { attributeName, attributeText, categoryPath, conversation, report } from "./data.js";
+import { attributeName, attributeText, categoryPath, conversation, loadWords, report } from "./data.js";
 import { compact, count, money, number, percent, plural, seconds } from "./format.js";
 import { prose } from "./prose.js";
 import { addressOfCategory, addressOfThread, addressOfThreads } from "./router.js";
@@ -23,6 +23,9 @@ export function showThread(thread) {
   }
   const body = h("section", { class: "talk", "aria-busy": "true", "aria-label": "Conversation" });
   mount.replaceChildren(crumbs(thread), head(thread), h("div", { class: "thread-body" }, body, side(thread)));
+  // One is likely to go on to those beside it.
+  const at = lastList.threads.indexOf(thread);
+  if (at >= 0) loadWords(lastList.threads.slice(Math.max(0, at - 10), at + 11)).catch(() => {});
   conversation(thread).then((found) => body.replaceWith(talk(thread, found)), (error) => body.replaceWith(failed(thread, error)));
 }
 
@@ -135,12 +138,25 @@ function talk(thread, found) {
   }
   const { answers, answered } = matchAnswers(found.messages);
   const out = [];
+  const turns = new Map((found.turns ?? []).map((turn) => [turn.at, turn]));
   found.messages.forEach((message, index) => {
+    if (turns.has(index)) out.push(turnHead(turns.get(index)));
     if (found.gap && found.gap[0] === index) out.push(h("p", { class: "gap" }, `${plural(found.gap[1], "message")} left out`));
     if (!answered.has(index)) out.push(messageView(message, answers));
   });
   if (out.length === 0) out.push(h("div", { class: "empty" }, h("h3", {}, "Nothing was said"), h("p", {}, "The thread has no messages.")));
   return h("section", { class: "talk", "aria-label": "Conversation" }, out);
+}
+
+/** Where a trace of the thread begins: which one it is, and what it took. */
+function turnHead({ number: place, trace, latency, cost, tokens = 0, failed }) {
+  const href = pageOfTrace(trace);
+  const name = `Trace ${count(place)}`;
+  return h("p", { class: "turn-head" }, href === null ? h("b", {}, name) : h("a", { href }, name),
+    failed ? h("span", { class: "badge bad" }, "error") : null,
+    latency === undefined ? null : h("span", { title: "Latency" }, seconds(latency)),
+    cost === undefined ? null : h("span", { title: "Cost" }, money(cost)),
+    tokens === 0 ? null : h("span", { title: "Tokens" }, `${compact(tokens)} tokens`));
 }
 
 /** Which tool message answers which call, so that both are shown together. */

@@ -1,5 +1,5 @@
 // What the report says, with whole names; `source.js` knows where it comes from.
-import { areThreadsHere, readConversation, readHead, readThreads } from "./source.js";
+import { areThreadsHere, readConversation, readHead, readMatches, readThreads, readWords } from "./source.js";
 
 const STATUS = ["success", "error", "pending"];
 
@@ -22,18 +22,18 @@ function takeThreads(found) {
 }
 
 function wholeThread(raw, row) {
-  return {
+  const thread = {
     row,
     id: raw.i,
     category: raw.c ?? null,
     confidence: raw.f,
     reason: raw.y ?? null,
-    summary: raw.s,
-    request: raw.r,
+    summary: null,
+    request: null,
     attributes: raw.a ?? {},
     status: STATUS[raw.u],
-    failure: raw.x ?? null,
-    fails: raw.u === 1 || raw.x !== undefined,
+    failure: null,
+    fails: raw.u === 1 || raw.e === true,
     time: raw.d ?? null,
     latency: raw.l ?? null,
     tokens: raw.t,
@@ -42,11 +42,68 @@ function wholeThread(raw, row) {
     weight: raw.w ?? 1,
     position: raw.p,
     hasConversation: raw.k === true,
-    traces: raw.g,
-    run: raw.n ?? null,
+    traces: [],
+    run: null,
     rank: null,
     words: null,
   };
+  if (raw.r !== undefined) takeWords(thread, raw);
+  return thread;
+}
+
+function takeWords(thread, raw) {
+  Object.assign(thread, { summary: raw.s, request: raw.r, failure: raw.x ?? null, traces: raw.g, run: raw.n ?? null });
+}
+
+/** Words asked for at once, at most: their rows stand in an address. */
+const PORTION = 200;
+/** The rows whose words are on their way, with what brings them. */
+const coming = new Map();
+
+/** Whether it is known what these threads are about. */
+export function haveWords(list) {
+  return list.every((thread) => thread.request !== null);
+}
+
+/** Reads what these threads are about; what is on its way is not asked for again. */
+export async function loadWords(list) {
+  const missing = list.filter((thread) => thread.request === null);
+  const fresh = missing.filter((thread) => !coming.has(thread.row));
+  for (let at = 0; at < fresh.length; at += PORTION) {
+    const portion = fresh.slice(at, at + PORTION);
+    const read = (async () => {
+      try {
+        const found = await readWords(portion.map((thread) => thread.row));
+        if (found === null) throw new Error("the report is gone");
+        for (const thread of portion) takeWords(thread, found[thread.row] ?? { s: "", r: "", g: [] });
+      } finally {
+        for (const thread of portion) coming.delete(thread.row);
+      }
+    })();
+    for (const thread of portion) coming.set(thread.row, read);
+  }
+  await Promise.all(new Set(missing.map((thread) => coming.get(thread.row))));
+}
+
+/** Which rows have the words last searched for. */
+const lastSearch = { words: null, rows: null };
+
+/** Whether a search can be answered at once: always where all words are here, else once it was asked. */
+export function isSearched(words) {
+  return readMatches === null || lastSearch.words === words;
+}
+
+/** Has a search answered. */
+export async function searchFor(words) {
+  const rows = await readMatches(words);
+  if (rows === null) throw new Error("the report is gone");
+  Object.assign(lastSearch, { words, rows: new Set(rows) });
+}
+
+/** Whether each of the words occurs in a thread, for a search that can be answered. */
+export function isMatch(thread, words) {
+  if (readMatches !== null) return lastSearch.rows.has(thread.row);
+  return words.split(" ").every((word) => searchText(thread).includes(word));
 }
 
 /** Whether the threads are read. */
@@ -111,8 +168,8 @@ export async function conversation(thread) {
   return thread.hasConversation ? readConversation(thread) : null;
 }
 
-/** Everything of a thread that a search may find, in lower case; made when first asked for. */
-export function searchText(thread) {
+/** Everything of a thread that a search may find, in lower case (as `payload.rs` has it); made when first asked for. */
+function searchText(thread) {
   thread.words ??= [
     thread.request, thread.summary, thread.id, thread.failure ?? "", thread.reason ?? "",
     ...Object.entries(thread.attributes).flat(2), ...thread.traces,

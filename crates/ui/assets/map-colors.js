@@ -35,6 +35,20 @@ export function coloring(key) {
   return byCategory((thread) => topOf(thread.category)?.position ?? null);
 }
 
+/** Shapes of dots, for groups that share a colour. */
+const SHAPES = 4;
+
+/** There are more categories than colours one can tell apart: the next of the same colour has another shape. */
+function withShapes(groups) {
+  const seen = new Map();
+  for (const group of groups) {
+    const before = seen.get(group.color) ?? 0;
+    seen.set(group.color, before + 1);
+    group.shape = group.color === "aside" ? 0 : before % SHAPES;
+  }
+  return groups;
+}
+
 function inGroups(groups, groupOf, has = null) {
   const of = Int32Array.from(threads, groupOf);
   for (const group of groups) group.count = 0;
@@ -54,6 +68,7 @@ function byCategory(positionOf) {
     groups.push({ key: category.id, name: category.name, share: category.share, count: 0,
       color: isLeaf && category.color !== "aside" ? `c${category.position % LEAF_COLORS}` : category.color });
   }
+  withShapes(groups);
   const of = Int32Array.from(positions, (position) => places.get(position) ?? -1);
   for (const at of of) if (at >= 0) groups[at].count += 1;
   return { groups, of, has: (thread, at) => of[thread.row] === at };

@@ -4,7 +4,7 @@
 // for each of its steps.
 import { byId, h, icon } from "./dom.js";
 import { count, percent, plural, seconds } from "./format.js";
-import { categoryPath, report, threads, topOf } from "./data.js";
+import { categoryPath, haveWords, loadWords, report, threads, topOf } from "./data.js";
 import { addressOfThread, replaceAddress } from "./router.js";
 import { stateTitle } from "./threads.js";
 import { coloring, colorings } from "./map-colors.js";
@@ -96,7 +96,7 @@ function drawLegend() {
       replaceAddress(mapAddress());
       map.legend.children[at].focus();
       listArea();
-    } }, h("i", { class: `dot ${group.color}` }), group.name, h("span", { class: "soft" }, group.share === undefined ? count(group.count) : percent(group.share)))));
+    } }, h("i", { class: `dot ${group.color} shape${group.shape ?? 0}` }), group.name, h("span", { class: "soft" }, group.share === undefined ? count(group.count) : percent(group.share)))));
 }
 
 function setDrawing(on) {
@@ -264,12 +264,22 @@ function radiusOfDots() {
   return Math.min(9, Math.round(base * Math.sqrt(map.view.scale) * 2) / 2);
 }
 
+/** The shape of a dot: disc, square, diamond or triangle, of about the same area. */
+function outline(pen, shape, radius) {
+  const side = radius * 0.89;
+  if (shape === 1) return pen.rect(-side, -side, 2 * side, 2 * side);
+  const corners = { 2: [[0, -1.26], [1.26, 0], [0, 1.26], [-1.26, 0]], 3: [[0, -1.4], [1.3, 0.9], [-1.3, 0.9]] }[shape];
+  if (!corners) return pen.arc(0, 0, radius, 0, 7);
+  for (const [x, y] of corners) pen.lineTo(x * radius, y * radius);
+  return pen.closePath();
+}
+
 /** A picture of a dot, made once: copying it is quicker than drawing. */
-function sprite(color, radius, fails) {
-  const key = `${color} ${radius} ${fails}`;
+function sprite({ color = "aside", shape = 0 } = {}, radius, fails) {
+  const key = `${color} ${shape} ${radius} ${fails}`;
   let made = map.sprites.get(key);
   if (!made) {
-    const half = Math.ceil(radius + 3);
+    const half = Math.ceil(radius * 1.4 + 3);
     made = document.createElement("canvas");
     made.width = made.height = Math.ceil(2 * half * map.ratio);
     const pen = made.getContext("2d");
@@ -277,7 +287,7 @@ function sprite(color, radius, fails) {
     pen.globalAlpha = 0.78;
     pen.fillStyle = map.colors[color] || map.colors.aside;
     pen.beginPath();
-    pen.arc(0, 0, radius, 0, 7);
+    outline(pen, shape, radius);
     pen.fill();
     if (fails) ring(pen, [0, 0], radius + 1.6, map.colors.bad, radius < 3 ? 0.8 : 1.4);
     map.sprites.set(key, made);
@@ -291,7 +301,7 @@ function drawDots() {
   const { scale, x: dx, y: dy } = map.view;
   const [width, height] = extent();
   const radius = radiusOfDots();
-  const half = Math.ceil(radius + 3);
+  const half = Math.ceil(radius * 1.4 + 3);
   // What is pale lies below.
   for (const isPale of map.shown === null ? [false] : [true, false]) {
     pen.globalAlpha = isPale ? 0.1 : 1;
@@ -300,7 +310,7 @@ function drawDots() {
       const x = PADDING + thread.position[0] * width * scale + dx;
       const y = PADDING + thread.position[1] * height * scale + dy;
       if (x < -half || y < -half || x > map.dots.clientWidth + half || y > map.dots.clientHeight + half) continue;
-      pen.drawImage(sprite(groups[of[thread.row]]?.color ?? "aside", radius, thread.fails && !isPale), x - half, y - half, 2 * half, 2 * half);
+      pen.drawImage(sprite(groups[of[thread.row]], radius, thread.fails && !isPale), x - half, y - half, 2 * half, 2 * half);
     }
   }
   pen.globalAlpha = 1;
@@ -523,6 +533,11 @@ function hover(thread, at) {
   }
   map.tip.hidden = !thread;
   if (!thread) return;
+  if (!haveWords([thread])) {
+    map.tip.hidden = true;
+    loadWords([thread]).then(() => { if (map.hover === thread) hover(thread, at); }, () => {});
+    return;
+  }
   const names = categoryPath(thread.category).map((category) => category.name).join(" › ");
   map.tip.replaceChildren(h("strong", {}, thread.request.slice(0, 140) || "(no request)"), h("span", {}, names),
     h("span", { class: "soft" }, [stateTitle(thread), thread.latency === null ? null : seconds(thread.latency)].filter(Boolean).join(" · ")));

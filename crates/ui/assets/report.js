@@ -1,8 +1,8 @@
 // Puts the page together: views, search, keys, theme, where numbers come from.
 import { byId, h } from "./dom.js";
-import { categoryById, hasThreads, loadThreads, report, threadById } from "./data.js";
-import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, startRouter } from "./router.js";
-import { setUpTables, toggleFold } from "./tree.js";
+import { categoryById, hasThreads, haveWords, loadThreads, loadWords, report, threadById } from "./data.js";
+import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, scrollBack, startRouter } from "./router.js";
+import { setUpTables, showTable, toggleFold } from "./tree.js";
 import { listHighlights, mountCategoryList, mountThreadList } from "./threads.js";
 import { neighbour, showThread } from "./conversation.js";
 import { redrawMap, showMap } from "./map.js";
@@ -20,8 +20,9 @@ function showView(address, { before, isMove }) {
   if (address.view === "thread" && before !== null && parseAddress(before).view !== "thread") cameFrom = before || "#overview";
   markTab(address.view);
   byId("evidence").hidePopover?.();
+  showTable(section, address.query);
   const mount = mountOf(section);
-  if (mount === null || hasThreads()) show(section, address, mount, before);
+  if (mount === null || isHereAlready(section, address)) show(section, address, mount, before);
   else awaitThreads(section, address, mount, before);
   if (isMove) focusFrom(section, before);
   return address.view === "categories" ? byId("categories") : null;
@@ -51,17 +52,30 @@ function show(section, address, mount, before) {
   document.title = heading && section.id !== "overview" ? `${heading.textContent.trim()} · ${pageTitle}` : pageTitle;
 }
 
+/** Whether all is here that a view is made of. */
+function isHereAlready(section, address) {
+  if (!hasThreads()) return false;
+  const thread = section.id === "thread" ? threadById(address.id) : null;
+  return thread === null || haveWords([thread]);
+}
+
 /** The rest of the view is read meanwhile. */
 async function awaitThreads(section, address, mount, before) {
   const hash = location.hash;
   const isHere = () => location.hash === hash && section.classList.contains("current");
   mount.setAttribute("aria-busy", "true");
-  mount.replaceChildren(h("p", { class: "reading soft", role: "status" }, "Reading threads …"));
+  // From one thread to the next the one stays until the other is there.
+  if (!hasThreads() || mount.childElementCount === 0) mount.replaceChildren(h("p", { class: "reading soft", role: "status" }, "Reading threads …"));
   try {
     await loadThreads();
+    const thread = section.id === "thread" ? threadById(address.id) : null;
+    if (thread) await loadWords([thread]);
     mount.removeAttribute("aria-busy");
     mount.replaceChildren();
-    if (isHere()) show(section, address, mount, before);
+    if (isHere()) {
+      show(section, address, mount, before);
+      scrollBack();
+    }
   } catch (error) {
     mount.removeAttribute("aria-busy");
     mount.replaceChildren(h("div", { class: "empty small", role: "alert" },
@@ -102,7 +116,9 @@ function markTab(view) {
 /** Focus goes to the row one came back from, or to the start of what is new. */
 function focusFrom(section, before) {
   if (document.activeElement === byId("search").elements.q) return;
-  const leads = (one) => one.getAttribute("href") === before;
+  // A category is the same however its table is ordered.
+  const place = before?.startsWith("#category/") ? before.split("?")[0] : before;
+  const leads = (one) => one.getAttribute("href") === place;
   const link = before && ([...section.querySelectorAll(".row-link")].find(leads) ?? [...section.querySelectorAll("a[href]")].find(leads));
   if (link) return link.focus({ preventScroll: true });
   return byId("main").focus({ preventScroll: true });

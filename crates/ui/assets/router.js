@@ -1,5 +1,5 @@
 // One address per view, kept after the `#`: back, reload and copied links work.
-// `#overview`, `#categories` (a part of it), `#threads?q=…`, `#map?area=…`, `#method`, `#category/ID`, `#thread/ID`.
+// `#overview?sort=…&q=…&open=…`, `#categories` (a part of it), `#threads?q=…`, `#map?area=…`, `#method`, `#category/ID`, `#thread/ID`.
 
 const DEFAULT_VIEW = "overview";
 const scrolls = new Map();
@@ -44,6 +44,25 @@ export function addressOfThreads(query) {
 export function replaceAddress(hash) {
   history.replaceState(history.state, "", hash);
   current = location.hash;
+  scrolls.set(current, scrollY);
+}
+
+/** The same view with these in the query of its address; what is empty is taken out of it. */
+export function replaceQuery(changes) {
+  const [path, query = ""] = splitOnce(location.hash || `#${DEFAULT_VIEW}`, "?");
+  const next = new URLSearchParams(query);
+  for (const [name, value] of Object.entries(changes)) {
+    if (value) next.set(name, value);
+    else next.delete(name);
+  }
+  const text = next.toString();
+  const hash = text ? `${path}?${text}` : path;
+  if (hash !== (location.hash || `#${DEFAULT_VIEW}`)) replaceAddress(hash);
+}
+
+/** Scrolls to where one was, once there is enough on the page for it. */
+export function scrollBack() {
+  if (scrolls.has(current)) scrollTo({ top: scrolls.get(current), behavior: "instant" });
 }
 
 export function startRouter(onChange) {
@@ -51,6 +70,9 @@ export function startRouter(onChange) {
   history.scrollRestoration = "manual";
   addEventListener("scroll", () => current !== null && scrolls.set(current, scrollY), { passive: true });
   addEventListener("hashchange", () => navigate(true));
+  // What is loaded again, or come back to from another page, is where it was.
+  addEventListener("pagehide", () => history.replaceState({ ...history.state, top: scrollY }, ""));
+  if (history.state?.top > 0) scrolls.set(location.hash, history.state.top);
   navigate(false);
 }
 
@@ -58,8 +80,10 @@ function navigate(isMove) {
   if (location.hash === "#main") return;
   const before = current;
   current = location.hash;
+  const isKnown = scrolls.has(current);
+  const top = scrolls.get(current) ?? 0;
   const part = listener(parseAddress(current), { before, isMove });
   // Where one has been is found again as it was left; what is new starts at its top, or at the part that is meant.
-  if (part && !scrolls.has(current)) part.scrollIntoView({ behavior: "instant" });
-  else scrollTo({ top: scrolls.get(current) ?? 0, behavior: "instant" });
+  if (part && !isKnown) part.scrollIntoView({ behavior: "instant" });
+  else scrollTo({ top, behavior: "instant" });
 }

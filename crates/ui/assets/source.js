@@ -18,6 +18,14 @@ export function readThreads() {
   return readBlock("thread-data");
 }
 
+/** Words come with the threads. */
+export function readWords() {
+  return {};
+}
+
+/** Threads are searched where they are. */
+export const readMatches = null;
+
 export function readConversation(thread) {
   return readBlock(`conversation-${thread.row}`);
 }

@@ -1,7 +1,7 @@
 // Lists of threads: filter, sort, and draw a screenful at a time.
 import { announce, byId, h, timeOf } from "./dom.js";
 import { compact, money, percent, plural, seconds } from "./format.js";
-import { attributeName, attributeText, categoryById, categoryPath, hasAttribute, report, searchText, threads } from "./data.js";
+import { attributeName, attributeText, categoryById, categoryPath, hasAttribute, haveWords, isMatch, isSearched, loadWords, report, searchFor, threads } from "./data.js";
 import { addressOfCategory, addressOfThread, addressOfThreads, replaceAddress } from "./router.js";
 import { matchingCategories } from "./tree.js";
 
@@ -33,7 +33,7 @@ export function selectThreads({ q = "", status = "", category = null, attribute 
     if ((status === "error" || status === "pending") && thread.status !== status) return false;
     if (attribute && !hasAttribute(thread, attribute, value)) return false;
     if (reason && thread.reason !== reason) return false;
-    return words.length === 0 || words.every((word) => searchText(thread).includes(word));
+    return words.length === 0 || isMatch(thread, words.join(" "));
   });
   const order = SORTS[sort]?.[1];
   return order && sort ? found.sort((a, b) => order(a, b) || a.row - b.row) : found;
@@ -129,18 +129,47 @@ function drawRows(mount, list, options, atLeast) {
   const rows = h("ol", { class: "thread-rows" });
   const end = h("div", { class: "list-end" });
   let drawn = 0;
-  const draw = (limit) => {
+  let isDrawing = false;
+  const put = (limit) => {
     rows.append(...list.slice(drawn, limit).map((thread) => threadRow(thread, options)));
     drawn = Math.min(limit, list.length);
-    if (drawn >= list.length) end.remove();
+    if (drawn >= list.length) {
+      watcher.disconnect();
+      end.remove();
+    }
   };
-  mount.replaceChildren(rows, end);
-  draw(Math.max(PAGE, atLeast));
+  const draw = async (limit) => {
+    const portion = list.slice(drawn, limit);
+    if (haveWords(portion)) return put(limit);
+    if (isDrawing) return undefined;
+    isDrawing = true;
+    if (drawn === 0) rows.setAttribute("aria-busy", "true");
+    try {
+      await loadWords(portion);
+      put(limit);
+      // What comes next is on its way before it is scrolled to.
+      loadWords(list.slice(drawn, drawn + PAGE)).catch(() => {});
+    } catch (error) {
+      watcher.disconnect();
+      end.replaceChildren(h("div", { class: "empty small", role: "alert" }, h("p", {}, `What the threads are about did not come: ${error.message}`),
+        h("button", { type: "button", class: "button", onclick: () => drawRows(mount, list, options, drawn + PAGE) }, "Try again")));
+    } finally {
+      isDrawing = false;
+      rows.removeAttribute("aria-busy");
+    }
+    // Where the end is still in sight, nothing else would tell.
+    if (drawn < list.length) {
+      watcher.unobserve(end);
+      watcher.observe(end);
+    }
+    return undefined;
+  };
   const watcher = new IntersectionObserver((entries) => {
     if (entries.some((entry) => entry.isIntersecting)) draw(drawn + PAGE);
-    if (drawn >= list.length) watcher.disconnect();
   }, { rootMargin: "1200px" });
-  if (drawn < list.length) watcher.observe(end);
+  mount.replaceChildren(rows, end);
+  draw(Math.max(PAGE, atLeast));
+  if (drawn > 0 && drawn < list.length) watcher.observe(end);
   mount.assayDrawn = () => drawn;
 }
 
@@ -195,9 +224,29 @@ function countText(listed, all) {
   return listed < all ? `${plural(listed, "thread")} listed` : plural(listed, "thread");
 }
 
+/** Has a search answered, and shows the list then: until it is, what was there stays. */
+async function awaitSearch(mount, words, query) {
+  const hash = location.hash;
+  mount.setAttribute("aria-busy", "true");
+  try {
+    await searchFor(words);
+    if (location.hash === hash) mountThreadList(query);
+  } catch (error) {
+    if (location.hash !== hash) return;
+    mount.replaceChildren(h("div", { class: "empty small", role: "alert" }, h("h3", {}, "The search was not answered"), h("p", {}, error.message),
+      h("button", { type: "button", class: "button", onclick: () => awaitSearch(mount, words, query) }, "Try again")));
+  }
+  mount.removeAttribute("aria-busy");
+}
+
 /** The list of all threads, with search; its state is its address. */
 export function mountThreadList(query) {
   const mount = byId("thread-list");
+  const sought = wordsOf(query.get("q") ?? "").join(" ");
+  if (sought !== "" && !isSearched(sought)) {
+    awaitSearch(mount, sought, query);
+    return;
+  }
   const state = Object.fromEntries(["q", "status", "category", "attribute", "value", "reason", "sort"].map((key) => [key, query.get(key) ?? ""]));
   const change = (changes) => {
     replaceAddress(addressOfThreads({ ...state, ...changes }));

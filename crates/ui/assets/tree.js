@@ -1,8 +1,9 @@
 // The table of categories: fold, sort, filter. The rows are the server's own;
-// nothing is drawn here, only ordered and hidden.
+// nothing is drawn here, only ordered and hidden. How it is shown stands in the
+// address of its view: what is loaded again, sent or come back to looks the same.
 import { announce, byId } from "./dom.js";
 import { plural } from "./format.js";
-import { addressOfThreads } from "./router.js";
+import { addressOfThreads, replaceQuery } from "./router.js";
 import { report } from "./data.js";
 
 export function setUpTables() {
@@ -10,7 +11,10 @@ export function setUpTables() {
   const overview = document.querySelector("#overview table.categories");
   if (!overview) return;
   const filter = byId("category-filter");
-  filter?.addEventListener("input", () => filterRows(overview, filter.value));
+  filter?.addEventListener("input", () => {
+    filterRows(overview, filter.value);
+    keepShown(overview);
+  });
   const unfold = byId("unfold");
   if (!unfold) return;
   if (!overview.querySelector(".fold")) unfold.hidden = true;
@@ -22,9 +26,58 @@ export function setUpTables() {
     for (const button of overview.querySelectorAll(".fold")) button.setAttribute("aria-expanded", String(open));
     showRows(overview);
     label();
+    keepShown(overview);
   });
   overview.addEventListener("click", label);
+  overview.addEventListener("assay-shown", label);
   label();
+}
+
+/** The positions of the categories whose subcategories are in sight, in the order of the report. */
+function openOnes(table) {
+  const open = [...table.querySelectorAll('.fold[aria-expanded="true"]')].map((fold) => Number(fold.closest("tr").dataset.position));
+  return open.sort((a, b) => a - b).join(".");
+}
+
+/** More open categories than so many are written down as all, or not at all. */
+const MANY = 60;
+
+/** Writes down in the address how the table is shown. */
+function keepShown(table) {
+  const head = table.querySelector("th[aria-sort]");
+  const open = openOnes(table);
+  const isAll = table.querySelector(".fold") !== null && table.querySelector('.fold[aria-expanded="false"]') === null;
+  const filter = table.closest("#overview") ? byId("category-filter") : null;
+  replaceQuery({
+    sort: head ? `${head.getAttribute("aria-sort") === "ascending" ? "" : "-"}${head.dataset.sort}` : "",
+    q: filter?.value.trim() ?? "",
+    open: open === table.assayOpen ? "" : isAll ? "all" : open.split(".").length > MANY ? "" : open || "none",
+  });
+}
+
+/** Shows the table of a view as its address says; one that says nothing leaves it as it is. */
+export function showTable(section, query) {
+  const table = section.querySelector("table.categories");
+  if (!table) return;
+  const [sort, q, open] = ["sort", "q", "open"].map((name) => query.get(name) ?? "");
+  if (sort || q || open) {
+    if (open) {
+      const chosen = new Set(open.split("."));
+      for (const fold of table.querySelectorAll(".fold")) fold.setAttribute("aria-expanded", String(open === "all" || chosen.has(fold.closest("tr").dataset.position)));
+    }
+    const head = [...table.querySelectorAll("th[data-sort]")].find((one) => one.dataset.sort === sort.replace(/^-/, ""));
+    const direction = sort.startsWith("-") ? "descending" : "ascending";
+    if (head && head.getAttribute("aria-sort") !== direction) orderBy(table, head, direction);
+    showRows(table);
+    const filter = section.id === "overview" ? byId("category-filter") : null;
+    if (filter) {
+      filter.value = q;
+      if (q) filterRows(table, q);
+    }
+    table.dispatchEvent(new CustomEvent("assay-shown"));
+  } else if (location.hash !== "") {
+    keepShown(table);
+  }
 }
 
 function setUpTable(table) {
@@ -47,6 +100,7 @@ function setUpTable(table) {
     head.append(button);
   }
   showRows(table);
+  table.assayOpen = openOnes(table);
 }
 
 /** A rate leads to the threads it counts. */
@@ -65,7 +119,9 @@ function linkRates(row) {
 
 export function toggleFold(button, open) {
   button.setAttribute("aria-expanded", String(open));
-  showRows(button.closest("table"));
+  const table = button.closest("table");
+  showRows(table);
+  keepShown(table);
 }
 
 function showRows(table) {
@@ -84,7 +140,12 @@ function sortTable(table, head) {
   const key = head.dataset.sort;
   const first = key === "name" ? "ascending" : "descending";
   const second = key === "name" ? "descending" : "ascending";
-  const direction = head.getAttribute("aria-sort") === first ? second : first;
+  orderBy(table, head, head.getAttribute("aria-sort") === first ? second : first);
+  keepShown(table);
+}
+
+function orderBy(table, head, direction) {
+  const key = head.dataset.sort;
   for (const other of table.querySelectorAll("th[aria-sort]")) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", direction);
   const sign = direction === "ascending" ? 1 : -1;

@@ -8,11 +8,13 @@
 //! [`web`] for the pages of a server.
 
 pub mod claim;
+mod edits;
 mod files;
 mod html;
 mod inert_json;
 mod markdown;
 mod models;
+mod spoken;
 mod terminal;
 pub mod text;
 mod value;
@@ -23,4 +25,5 @@ pub use assay_domain::format;
 pub use files::{assignments_csv, assignments_jsonl, json, schema};
 pub use html::{Conversations, HtmlOptions, html, html_with};
 pub use markdown::markdown;
+pub use spoken::{Spoken, Turn};
 pub use terminal::{TerminalOptions, terminal};

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use assay_domain::report::{AttributeStatistics, Category, CategoryKind, Report, Statistics};
 
 use crate::html::main_feedback;
-use crate::{format, models, text};
+use crate::{edits, format, models, text};
 
 /// How many categories get a section of their own; the table has them all.
 const SECTIONS: usize = 60;
@@ -215,6 +215,9 @@ fn made(out: &mut String, report: &Report) {
     );
     for fact in models::facts(report) {
         let _ = writeln!(out, "- {}", escape(&fact));
+    }
+    for words in edits::words(&report.made.edits) {
+        let _ = writeln!(out, "- edited by hand: {}", escape(&words));
     }
     for (reason, threads) in skipped_by_reason(report) {
         let _ = writeln!(out, "- skipped {}: {}", format::count(threads), escape(&reason));

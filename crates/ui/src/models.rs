@@ -51,7 +51,10 @@ fn spent(work: &ModelWork) -> String {
         format::count(calls),
         format::count(sum(|stage| stage.input_tokens)),
         format::count(sum(|stage| stage.output_tokens)),
-        cost.map_or_else(|| "cost not known".to_owned(), format::money),
+        cost.map_or_else(
+            || "cost not known".to_owned(),
+            |cost| format!("worth {} at their prices, remembered ones with them", format::money(cost))
+        ),
     )
 }
 

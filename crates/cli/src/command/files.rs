@@ -4,9 +4,9 @@ use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use assay_domain::{Report, ThreadId, Transcript};
+use assay_domain::{Report, ThreadId};
 use assay_store::{Catalog, EmbeddedStore, Project, Runs, block_on};
-use assay_ui::Conversations;
+use assay_ui::{Conversations, Spoken};
 
 /// Conversations as the page asks for them, one at a time.
 struct Stored<'a> {
@@ -15,11 +15,11 @@ struct Stored<'a> {
 }
 
 impl Conversations for Stored<'_> {
-    fn transcript(&self, thread: &ThreadId) -> io::Result<Option<Transcript>> {
+    fn spoken(&self, thread: &ThreadId) -> io::Result<Option<Spoken>> {
         let Some(project) = &self.project else { return Ok(None) };
         let threads = block_on(self.store.read_threads(project.id, std::slice::from_ref(thread)))
             .map_err(io::Error::other)?;
-        Ok(threads.first().map(assay_transcript::of_thread))
+        Ok(threads.first().map(|thread| Spoken::new(assay_transcript::of_thread(thread), thread)))
     }
 }
 

@@ -123,8 +123,12 @@ fn without_edits_a_report_is_as_it_was_made() {
 #[test]
 fn a_new_name_is_everywhere_and_numbers_stay() {
     let report = made();
-    let edited =
+    let mut edited =
         apply(&report, &edits(&[("a", named("Refunds")), ("a1", named("Money back"))])).expect("edited");
+    // Only what was changed is told by the name it had.
+    let told = std::mem::take(&mut edited.made.edits);
+    let told: Vec<_> = told.iter().map(|one| (one.category.as_str(), one.renamed_to.as_deref())).collect();
+    assert_eq!(told, [("Name a", Some("Refunds")), ("Name a1", Some("Money back"))]);
     assert!(edited.assignments.iter().filter(|one| one.path == ["Refunds", "Money back"]).count() == 10);
     let text = serde_json::to_string(&edited).expect("JSON");
     assert!(!text.contains("Name a\"") && !text.contains("Name a1"), "{text}");
@@ -136,6 +140,8 @@ fn merged_leaves_count_as_one_and_an_empty_parent_goes() {
     let report = made();
     let edited = apply(&report, &edits(&[("b1", into("a1")), ("b2", into("b1"))])).expect("edited");
     assert_eq!(tree(&edited), ["Name a 40", "  Name a1 30", "  Name a2 10"]);
+    let merged: Vec<_> = edited.made.edits.iter().map(|one| one.merged_into.as_deref()).collect();
+    assert_eq!(merged, [Some("Name a1"), Some("Name b1")]);
     let node = edited.category("a1").expect("a leaf");
     assert_eq!(node.statistics.feedback["helpful"].threads, 30);
     assert!((node.statistics.feedback["helpful"].mean.expect("a mean") - 0.5).abs() < 1e-9);

@@ -3,9 +3,9 @@
 use std::io;
 use std::sync::Arc;
 
-use assay_domain::{ProjectId, Report, ThreadId, Transcript};
+use assay_domain::{ProjectId, Report, ThreadId};
 use assay_store::{Runs as _, block_on};
-use assay_ui::{Conversations, HtmlOptions};
+use assay_ui::{Conversations, HtmlOptions, Spoken};
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -22,10 +22,10 @@ struct Stored {
 }
 
 impl Conversations for Stored {
-    fn transcript(&self, thread: &ThreadId) -> io::Result<Option<Transcript>> {
+    fn spoken(&self, thread: &ThreadId) -> io::Result<Option<Spoken>> {
         let ids = std::slice::from_ref(thread);
         let threads = block_on(self.app.store.read_threads(self.project, ids)).map_err(io::Error::other)?;
-        Ok(threads.first().map(assay_transcript::of_thread))
+        Ok(threads.first().map(|thread| Spoken::new(assay_transcript::of_thread(thread), thread)))
     }
 }
 
@@ -63,6 +63,7 @@ pub(super) async fn answered(
     conversations: impl Conversations + Send + 'static,
 ) -> ApiResult<Response> {
     let kind = kind_of(file).ok_or_else(|| ApiError::not_found(format!("file {file:?}")))?;
+    let saved = saved_as(&name, &report.id.to_string(), file);
     let made = tokio::task::spawn_blocking(move || write(kind, &report, name, &conversations)).await;
     let bytes = made.map_err(io::Error::other).and_then(|made| made).map_err(|error| {
         tracing::error!(%error, "a report could not be written as a file");
@@ -71,7 +72,26 @@ pub(super) async fn answered(
             "the file could not be made; the server's log says why",
         )
     })?;
-    Ok(answer(kind, file, bytes))
+    Ok(answer(kind, &saved, bytes))
+}
+
+/// What the file is called where it is saved: after the report, so that those of several can be told
+/// apart. `weekly-review-1f2e3d4c.md`, `weekly-review-1f2e3d4c-assignments.csv`.
+fn saved_as(name: &str, id: &str, file: &str) -> String {
+    let mut words = String::new();
+    for c in name.chars().take(80) {
+        match c.to_ascii_lowercase() {
+            c @ ('a'..='z' | '0'..='9') => words.push(c),
+            _ if !words.is_empty() && !words.ends_with('-') => words.push('-'),
+            _ => {}
+        }
+    }
+    let words = words.trim_end_matches('-');
+    let words = if words.is_empty() { "report" } else { words };
+    let id = id.split('-').next().unwrap_or_default();
+    let (stem, kind) = file.rsplit_once('.').unwrap_or((file, ""));
+    let rest = if stem == "report" { String::new() } else { format!("-{stem}") };
+    format!("{words}-{id}{rest}.{kind}")
 }
 
 #[derive(Clone, Copy)]
@@ -131,4 +151,18 @@ fn answer(kind: Kind, file: &str, bytes: Vec<u8>) -> Response {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_saved_under_the_name_of_their_report() {
+        let id = "1f2e3d4c-0000-0000-0000-000000000000";
+        assert_eq!(saved_as("Weekly review: \"Q4\"", id, "report.md"), "weekly-review-q4-1f2e3d4c.md");
+        assert_eq!(saved_as("Weekly", id, "assignments.csv"), "weekly-1f2e3d4c-assignments.csv");
+        assert_eq!(saved_as("日報", id, "report.html"), "report-1f2e3d4c.html");
+        assert!(saved_as(&"\r\n/..\\".repeat(100), id, "report.json").is_ascii());
+    }
 }

@@ -11,7 +11,7 @@ use assay_domain::report::{
     Focus, Models, PredefinedCategory, ReportConfig, Sample, SampleStrategy, Shape, Tier,
 };
 use assay_domain::{ProjectId, Time};
-use assay_store::{Filter, Project};
+use assay_store::Project;
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -326,9 +326,7 @@ fn strategy(given: Option<&str>) -> ApiResult<SampleStrategy> {
 
 /// The filter language selects threads by any run of theirs; this API by their roots.
 fn of_roots(text: Option<&str>) -> ApiResult<Option<String>> {
-    let Some(filter) = filters::parse("filter", text)? else { return Ok(None) };
-    let Some(roots) = filters::parse("filter", Some("eq(is_root, true)"))? else { return Ok(None) };
-    Ok(filters::all(vec![roots, filter])?.map(|filter: Filter| filter.to_string()))
+    Ok(filters::of_roots(filters::parse("filter", text)?)?.map(|filter| filter.to_string()))
 }
 
 /// Levels from the finest up, whatever their order in the request.

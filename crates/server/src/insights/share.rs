@@ -5,9 +5,9 @@
 
 use std::io;
 
-use assay_domain::{ThreadId, Transcript};
+use assay_domain::ThreadId;
 use assay_store::{Change, Records as _};
-use assay_ui::Conversations;
+use assay_ui::{Conversations, Spoken};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -140,7 +140,7 @@ pub(super) async fn shared_file(
 struct Silent;
 
 impl Conversations for Silent {
-    fn transcript(&self, _: &ThreadId) -> io::Result<Option<Transcript>> {
+    fn spoken(&self, _: &ThreadId) -> io::Result<Option<Spoken>> {
         Ok(None)
     }
 }

@@ -76,6 +76,12 @@ pub(super) fn read(state: &State) -> Result<Option<Filter>, FilterError> {
 
 /// All conditions with the addresses that take each away.
 pub(super) fn shown(state: &State, filter: &Filter) -> Vec<Shown> {
+    let with_address = |one: Shown| Shown { without: state.with(&[("filter", &one.without)]).href(), ..one };
+    one_by_one(filter).into_iter().map(with_address).collect()
+}
+
+/// All conditions, each with the filter that is left without it.
+fn one_by_one(filter: &Filter) -> Vec<Shown> {
     let all = filter.conditions();
     let shown = |(at, condition): (usize, &Condition)| {
         let others = all.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| other);
@@ -84,11 +90,33 @@ pub(super) fn shown(state: &State, filter: &Filter) -> Vec<Shown> {
             field: text::cut(&text::line(&field), 60).into_owned(),
             operator,
             value: text::cut(&text::line(&value), 200).into_owned(),
-            without: state.with(&[("filter", &joined(others.cloned().collect()))]).href(),
+            without: joined(others.cloned().collect()),
             source: condition.source.clone(),
         }
     };
     all.iter().enumerate().map(shown).collect()
+}
+
+/// A filter for scripts: as it is written, and its conditions with the filter that is left without each.
+pub(super) fn json(state: &State, filter: Option<&Filter>) -> Value {
+    let condition = |one: Shown| {
+        let Shown { field, operator, value, without, .. } = one;
+        json!({ "field": field, "operator": operator, "value": value, "without": without })
+    };
+    let conditions: Vec<Value> =
+        filter.map(one_by_one).unwrap_or_default().into_iter().map(condition).collect();
+    json!({ "filter": state.get("filter").unwrap_or_default(), "conditions": conditions })
+}
+
+/// What a list is narrowed by, as one filter: conditions, and the words that are looked for.
+///
+/// `None` where it is not narrowed, or by what cannot be understood.
+pub(super) fn whole(state: &State) -> Option<String> {
+    let mut all = read(state).ok()?.map(|filter| filter.conditions()).unwrap_or_default();
+    if let Some(words) = state.get("q").filter(|words| !words.trim().is_empty()) {
+        all.extend(Filter::parse(&format!("search({})", quoted(words))).ok()?.conditions());
+    }
+    Some(joined(all)).filter(|text| !text.is_empty())
 }
 
 /// Several conditions as one filter; nothing where there are none.
@@ -298,6 +326,31 @@ mod tests {
             shown.iter().map(|one| format!("{} {} {}", one.field, one.operator, one.value)).collect();
         assert_eq!(words, ["Status is error", "metadata env is prod", "Metadata has tier"]);
         assert!(shown[2].without.ends_with(&state(&two).query()), "{}", shown[2].without);
+    }
+
+    #[test]
+    fn scripts_get_each_condition_with_the_filter_that_is_left_without_it() {
+        let text = add(&add("", "status", "", "eq", "error"), "metadata", "env", "eq", "prod");
+        let state = state(&text);
+        let filter = Filter::parse(&text).expect("a filter");
+        let json = json(&state, Some(&filter));
+        assert_eq!(json["filter"], text);
+        assert_eq!(json["conditions"][0]["field"], "Status");
+        assert_eq!(json["conditions"][1]["without"], r#"eq(status, "error")"#);
+        assert_eq!(json["conditions"].as_array().map(Vec::len), Some(2));
+        assert_eq!(
+            super::json(&State { pairs: Vec::new(), ..state }, None)["conditions"],
+            serde_json::json!([])
+        );
+    }
+
+    #[test]
+    fn what_a_list_is_narrowed_by_is_one_filter() {
+        let state = state(r#"eq(status, "error")"#).with(&[("q", "a \"refund\"")]);
+        let text = whole(&state).expect("a filter");
+        assert_eq!(Filter::parse(&text).expect("a filter").conditions().len(), 2, "{text}");
+        assert!(whole(&state.with(&[("q", ""), ("filter", "")])).is_none());
+        assert!(whole(&state.with(&[("filter", "eq(")])).is_none());
     }
 
     #[test]

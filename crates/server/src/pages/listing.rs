@@ -101,10 +101,10 @@ fn with_columns(visit: &Visit, state: &State) -> Option<State> {
 /// Rows, where they are asked for again, and where those that follow are.
 pub(super) fn portion(
     state: &State,
+    (possible, on): (&[Possible], &[&str]),
     cursor: Option<&str>,
     rows: Vec<Row>,
-    next: Option<String>,
-    first: Option<String>,
+    (next, first): (Option<String>, Option<String>),
 ) -> Rows {
     let mut from = state.at(cursor.unwrap_or_default());
     // Asked for again, it is to be as long.
@@ -114,6 +114,11 @@ pub(super) fn portion(
         from: from.below("rows"),
         next: next.map(|next| state.at(&next).below("rows")).unwrap_or_default(),
         first: first.unwrap_or_default(),
+        columns: possible
+            .iter()
+            .filter(|column| on.contains(&column.name))
+            .map(|column| (column.label, column.class))
+            .collect(),
     }
 }
 
@@ -247,8 +252,21 @@ async fn saved(app: &App, project: &Project, state: &State, kind: &str) -> ApiRe
     Ok(records.iter().filter(is_of_kind).map(view).collect())
 }
 
+/// The project's saved filters of threads and of traces: name and the whole filter of each.
+pub(super) async fn saved_filters(app: &App, project: &Project) -> ApiResult<Vec<(String, String)>> {
+    let state = super::threads::state(project, &Params::read(""));
+    let mut all = saved(app, project, &state, "threads").await?;
+    all.extend(saved(app, project, &state, "runs").await?);
+    let filter = |view: View| {
+        let query = view.href.split_once('?').map_or("", |(_, query)| query);
+        let narrowed = super::threads::state(project, &Params::read(query));
+        Some((view.name, conditions::whole(&narrowed)?))
+    };
+    Ok(all.into_iter().filter_map(filter).collect())
+}
+
 /// Values that occur in the newest runs.
-async fn known(app: &App, project: ProjectId) -> ApiResult<Known> {
+pub(super) async fn known(app: &App, project: ProjectId) -> ApiResult<Known> {
     let query = RunQuery { limit: LOOKED_AT, ..RunQuery::new(project) };
     let runs = app.store.runs(&query).await?.items;
     let mut counts: [HashMap<&str, usize>; 4] = Default::default();

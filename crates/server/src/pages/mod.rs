@@ -69,6 +69,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/p/{project}/threads-list/rows", get(threads::more))
         .route("/p/{project}/threads-list/count", get(threads::count))
         .route("/p/{project}/threads-list/news", get(threads::news))
+        .route("/p/{project}/threads-list/conditions", get(threads::conditions))
         .route("/p/{project}/threads/{thread}", get(thread::show))
         .route("/p/{project}/dashboard", get(dashboard::show))
         .route("/p/{project}/dashboard/charts", get(dashboard::charts))

@@ -54,9 +54,22 @@ struct Asked {
     offset: usize,
 }
 
-/// Columns that sort: word, name, class.
-const SORTS: [(&str, &str, &str); 3] =
-    [("name", "Project", ""), ("traces", "Traces", "num"), ("last", "Last activity", "num")];
+/// Columns that sort: word, name, class. All but the name begin with the most.
+const SORTS: [(&str, &str, &str); 10] = [
+    ("name", "Project", ""),
+    ("traces", "Traces", "num"),
+    ("threads", "All threads", "num"),
+    ("errors", "Errors", "num"),
+    ("p50", "p50", "num"),
+    ("p99", "p99", "num"),
+    ("tokens", "Tokens", "num"),
+    ("cost", "Cost", "num"),
+    ("reports", "Reports", "num"),
+    ("last", "Last activity", "num"),
+];
+
+/// Orders that only what is counted over the window can tell.
+const COUNTED: [&str; 6] = ["traces", "errors", "p50", "p99", "tokens", "cost"];
 
 impl Asked {
     fn of(visit: &Visit, projects: &[Project]) -> Self {
@@ -123,10 +136,23 @@ pub(super) async fn show(visit: Visit, headers: HeaderMap) -> ApiResult<Response
     let mut found: Vec<Project> = matching(all, &asked.query);
     sort(&mut found, asked.sort);
     let total = found.len();
-    let shown: Vec<Project> = found.into_iter().skip(asked.offset).take(PAGE).collect();
+    let found = match COUNTED.contains(&asked.sort) {
+        true => {
+            let mut all = counted(app, found, asked.window).await?;
+            // Those of which nothing is known come last; ties stay in the order of their last activity.
+            let figure =
+                |(_, stats): &(Project, RunStats)| figure(stats, asked.sort).unwrap_or(f64::NEG_INFINITY);
+            all.sort_by(|a, b| figure(b).total_cmp(&figure(a)));
+            all.into_iter().skip(asked.offset).take(PAGE).collect()
+        }
+        false => {
+            let shown = found.into_iter().skip(asked.offset).take(PAGE).collect();
+            counted(app, shown, asked.window).await?
+        }
+    };
     let has_pulse = traces <= QUICK || visit.params.get("pulse").is_some();
-    let rows: Vec<_> = shown.iter().map(|project| row(app, project, asked.window, has_pulse)).collect();
-    let rows = try_join_all(rows).await?;
+    let rows = found.iter().map(|(project, stats)| row(app, project, stats, asked.window, has_pulse));
+    let rows = try_join_all(rows.collect::<Vec<_>>()).await?;
     Ok(page(&ProjectsPage {
         shell: visit.shell("Projects").script("web/projects.js"),
         windows: windows(&asked),
@@ -160,16 +186,41 @@ fn matching(all: Vec<Project>, query: &str) -> Vec<Project> {
 fn sort(projects: &mut [Project], by: &str) {
     match by {
         "name" => projects.sort_by_key(|project| project.name.to_lowercase()),
-        "traces" => projects.sort_by_key(|project| Reverse(project.traces)),
+        "threads" => projects.sort_by_key(|project| Reverse((project.threads, project.last_activity))),
+        "reports" => projects.sort_by_key(|project| Reverse((project.reports, project.last_activity))),
         _ => projects.sort_by_key(|project| Reverse((project.last_activity, project.created_at))),
     }
 }
 
-async fn row(app: &App, project: &Project, window: Window, has_pulse: bool) -> ApiResult<ProjectRow> {
+/// Projects with what their traces add up to over the window.
+async fn counted(app: &App, all: Vec<Project>, window: Window) -> ApiResult<Vec<(Project, RunStats)>> {
     let start = window.hours.and_then(|hours| app.now().checked_sub_signed(TimeDelta::hours(hours)));
-    let stats = projects::stats::of(app, project.id, start, None).await?.traces;
+    let stats: Vec<_> = all.iter().map(|project| projects::stats::of(app, project.id, start, None)).collect();
+    let stats = try_join_all(stats).await?;
+    Ok(all.into_iter().zip(stats.into_iter().map(|stats| stats.traces)).collect())
+}
+
+async fn row(
+    app: &App,
+    project: &Project,
+    stats: &RunStats,
+    window: Window,
+    has_pulse: bool,
+) -> ApiResult<ProjectRow> {
     let activity = if has_pulse { pulse(app, project, window).await? } else { Spark::default() };
-    Ok(filled(project, &stats, activity))
+    Ok(filled(project, stats, activity))
+}
+
+/// What an order of [`COUNTED`] goes by; `None` where nothing is known.
+fn figure(stats: &RunStats, sort: &str) -> Option<f64> {
+    match sort {
+        "traces" => Some(stats.runs as f64),
+        "errors" => stats.error_rate.filter(|_| stats.runs > 0),
+        "p50" => stats.latency_p50,
+        "p99" => stats.latency_p99,
+        "tokens" => Some(stats.total_tokens as f64).filter(|tokens| *tokens > 0.0),
+        _ => stats.total_cost.and_then(|cost| cost.to_f64()),
+    }
 }
 
 fn filled(project: &Project, stats: &RunStats, activity: Spark) -> ProjectRow {
@@ -263,14 +314,14 @@ fn heads(asked: &Asked) -> Vec<Head> {
     vec![
         sorting("name"),
         sorting("traces"),
-        plain("All threads", "num narrow-hide"),
-        plain("Errors", "num"),
-        plain("p50", "num narrow-hide"),
-        plain("p99", "num narrow-hide"),
-        plain("Tokens", "num narrow-hide"),
-        plain("Cost", "num"),
-        plain("Activity", "narrow-hide"),
-        plain("Reports", "num narrow-hide"),
+        sorting("threads"),
+        sorting("errors"),
+        sorting("p50"),
+        sorting("p99"),
+        sorting("tokens"),
+        sorting("cost"),
+        plain("Activity", ""),
+        sorting("reports"),
         sorting("last"),
         plain("", "tools"),
     ]

@@ -72,9 +72,16 @@ async fn a_shared_report_is_a_page_that_leads_nowhere_else() {
     let threads = server.get(&format!("{place}/threads.json")).await.ok();
     let has_conversation = |row: &Value| row.get("k").is_some();
     assert!(threads.as_array().is_some_and(|all| all.len() == 40 && !all.iter().any(has_conversation)));
+    let words = server.get(&format!("{place}/words.json?rows=0.39")).await.ok();
+    assert!(words["39"]["r"].is_string() && words.as_object().is_some_and(|all| all.len() == 2), "{words}");
+    server.get(&format!("{place}/words.json?rows=one")).await.refused(422);
+    let matches = server.get(&format!("{place}/matches.json?q=")).await.ok();
+    assert_eq!(matches.as_array().map(Vec::len), Some(40));
     server.delete(&format!("{path}/share")).await.ok();
     assert_eq!(open(&server, place, &[]).await.status, 404);
-    server.get(&format!("{place}/threads.json")).await.refused(404);
+    for gone in ["threads.json", "words.json?rows=0", "matches.json?q=a"] {
+        server.get(&format!("{place}/{gone}")).await.refused(404);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

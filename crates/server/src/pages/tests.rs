@@ -183,6 +183,44 @@ async fn projects_are_listed_once_there_is_a_trace_and_before_that_it_says_how_t
 }
 
 #[tokio::test]
+async fn projects_are_ordered_by_every_figure_that_is_shown_of_them() {
+    let server = Server::new();
+    let run = |project: &str, seconds: u32, error: Option<&str>, tokens: u32| {
+        let id = uuid::Uuid::new_v4();
+        serde_json::json!({
+            "id": id, "trace_id": id, "dotted_order": format!("20261101T080000000000Z{id}"), "name": "agent",
+            "run_type": "llm", "session_name": project, "start_time": "2026-11-01T08:00:00Z", "error": error,
+            "end_time": format!("2026-11-01T08:00:{seconds:02}Z"), "inputs": {}, "outputs": {
+                "usage_metadata": { "input_tokens": tokens, "output_tokens": 0, "total_tokens": tokens } },
+        })
+    };
+    let runs = [
+        run("failing", 1, Some("no"), 10),
+        run("slow", 30, None, 20),
+        run("busy", 2, None, 30),
+        run("busy", 2, None, 3_000),
+    ];
+    server.post("/runs/batch", serde_json::json!({ "post": runs })).await.ok();
+    let orders = [
+        ("errors", "failing"),
+        ("p50", "slow"),
+        ("p99", "slow"),
+        ("tokens", "busy"),
+        ("traces", "busy"),
+        ("threads", "busy"),
+        ("name", "busy"),
+    ];
+    for (sort, first) in orders {
+        let text = open(&server, &format!("/?window=all&sort={sort}"), &[]).await.text();
+        let listed = text.split("class=\"row-link\"").nth(1).expect("a row");
+        assert!(listed.starts_with(" href=\"/p/") && listed.contains(&format!(">{first}</a>")), "{sort}");
+        let place = listed.find(&format!(">{first}</a>")).expect("its name");
+        assert!(listed[..place].matches("<a ").count() == 0, "{sort}: {first} is not the first");
+        assert!(text.contains("aria-sort=\"descending\"") || sort == "name", "{sort}");
+    }
+}
+
+#[tokio::test]
 async fn the_addresses_that_clients_print_lead_to_pages() {
     let server = Server::new();
     post_trace(&server, "shop", "hello").await;

@@ -221,12 +221,6 @@ impl Here {
                 ..Talk::new(&said, &Places { medium: &medium, run: &run })
             }
         };
-        let used = |of: fn(&Run) -> u64| trace.runs.iter().map(of).sum::<u64>();
-        let cost: Option<rust_decimal::Decimal> = trace
-            .runs
-            .iter()
-            .filter_map(|run| run.cost.as_ref().map(|cost| cost.total))
-            .reduce(|sum, cost| sum.saturating_add(cost));
         let (x, width) = scale.bar(root.and_then(|run| run.start_time), root.and_then(|run| run.end_time));
         let count = trace.runs.len();
         Turn {
@@ -237,9 +231,8 @@ impl Here {
             is_failed: status == RunStatus::Error,
             start: root.and_then(|run| run.start_time).into(),
             latency: root.and_then(Run::latency).map(format::seconds).unwrap_or_default(),
-            tokens: tokens(used(|run| run.usage.as_ref().map_or(0, |usage| usage.total_tokens)))
-                .unwrap_or_default(),
-            cost: dollars(cost).unwrap_or_default(),
+            tokens: tokens(trace.total_tokens()).unwrap_or_default(),
+            cost: dollars(trace.total_cost()).unwrap_or_default(),
             runs: format!("{} run{}", format::count(count as u64), if count == 1 { "" } else { "s" }),
             error: root
                 .and_then(|run| run.error.as_deref())

@@ -21,6 +21,7 @@ use super::{Visit, conditions, page};
 use crate::app::App;
 use crate::error::ApiResult;
 use crate::extract::Params;
+use crate::filters;
 
 const STATE: [&str; 7] = ["q", "filter", "range", "from", "until", "columns", "cursor"];
 
@@ -44,7 +45,7 @@ const fn column(name: &'static str, label: &'static str, class: &'static str, us
     Possible { name, label, class, usual }
 }
 
-fn state(project: &Project, params: &Params) -> State {
+pub(super) fn state(project: &Project, params: &Params) -> State {
     let mut state = State::read(tab_href(project.id, Tab::Threads), params, &STATE);
     // A thread may be called `rows`.
     state.parts.push_str("-list");
@@ -154,6 +155,29 @@ pub(super) async fn count(visit: Visit, Path(project): Path<String>) -> ApiResul
     }))
 }
 
+/// What the filter of a report says, condition by condition, and how many threads match it: with a
+/// condition of the form added to it, where one is sent. Or why it cannot be understood.
+///
+/// It holds for the first run of a trace, where that of a list holds for any run.
+pub(super) async fn conditions(visit: Visit, Path(project): Path<String>) -> ApiResult<Json<Value>> {
+    let project = visit.project(&project).await?;
+    let state = state(&project, &visit.params);
+    let state = conditions::added(&state, &visit.params)?.unwrap_or(state);
+    let window = Window::read(&visit.params, visit.app.now())?;
+    let filter = match conditions::read(&state) {
+        Ok(filter) => filter,
+        Err(error) => return Ok(Json(conditions::problem_json(&error))),
+    };
+    let mut said = conditions::json(&state, filter.as_ref());
+    let query = asked(&project, &state.with(&[]), &window).map_err(listing::refusal)?;
+    let filter = filters::of_roots(query.filter)?;
+    let query = ThreadPage { filter, patience: listing::patience(&visit.params), ..query };
+    let tally = visit.app.store.thread_tally(&query).await?;
+    said["count"] = tally.count.into();
+    said["exact"] = tally.is_exact.into();
+    Ok(Json(said))
+}
+
 /// How many threads were active after a moment, given in microseconds since 1970.
 pub(super) async fn news(visit: Visit, Path(project): Path<String>) -> ApiResult<Json<Value>> {
     let project = visit.project(&project).await?;
@@ -183,7 +207,7 @@ async fn rows(app: &App, state: &State, query: &ThreadPage, on: &[&str]) -> ApiR
     let activity = items.first().and_then(|row| row.last_end.max(row.last_start));
     let first = activity.map(|moment| moment.timestamp_micros().to_string());
     let rows = items.iter().map(row).collect();
-    Ok(listing::portion(state, query.cursor.as_deref(), rows, next, first))
+    Ok(listing::portion(state, (&COLUMNS[..], on), query.cursor.as_deref(), rows, (next, first)))
 }
 
 /// That of the whole thread: failed if any trace did, else running if the latest is.

@@ -190,7 +190,7 @@ async fn rows(app: &App, state: &State, query: &RunQuery, on: &[&str]) -> ApiRes
         Row { id: row.id.to_string(), cells: on.iter().map(|name| facts.cell(name)).collect() }
     };
     let rows = items.iter().map(row).collect();
-    Ok(listing::portion(state, query.cursor.as_deref(), rows, next, first))
+    Ok(listing::portion(state, (&COLUMNS[..], on), query.cursor.as_deref(), rows, (next, first)))
 }
 
 /// The address of a run in its trace.

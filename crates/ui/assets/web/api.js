@@ -3,20 +3,75 @@ import { byId, h } from "../dom.js";
 
 const token = document.querySelector('meta[name="assay-token"]')?.content ?? "";
 
-/** What the server refused, in its own words. */
+/** What the server refused, in its own words. `fields` says what it is about, where the server does: `{ name, text }`. */
 export class Refused extends Error {
-  constructor(status, text) {
+  constructor(status, text, fields = []) {
     super(text);
     this.status = status;
+    this.fields = fields;
   }
 }
 
-/** The words in the body of a refusal, whichever shape it has. */
-function wordsOf(body, status) {
+/** What a refusal is about, whichever shape its body has: the name of a field or "", and what is wrong with it. */
+function fieldsOf(body, status) {
   const said = body?.detail ?? body?.details ?? body?.error ?? body?.title;
-  if (typeof said === "string") return said;
-  if (Array.isArray(said)) return said.map((one) => `${(one.loc ?? []).slice(1).join(".") || "request"}: ${one.msg}`).join("; ");
-  return `the server answered ${status}`;
+  if (Array.isArray(said)) return said.map(({ loc = [], msg }) => ({ name: loc.slice(1).findLast((part) => typeof part === "string") ?? "", text: msg }));
+  const text = typeof said === "string" ? said : `the server answered ${status}`;
+  const [, name = "", rest = text] = /^([a-z]+(?:_[a-z]+)*): ([^]*)$/.exec(text) ?? [];
+  return [{ name, text: rest }];
+}
+
+/** `start_time` as people say it. */
+const spelled = (name) => name.replaceAll("_", " ");
+
+function refusal(body, status) {
+  const fields = fieldsOf(body, status);
+  return new Refused(status, fields.map(({ name, text }) => (name ? `${spelled(name)}: ${text}` : text)).join("; "), fields);
+}
+
+/** What a control is called in its form. */
+function labelOf(control) {
+  const words = control.closest(".field")?.querySelector("span, legend");
+  return control.getAttribute("aria-label") ?? [...(words?.childNodes ?? [])].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.textContent).join("").trim();
+}
+
+/** Takes back what `refuse` said in a form. */
+export function accept(form, place = form.querySelector(".problem-text:not([data-refused])")) {
+  for (const note of form.querySelectorAll("[data-refused]")) note.remove();
+  for (const control of form.querySelectorAll("[data-is-refused]")) {
+    control.removeAttribute("aria-invalid");
+    delete control.dataset.isRefused;
+  }
+  if (place) place.hidden = true;
+}
+
+/**
+ * Says in a form what was refused: at the field it is about, and in the form's own words.
+ * `names` leads from names of the API to those of the form, where they are others.
+ * What is about no field stands at the end of the form, or in `place`.
+ */
+export function refuse(form, error, { names = {}, place = form.querySelector(".problem-text:not([data-refused])"), isQuiet = false } = {}) {
+  accept(form, place);
+  const rest = [];
+  let first = null;
+  for (const { name, text } of error.fields ?? [{ name: "", text: error.message }]) {
+    const control = name && form.elements.namedItem(names[name] ?? name);
+    const field = control instanceof Element ? control.closest(".field") : null;
+    if (!field) {
+      rest.push(name ? `${spelled(name)}: ${text}` : text);
+      continue;
+    }
+    control.setAttribute("aria-invalid", "true");
+    control.dataset.isRefused = "";
+    field.append(h("small", { class: "problem-text", role: "alert", "data-refused": "" }, `${labelOf(control)}: ${text}`));
+    field.closest("details")?.setAttribute("open", "");
+    first ??= control;
+  }
+  if (place) {
+    place.textContent = rest.join("; ");
+    place.hidden = rest.length === 0;
+  }
+  if (!isQuiet) first?.focus();
 }
 
 async function readBody(response) {
@@ -42,7 +97,7 @@ export async function ask(path, { method = "GET", body, signal } = {}) {
   }
   const answer = await readBody(response);
   if (response.status === 401) location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
-  if (!response.ok) throw new Refused(response.status, wordsOf(answer, response.status));
+  if (!response.ok) throw refusal(answer, response.status);
   return answer;
 }
 

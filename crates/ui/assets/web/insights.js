@@ -1,7 +1,7 @@
 // The list of reports: progress as it happens, cancel, rename, delete, compare, run again.
 import { byId, h } from "../dom.js";
-import { money, plural, seconds } from "../format.js";
-import { act, ask, confirmed, isTyping, toast } from "./api.js";
+import { count, money, plural, seconds } from "../format.js";
+import { accept, act, ask, confirmed, isTyping, refuse, toast } from "./api.js";
 import { keepFresh, refresh } from "./live.js";
 import { setUpTabs } from "./tabs.js";
 
@@ -26,12 +26,22 @@ class Pace {
   }
 }
 
-function show(row, told, pace) {
-  const place = row.querySelector("[data-progress]");
+/** What is told of a job, put into the row below its own. */
+function show(job, told, pace) {
+  const place = document.querySelector(`tr[data-running="${job}"]`);
   if (!place) return;
+  const { stage, done, total, status, waiting, spend } = told;
+  const say = (name, text) => { place.querySelector(`[data-fact="${name}"]`).textContent = text; };
+  const badge = document.querySelector(`tr[data-job="${job}"] .status-cell .badge`);
+  if (badge) badge.textContent = status === "queued" ? "queued" : "running";
+  const steps = [...place.querySelectorAll(".stages li")];
+  const at = steps.findIndex((step) => step.dataset.stage === stage);
+  steps.forEach((step, index) => {
+    step.className = at < 0 || index > at ? "" : index < at ? "done" : "now";
+    if (index === at) step.setAttribute("aria-current", "step");
+    else step.removeAttribute("aria-current");
+  });
   const bar = place.querySelector("progress");
-  const { stage, done, total, status } = told;
-  place.querySelector(".badge").textContent = status === "queued" ? "queued" : "running";
   if (total > 0) {
     bar.max = total;
     bar.value = done;
@@ -39,31 +49,50 @@ function show(row, told, pace) {
     bar.removeAttribute("value");
   }
   const { rate, left } = pace.left(told);
-  const words = [stage, total > 0 ? `${done.toLocaleString()} / ${total.toLocaleString()}` : null,
-    rate === null ? null : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`, left === null ? null : `${seconds(left)} left`];
-  place.querySelector(".words").textContent = words.filter(Boolean).join(" · ");
-  const spend = row.querySelector("[data-spend]");
-  if (told.spend && Number(told.spend.cost) > 0) spend.firstChild.textContent = money(Number(told.spend.cost));
+  const unit = steps[at]?.dataset.unit || "step";
+  say("done", total > 0 ? `${count(done)} of ${plural(total, unit)}` : "no count");
+  say("rate", rate === null ? "–" : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} ${unit}s/s`);
+  say("left", left === null ? "–" : `about ${seconds(left)}`);
+  if (spend) {
+    say("spent", spend.cost === null ? "price unknown" : money(Number(spend.cost)));
+    say("calls", spend.remembered > 0 ? `${count(spend.calls)} + ${count(spend.remembered)} remembered` : count(spend.calls));
+  }
+  say("words", status === "queued" ? "Waits for its turn: other reports are being made." : waiting ? `Waits for ${waiting}.` : "");
+}
+
+/** How long each job that is not done has been worked on. */
+function showTimes() {
+  for (const place of document.querySelectorAll('[data-fact="for"]')) {
+    const since = Date.parse(place.dataset.since);
+    if (!Number.isNaN(since)) place.textContent = seconds(Math.max(1, Math.round((Date.now() - since) / 1000)));
+  }
 }
 
 /** Listens to every job that is not done. */
 function watch() {
   const open = new Set([...document.querySelectorAll("tr[data-open]")].map((row) => row.dataset.job));
-  for (const [id, stream] of streams) {
+  for (const [id, { stream }] of streams) {
     if (open.has(id)) continue;
     stream.close();
     streams.delete(id);
   }
   for (const id of open) {
-    if (streams.has(id)) continue;
+    const known = streams.get(id);
+    if (known) {
+      // The row may be another one now.
+      if (known.told) show(id, known.told, known.pace);
+      continue;
+    }
     const stream = new EventSource(`${api}/${id}/events`);
-    const pace = new Pace();
-    const rowOf = () => document.querySelector(`tr[data-job="${id}"]`);
+    const watched = { stream, pace: new Pace(), told: null };
     stream.addEventListener("error", () => {
-      const words = rowOf()?.querySelector("[data-progress] .words");
-      if (words) words.replaceChildren(h("span", { class: "lost" }, "the server cannot be reached; trying again"));
+      const words = document.querySelector(`tr[data-running="${id}"] [data-fact="words"]`);
+      if (words) words.replaceChildren(h("span", { class: "lost" }, "The server cannot be reached; trying again."));
     });
-    stream.addEventListener("progress", (event) => { const row = rowOf(); if (row) show(row, JSON.parse(event.data), pace); });
+    stream.addEventListener("progress", (event) => {
+      watched.told = JSON.parse(event.data);
+      show(id, watched.told, watched.pace);
+    });
     stream.addEventListener("done", (event) => {
       stream.close();
       streams.delete(id);
@@ -72,8 +101,9 @@ function watch() {
       else if (error) toast(error, error === "cancelled" ? "" : "bad");
       refresh().catch(() => {});
     });
-    streams.set(id, stream);
+    streams.set(id, watched);
   }
+  showTimes();
 }
 
 /** Reports ticked for a comparison: what is put in place anew is ticked again. */
@@ -130,7 +160,6 @@ const renaming = { id: null };
 function setUpRenaming() {
   const dialog = byId("rename-dialog");
   const form = byId("rename-form");
-  const problem = form.querySelector(".problem-text");
   form.querySelector("[data-close]").addEventListener("click", () => dialog.close());
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -139,8 +168,7 @@ function setUpRenaming() {
       dialog.close();
       await refresh();
     } catch (error) {
-      problem.textContent = error.message;
-      problem.hidden = false;
+      refuse(form, error);
     }
   });
 }
@@ -148,7 +176,7 @@ function setUpRenaming() {
 function rename(button) {
   renaming.id = button.dataset.rename;
   const form = byId("rename-form");
-  form.querySelector(".problem-text").hidden = true;
+  accept(form);
   form.elements.name.value = button.dataset.name;
   byId("rename-dialog").showModal();
   form.elements.name.select();
@@ -210,4 +238,5 @@ document.addEventListener("assay-live", () => {
   watch();
   showCompare();
 });
+setInterval(showTimes, 1000);
 keepFresh(() => (region().matches("[data-waiting]") ? 1.5 : 15));

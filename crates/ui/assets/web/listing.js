@@ -4,6 +4,7 @@
 import { announce, byId, h } from "../dom.js";
 import { count as grouped } from "../format.js";
 import { act, ask, confirmed, toast } from "./api.js";
+import { problemView, setUpBuilder, tally, would } from "./filters.js";
 import { eachFrame, fetchDocument, later, take } from "./fragment.js";
 import { go, leaveMenu, setUpInPlace } from "./in-place.js";
 import { menuKeys, setUpMenus, showRange } from "./menus.js";
@@ -22,14 +23,6 @@ const RETURN = 1000;
 
 /** So long a list goes on by itself while nothing is found. */
 const SEEK = 20_000;
-
-const plural = (number, word) => `${grouped(number)} ${word}${number === 1 ? "" : "s"}`;
-
-/** What a count says, which may have ended before everything was looked at. */
-function tally({ count, exact }, word) {
-  if (exact) return plural(count, word);
-  return count === 0 ? "not counted" : `more than ${plural(count, word)}`;
-}
 
 // ------------------------------------------------------------------ portions
 
@@ -281,13 +274,6 @@ async function check(path, text, signal) {
 /** Where it is said what is wrong with a filter. */
 const problem = () => document.querySelector('[data-swap="problem"]');
 
-function problemView(problem) {
-  return [
-    h("p", { class: "problem-text" }, `Column ${problem.column}: ${problem.message}`),
-    h("pre", { class: "caret" }, h("span", {}, problem.before), h("mark", {}, problem.at), h("span", {}, problem.after)),
-  ];
-}
-
 function setUpRaw() {
   const form = document.querySelector("form[data-raw]");
   const field = form?.querySelector("textarea");
@@ -307,7 +293,7 @@ function setUpRaw() {
       const found = await check(field.dataset.check, field.value, running.signal);
       problem().replaceChildren(...(found.problem ? problemView(found.problem) : []));
       field.toggleAttribute("aria-invalid", Boolean(found.problem));
-      matches.textContent = found.problem ? "" : `${tally(found, unit())}${found.exact || found.count > 0 ? found.count === 1 ? " matches" : " match" : ""}`;
+      matches.textContent = found.problem ? "" : would(found, unit(), found.count === 1 ? "matches" : "match");
     } catch (error) {
       if (error.name !== "AbortError") matches.textContent = error.message;
     }
@@ -316,57 +302,6 @@ function setUpRaw() {
   field.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
   });
-}
-
-function setUpBuilder() {
-  const form = document.querySelector("form[data-builder]");
-  if (!form) return;
-  const { field, key, operator, value } = form.elements;
-  const counted = form.querySelector("[data-check]");
-  const known = (name) => [...form.querySelectorAll(`[data-known="${CSS.escape(name)}"] li`)].map((item) => item.textContent);
-  const fill = (list, values) => byId(list).replaceChildren(...values.map((text) => h("option", { value: text })));
-  const SUITS = {
-    text: ["eq", "neq", "contains", "in", "present", "absent"],
-    number: ["gt", "gte", "lt", "lte", "eq", "neq"],
-    choice: ["eq", "neq", "in"],
-    entry: ["eq", "neq", "contains", "gt", "gte", "lt", "lte", "present", "absent"],
-    tags: ["eq", "neq", "contains", "present", "absent"],
-    search: ["contains"],
-    score: ["gt", "gte", "lt", "lte", "eq", "present", "absent"],
-  };
-  const shape = () => {
-    const option = field.selectedOptions[0];
-    const { kind, example } = option.dataset;
-    const hasKey = kind === "entry" || kind === "score";
-    form.querySelector("[data-key]").hidden = !hasKey;
-    key.required = hasKey;
-    if (!hasKey) key.value = "";
-    const suits = SUITS[kind] ?? SUITS.text;
-    for (const choice of operator.options) choice.hidden = choice.disabled = !suits.includes(choice.value);
-    if (!suits.includes(operator.value)) operator.value = suits[0];
-    const isBare = operator.value === "present" || operator.value === "absent";
-    form.querySelector("[data-value]").hidden = isBare;
-    value.required = !isBare;
-    value.placeholder = example;
-    fill("known-keys", hasKey ? known(option.value) : []);
-    fill("known-values", hasKey ? [] : known(option.value));
-  };
-  const look = later(async () => {
-    counted.textContent = "";
-    if (!form.checkValidity()) return;
-    const asked = new URLSearchParams(new FormData(form));
-    try {
-      const found = await ask(`${counted.dataset.check.split("?")[0]}?${asked}`);
-      counted.textContent = found.problem ? found.problem.message : `${tally(found, unit())}${found.exact || found.count > 0 ? " would be left" : ""}`;
-    } catch (error) {
-      counted.textContent = error.message;
-    }
-  }, 250);
-  form.addEventListener("input", () => {
-    shape();
-    look();
-  });
-  shape();
 }
 
 // --------------------------------------------------------------------- views
@@ -475,7 +410,7 @@ comeBack();
 showCount();
 setUpNews();
 setUpRaw();
-setUpBuilder();
+setUpBuilder(unit);
 setUpViews();
 document.querySelector("form[data-at-once]").addEventListener("change", (event) => event.currentTarget.requestSubmit());
 menuKeys({

@@ -42,7 +42,8 @@ export function showRange() {
 /** However far to the side a menu is opened, all of it can be seen. */
 function keepInSight(menu) {
   const body = menu.querySelector(".menu-body");
-  if (!body) return;
+  // What is not shown lies nowhere.
+  if (!body || body.offsetWidth === 0) return;
   body.style.translate = "";
   const { left, right } = body.getBoundingClientRect();
   const shift = Math.max(8 - left, Math.min(0, document.documentElement.clientWidth - 8 - right));

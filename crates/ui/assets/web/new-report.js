@@ -1,8 +1,10 @@
 // A new report: from plain words or by hand, with what it takes always in view.
 import { byId, h } from "../dom.js";
 import { compact, count, money, plural, seconds } from "../format.js";
-import { act, ask, toast } from "./api.js";
-import { conditionText, conjunction } from "./filter-text.js";
+import { accept, act, ask, refuse, toast } from "./api.js";
+import { problemView, setUpBuilder, would } from "./filters.js";
+import { later } from "./fragment.js";
+import { setUpMenus } from "./menus.js";
 import { setUpTabs } from "./tabs.js";
 
 const place = byId("new-report").dataset;
@@ -143,10 +145,17 @@ function showEstimate(found) {
   tell("basis", basisOf(found, unpriced));
   showOver(found);
   const list = byId("new-report").querySelector('[data-estimate="unmet"]');
-  list.replaceChildren(...(unmet ?? []).map(({ field, reason }) => h("li", {}, h("b", {}, `${field.replaceAll("_", " ")}: `), reason)));
-  byId("filter-said").textContent = `${plural(population, "thread")} ${population === 1 ? "matches" : "match"}`;
+  list.replaceChildren(...(unmet ?? []).map(({ field, reason }) => h("li", {}, h("b", {}, `${nameOf(field)}: `), reason)));
+  accept(form, null);
   problem("");
   nothing(population === 0);
+}
+
+/** What the form calls a field of the API. */
+function nameOf(field) {
+  const control = fields.namedItem(FIELDS[field] ?? field);
+  const words = control instanceof Element ? control.closest(".field")?.querySelector("span")?.firstChild?.textContent.trim() : null;
+  return words || { attribute_schemas: "Questions", partitions: "Top categories", tier: "Who reads" }[field] || field.replaceAll("_", " ");
 }
 
 /** Without a thread there is no report: that is said before it fails, with the way out. */
@@ -181,6 +190,15 @@ function showOver({ exceeds_budget: isOver, cost_usd: cost, budget }) {
   place.textContent = `The budget of ${money(most)} ends before the work does${cost === null || cost === undefined ? "" : `: about ${money(Number(cost))} are needed`}. The report is then partial: it says so, and keeps what it has.`;
 }
 
+/** The fields of the form by the names of the API, where they are others. */
+const FIELDS = { start_time: "start", end_time: "end", last_n_hours: "range", schedule_cron: "cron", schedule_timezone: "zone", alert: "webhook", sample_rate: "sample" };
+
+/** Says at the field what a request was refused for, while one goes on typing; the rest beside the figures. */
+function refused(error) {
+  const place = byId("new-report").querySelector('[data-estimate="problem"]');
+  refuse(form, error, { names: FIELDS, place, isQuiet: true });
+}
+
 function problem(text) {
   const place = byId("new-report").querySelector('[data-estimate="problem"]');
   place.textContent = text;
@@ -201,23 +219,20 @@ async function estimate() {
   wait();
   try {
     showEstimate(await ask(`${place.api}/estimate`, { method: "POST", body: request(), signal }));
-    fields.filter.removeAttribute("aria-invalid");
   } catch (error) {
     if (error.name === "AbortError") return;
     nothing(false);
     for (const name of NAMES) tell(name, "–");
     tell("basis", "");
     showOver({});
-    byId("filter-said").textContent = "";
-    const isFilter = value("filter") !== "" && /filter|character|column/i.test(error.message);
-    fields.filter.toggleAttribute("aria-invalid", isFilter);
-    if (isFilter) byId("filter-said").textContent = error.message;
-    problem(error.message);
+    refused(error);
   }
   byId("new-report").querySelector(".estimate").removeAttribute("aria-busy");
 }
 
-function changed() {
+const lookAtFilter = later(() => showFilter(), 200);
+
+function changed({ isShown = false } = {}) {
   const tier = fields.tier.value;
   // As the keys allow, that may be "deep".
   for (const part of form.querySelectorAll("[data-tier]")) part.hidden = !part.dataset.tier.split(" ").includes(tier || "deep");
@@ -229,6 +244,7 @@ function changed() {
   form.querySelector('[data-when="sample-key"]').hidden = !value("sample_by").endsWith(":");
   form.querySelector("[data-cron]").hidden = value("schedule") !== "cron";
   form.querySelector("[data-zone]").hidden = value("schedule") === "";
+  if (!isShown) lookAtFilter();
   clearTimeout(timer);
   // A key that is still to be typed is nothing to ask about.
   const isWaiting = value("sample_by").endsWith(":") && value("sample_key") === "";
@@ -238,28 +254,80 @@ function changed() {
 
 // ------------------------------------------------------------------ filters
 
+/** The time of the form as the lists of threads ask for it. */
+function timePairs() {
+  const { last_n_hours: hours, start_time: from, end_time: until } = windowOf();
+  const start = hours ? new Date(Date.now() - hours * 3_600_000).toISOString() : from;
+  return Object.entries({ from: start, until }).filter(([, moment]) => moment);
+}
+
+/** What the filter is, and the time: as pairs of a query. */
+function asked() {
+  return [...(value("filter") ? [["filter", value("filter")]] : []), ...timePairs()];
+}
+
+function condition({ field, operator, value: words, without }) {
+  const said = [field, operator, words].filter(Boolean).join(" ");
+  return h("span", { class: "condition" },
+    h("span", { class: "condition-field" }, field), " ", h("span", { class: "soft" }, operator), " ", h("span", { class: "condition-value" }, words),
+    h("button", { type: "button", "aria-label": `Remove the condition ${said}`, title: "Remove", onclick: () => { setFilter(without); byId("add-filter").querySelector("summary").focus(); } }, "×"));
+}
+
+let taking = null;
+
+/** Takes the filter apart and counts what it matches; with a condition of the builder added to it, where one is given. */
+async function showFilter(added = []) {
+  taking?.abort();
+  const own = taking = new AbortController();
+  const said = byId("filter-said");
+  const path = `${form.querySelector("[data-conditions]").dataset.conditions}?${new URLSearchParams([...asked(), ...added])}`;
+  try {
+    let found = await ask(path, { signal: own.signal });
+    const { filter, conditions, problem: wrong } = found;
+    byId("filter-problem").replaceChildren(...(wrong ? problemView(wrong) : []));
+    fields.filter.toggleAttribute("aria-invalid", Boolean(wrong));
+    if (wrong) {
+      byId("conditions").replaceChildren();
+      said.textContent = "This filter cannot be understood.";
+      byId("raw").open = true;
+      return;
+    }
+    if (added.length > 0) fields.filter.value = filter;
+    byId("conditions").replaceChildren(...conditions.map(condition));
+    if (added.length > 0) changed({ isShown: true });
+    const tell = () => { said.textContent = would(found, "thread", found.count === 1 ? "matches" : "match"); };
+    tell();
+    if (!found.exact) {
+      found = await ask(`${path}&whole=1`, { signal: own.signal });
+      tell();
+    }
+  } catch (error) {
+    if (error.name !== "AbortError") said.textContent = error.message;
+  }
+}
+
+function setFilter(text) {
+  fields.filter.value = text;
+  changed();
+}
+
 function setUpConditions() {
-  const [kind, given, add] = [fields.condition, fields["condition-value"], byId("add-condition")];
-  const needs = (word) => !["", "error", "fine"].includes(word);
-  const put = () => {
-    const text = conditionText(kind.value, given.value.trim());
-    if (text === "") return given.focus();
-    fields.filter.value = conjunction(value("filter"), text);
-    kind.value = "";
-    given.value = "";
-    given.parentElement.hidden = true;
-    add.hidden = true;
-    return byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
-changed();
-  };
-  kind.addEventListener("change", () => {
-    given.parentElement.hidden = !needs(kind.value);
-    add.hidden = !needs(kind.value);
-    if (needs(kind.value)) given.focus();
-    else if (kind.value) put();
+  setUpMenus();
+  setUpBuilder(() => "thread", asked);
+  const building = byId("condition-form");
+  const shut = (menu) => { menu.open = false; menu.querySelector("summary").focus(); };
+  building.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await showFilter([...new FormData(building)]);
+    building.reset();
+    shut(byId("add-filter"));
   });
-  given.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); put(); } });
-  add.addEventListener("click", put);
+  byId("saved-filters")?.addEventListener("click", (event) => {
+    const { filter } = event.target.closest("button")?.dataset ?? {};
+    if (filter === undefined) return;
+    setFilter(filter);
+    shut(byId("saved-filters"));
+  });
 }
 
 // --------------------------------------------------------- plain words, saving
@@ -341,8 +409,7 @@ auto.addEventListener("submit", (event) => {
       byId("drafted").hidden = false;
       byId("tab-manual").click();
       byId("run")?.focus();
-      byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
-changed();
+      changed();
     } catch (error) {
       place_.textContent = error.message;
       place_.hidden = false;
@@ -402,14 +469,13 @@ function setUpVariables() {
       const field = fields.summary_prompt;
       field.setRangeText(button.dataset.variable, field.selectionStart, field.selectionEnd, "end");
       field.focus();
-      byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
-changed();
+      changed();
     });
   }
 }
 
 function isFine() {
-  const wrong = form.querySelector(":invalid:not(fieldset)");
+  const wrong = [...fields].find((field) => field.matches(":invalid:not(fieldset)"));
   if (!wrong) return true;
   wrong.closest("details")?.setAttribute("open", "");
   wrong.reportValidity();
@@ -434,8 +500,13 @@ async function run() {
   if (hasWords()) return auto.requestSubmit();
   if (!isFine()) return;
   await act(byId("run"), async () => {
-    await ask(place.api, { method: "POST", body: request() });
-    location.assign(place.back);
+    try {
+      await ask(place.api, { method: "POST", body: request() });
+      location.assign(place.back);
+    } catch (error) {
+      refused(error);
+      form.querySelector("[data-is-refused]")?.focus();
+    }
   });
 }
 
@@ -448,10 +519,9 @@ function schedule() {
 function setUpSaving() {
   const dialog = byId("save-dialog");
   const saving = byId("save-form");
-  const said = saving.querySelector(".problem-text");
   byId("save").addEventListener("click", () => {
     if (!isFine()) return;
-    said.hidden = true;
+    accept(saving);
     saving.elements.name.value ||= value("name");
     dialog.showModal();
   });
@@ -467,9 +537,13 @@ function setUpSaving() {
       toast("Saved", "good");
       location.assign(place.back);
     } catch (error) {
-      said.textContent = error.message;
-      said.hidden = false;
+      const isOfDialog = (error.fields ?? []).every(({ name: field }) => ["", "name", "description"].includes(field));
+      if (isOfDialog) return refuse(saving, error);
+      dialog.close();
+      refused(error);
+      form.querySelector("[data-is-refused]")?.focus();
     }
+    return undefined;
   });
 }
 
@@ -482,9 +556,10 @@ byId("save-form").elements.description.value = initial.saved_description ?? "";
 setUpConditions();
 for (const button of form.querySelectorAll("[data-add]")) button.addEventListener("click", () => { addRow(button.dataset.add).querySelector("input").focus(); changed(); });
 form.addEventListener("input", (event) => {
+  // A condition that is being made asks nothing yet.
+  if (event.target.form !== form) return;
   if (event.target.name === "focus") was.hasFocus = true;
-  byId("all-time").addEventListener("click", () => { fields.range.value = ""; changed(); });
-changed();
+  changed();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
 document.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) run(); });

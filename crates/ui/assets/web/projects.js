@@ -1,6 +1,6 @@
 // Projects: make one, delete one, and see the first trace arrive.
 import { byId } from "../dom.js";
-import { act, ask, confirmed, isTyping, toast } from "./api.js";
+import { accept, act, ask, confirmed, isTyping, refuse, toast } from "./api.js";
 import { keepFresh, refresh } from "./live.js";
 import { setUpTabs } from "./tabs.js";
 
@@ -9,8 +9,7 @@ const region = () => document.querySelector('[data-live="projects"]');
 function setUpCreating() {
   const dialog = byId("project-dialog");
   const form = byId("project-form");
-  const problem = form.querySelector(".problem-text");
-  const open = () => { problem.hidden = true; form.reset(); dialog.showModal(); };
+  const open = () => { accept(form); form.reset(); dialog.showModal(); };
   const button = byId("new-project");
   if (!button) return;
   button.addEventListener("click", open);
@@ -27,8 +26,7 @@ function setUpCreating() {
       const made = await ask("/api/v1/sessions", { method: "POST", body: { name: name.value.trim(), description: description.value.trim() || null } });
       location.assign(`/p/${made.id}`);
     } catch (error) {
-      problem.textContent = error.message;
-      problem.hidden = false;
+      refuse(form, error);
       name.focus();
     }
   });

@@ -2,7 +2,7 @@
 // hidden, all of which can be taken back; and a link for those without a key.
 import { report } from "../data.js";
 import { byId, h } from "../dom.js";
-import { act, ask, confirmed, flash, toast } from "./api.js";
+import { accept, act, ask, confirmed, flash, refuse, toast } from "./api.js";
 
 const editing = { category: null, cluster: null, was: {} };
 
@@ -20,7 +20,7 @@ export function editCategory(category, clusters) {
   const section = document.querySelector(`.category[data-category="${category.position}"]`);
   const was = { name: category.name, description: section.querySelector(".title-block .lead")?.textContent ?? "" };
   Object.assign(editing, { category, cluster: clusters[category.position].id, was });
-  form.querySelector(".problem-text").hidden = true;
+  accept(form);
   name.value = was.name;
   description.value = was.description;
   const others = targets(category, clusters);
@@ -57,7 +57,6 @@ function words(change, form) {
 }
 
 async function save(form, place) {
-  const problem = form.querySelector(".problem-text");
   const button = form.querySelector('[type="submit"]');
   const { change, undo } = changeOf(form);
   if (Object.keys(change).length === 0) return byId("edit-dialog").close();
@@ -70,8 +69,7 @@ async function save(form, place) {
     if (change.merge_into || change.hidden) history.replaceState(null, "", "#overview");
     location.reload();
   } catch (error) {
-    problem.textContent = error.message;
-    problem.hidden = false;
+    refuse(form, error, { names: { merge_into: "merge" } });
     button.disabled = false;
   }
   return undefined;

@@ -1,17 +1,16 @@
 // A report on a server: the report's own modules, and what only a server can
 // do with it: threads into datasets, categories edited, a link for others.
 import "../report.js";
-import { report } from "../data.js";
+import { categoryPath, report } from "../data.js";
 import { byId, h } from "../dom.js";
-import { plural } from "../format.js";
-import { ask, flash, isTyping } from "./api.js";
+import { count, plural } from "../format.js";
+import { accept, ask, flash, isTyping, refuse } from "./api.js";
 import { setUpMenus } from "./menus.js";
 import { editCategory, setUpEdits, setUpSharing } from "./report-edit.js";
 import "./sends.js";
 
 const place = document.querySelector("[data-report]").dataset;
 const clusters = JSON.parse(byId("clusters").textContent);
-const chosen = { category: null };
 
 function clusterOf(category) {
   return clusters[category.position];
@@ -49,12 +48,12 @@ function categoryAt() {
 
 // ----------------------------------------------------------------- datasets
 
+/** `null` stands for every thread of the report. */
 async function collect(category) {
-  chosen.category = category;
   const form = byId("dataset-form");
-  form.querySelector(".problem-text").hidden = true;
-  form.elements.name.value ||= category.name;
-  byId("dataset-words").textContent = `${plural(category.threads, "thread")} of “${category.name}” become examples: inputs and outputs of the last trace of each. What is in the dataset already stays as it is.`;
+  accept(form);
+  form.elements.threads.value = category === null ? "" : String(category.position);
+  form.elements.name.value ||= category?.name ?? document.querySelector("#overview :is(.eyebrow, h1)").textContent.trim();
   byId("dataset-dialog").showModal();
   form.elements.name.select();
   try {
@@ -63,9 +62,36 @@ async function collect(category) {
   } catch { /* without a list of names one is typed */ }
 }
 
+/** What can be collected: all of the report, or a category with those below it. */
+function offerThreads(form) {
+  const option = (value, words) => h("option", { value }, words);
+  form.elements.threads.replaceChildren(option("", `All ${plural(report.analysed, "thread")} of the report`),
+    ...report.categories.map((category) => option(String(category.position), `${"\u2003".repeat(categoryPath(category.position).length - 1)}${category.name} (${count(category.threads)})`)));
+}
+
 function told({ added, known, gone, name }) {
   const words = [`${plural(added, "example")} added to “${name}”`, known > 0 ? `${known} were there already` : "", gone > 0 ? `${plural(gone, "thread")} no longer in the store` : ""];
   return words.filter(Boolean).join("; ");
+}
+
+/** Adds the threads of some categories to a dataset, one after another; those that are gone are counted. */
+async function addTo(body, categories) {
+  let target = body;
+  const all = { added: 0, known: 0, gone: 0 };
+  for (const category of categories) {
+    try {
+      const made = await ask(`${place.api}/clusters/${clusterOf(category).id}/dataset`, { method: "POST", body: target });
+      for (const name of Object.keys(all)) all[name] += made[name];
+      Object.assign(all, { name: made.name, dataset_id: made.dataset_id });
+      target = { dataset_id: made.dataset_id };
+    } catch (error) {
+      // Of one category all threads may be gone; of all of them that is for the reader to know.
+      if (error.status !== 400 || categories.length === 1) throw error;
+      all.gone += category.threads;
+    }
+  }
+  if (all.dataset_id === undefined) throw new Error("No thread of the report is in the store any more.");
+  return all;
 }
 
 async function send(form) {
@@ -73,18 +99,17 @@ async function send(form) {
   if (button.disabled) return;
   button.disabled = true;
   button.textContent = "Adding …";
-  const problem = form.querySelector(".problem-text");
-  problem.hidden = true;
+  accept(form);
   try {
     const name = form.elements.name.value.trim();
     const [known] = await ask(`/api/v1/datasets?name=${encodeURIComponent(name)}`);
-    const body = known ? { dataset_id: known.id } : { name };
-    const made = await ask(`${place.api}/clusters/${clusterOf(chosen.category).id}/dataset`, { method: "POST", body });
+    const chosen = form.elements.threads.value;
+    const categories = chosen === "" ? report.categories.filter((category) => category.parent === null || category.parent === undefined) : [report.categories[Number(chosen)]];
+    const made = await addTo(known ? { dataset_id: known.id } : { name }, categories);
     flash(told(made));
     location.assign(`${place.datasets}/${made.dataset_id}`);
   } catch (error) {
-    problem.textContent = error.message;
-    problem.hidden = false;
+    refuse(form, error, { names: { dataset_id: "name" } });
     button.disabled = false;
     button.textContent = "Add threads";
   }
@@ -93,7 +118,12 @@ async function send(form) {
 function setUpDatasets() {
   const form = byId("dataset-form");
   if (!form) return;
+  offerThreads(form);
   form.querySelector("[data-close]").addEventListener("click", () => byId("dataset-dialog").close());
+  byId("export-dataset")?.addEventListener("click", (event) => {
+    event.target.closest("details").open = false;
+    collect(null);
+  });
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(form);

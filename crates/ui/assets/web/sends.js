@@ -3,7 +3,7 @@
 // `data-then` where to go afterwards (`reload` loads the page again), `data-goes` the
 // same with the id of what was made, `data-done` what is said then.
 import { byId } from "../dom.js";
-import { act, ask, confirmed, flash, toast } from "./api.js";
+import { accept, act, ask, confirmed, flash, refuse, toast } from "./api.js";
 import { refresh } from "./live.js";
 
 /** A price of a million tokens as that of one, exactly: the point moves six places. */
@@ -54,8 +54,7 @@ async function enter(form, key) {
 }
 
 async function submit(form) {
-  const problem = form.querySelector(".problem-text");
-  problem.hidden = true;
+  accept(form);
   if (!await isMeant(form)) return;
   const button = form.querySelector('[type="submit"]');
   button.disabled = true;
@@ -75,8 +74,7 @@ async function submit(form) {
     else if (form.dataset.form.startsWith("PATCH")) location.reload();
     else await refresh();
   } catch (error) {
-    problem.textContent = error.message;
-    problem.hidden = false;
+    refuse(form, error, { names: JSON.parse(form.dataset.names ?? "{}") });
   } finally {
     button.disabled = false;
   }

@@ -1,5 +1,6 @@
 // Where the report's data comes from on a server: what is in the page first,
-// then threads, and conversations when they are looked at. Served as source.js.
+// then threads, their words as they come in sight, and conversations when they
+// are looked at. Served as source.js.
 import { byId } from "./dom.js";
 
 const place = document.querySelector("[data-report]")?.dataset ?? {};
@@ -20,6 +21,16 @@ export const areThreadsHere = false;
 
 export function readThreads() {
   return get(`${place.report}/threads.json`);
+}
+
+/** What some threads are about, by row. */
+export function readWords(rows) {
+  return get(`${place.report}/words.json?rows=${rows.join(".")}`);
+}
+
+/** The rows of the threads in which each of the words occurs. */
+export function readMatches(words) {
+  return get(`${place.report}/matches.json?q=${encodeURIComponent(words)}`);
 }
 
 export function readConversation(thread) {

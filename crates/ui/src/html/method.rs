@@ -8,7 +8,7 @@ use super::HtmlOptions;
 use super::numbers::{encode, width};
 use super::selection::Selection;
 use crate::markdown::skipped_by_reason;
-use crate::{format, inert_json, models, text};
+use crate::{edits, format, inert_json, models, text};
 
 /// Skipped threads named one by one.
 const SKIPPED: usize = 200;
@@ -30,6 +30,8 @@ pub(super) struct MethodView {
     pub(super) skipped: Vec<(String, String)>,
     pub(super) skipped_total: usize,
     pub(super) left_out: Vec<String>,
+    /// What was changed by hand.
+    pub(super) edits: Vec<String>,
     pub(super) config: String,
 }
 
@@ -53,6 +55,7 @@ impl MethodView {
                 .collect(),
             skipped_total: made.skipped.len(),
             left_out: left_out(report, options, selection),
+            edits: edits::words(&report.made.edits),
             config: text::visible(&inert_json::pretty(&report.config)).into_owned(),
         }
     }

@@ -22,7 +22,7 @@ use std::io::{self, Write};
 use askama::Template;
 use assay_domain::{Report, ThreadId, Transcript};
 
-use crate::{inert_json, text};
+use crate::{Spoken, inert_json, text};
 
 /// Where conversations come from. Asked for one thread at a time.
 pub trait Conversations {
@@ -30,12 +30,12 @@ pub trait Conversations {
     ///
     /// # Errors
     /// When the source cannot be read; the page is then not finished.
-    fn transcript(&self, thread: &ThreadId) -> io::Result<Option<Transcript>>;
+    fn spoken(&self, thread: &ThreadId) -> io::Result<Option<Spoken>>;
 }
 
 impl<F: Fn(&ThreadId) -> io::Result<Option<Transcript>>> Conversations for F {
-    fn transcript(&self, thread: &ThreadId) -> io::Result<Option<Transcript>> {
-        self(thread)
+    fn spoken(&self, thread: &ThreadId) -> io::Result<Option<Spoken>> {
+        Ok(self(thread)?.map(Spoken::from))
     }
 }
 
@@ -95,9 +95,9 @@ pub fn html_with(
     let mut embedded = vec![false; selection.threads.len()];
     for &row in &selection.conversations {
         let assignment = &report.assignments[selection.threads[row]];
-        let Some(transcript) = conversations.transcript(&assignment.thread)? else { continue };
+        let Some(spoken) = conversations.spoken(&assignment.thread)? else { continue };
         let mut bytes = Vec::new();
-        inert_json::write_embedded(&conversation::embed(&transcript, options), &mut bytes)?;
+        inert_json::write_embedded(&conversation::embed(&spoken, options), &mut bytes)?;
         if bytes.len() > left {
             continue;
         }
@@ -106,7 +106,9 @@ pub fn html_with(
         data_script(&mut out, &format!("conversation-{row}"), |out| out.write_all(&bytes))?;
     }
     data_script(&mut out, "data", |out| inert_json::write_embedded(&payload::head(report, &selection), out))?;
-    data_script(&mut out, "thread-data", |out| payload::threads(report, &selection, &embedded, out))?;
+    data_script(&mut out, "thread-data", |out| {
+        payload::threads(report, &selection, &embedded, usize::MAX, out)
+    })?;
     out.flush()
 }
 

@@ -175,6 +175,14 @@ impl Body {
 }
 
 impl Body {
+    /// With what was paid for it where it was made, which answers that were remembered do not add to.
+    pub(crate) fn paid(mut self, paid: &str) -> Self {
+        if !paid.is_empty() {
+            self.method.facts.push(("Paid for this report", paid.to_owned()));
+        }
+        self
+    }
+
     /// Under the name that it has where it is, which somebody may have given it.
     pub(super) fn called(mut self, name: &str) -> Self {
         if !name.is_empty() {

@@ -1,5 +1,8 @@
 //! What the page's modules read: categories and threads as compact JSON.
 //!
+//! A file has all of it. A server sends of each thread what lists are filtered and ordered by and
+//! the map is drawn of; words come with the threads that are looked at, and are searched there.
+//!
 //! Names are short because there may be ten thousand rows; `data.js` is where
 //! they are spelled out. All text has passed [`text::visible`].
 
@@ -96,7 +99,7 @@ impl CategoryHead {
     }
 }
 
-/// One thread. Absent values are left out.
+/// One thread. Absent values are left out; on a server its words are asked for when it is looked at.
 #[derive(Serialize)]
 struct Row<'a> {
     /// Thread id.
@@ -109,17 +112,15 @@ struct Row<'a> {
     /// Why it is in "Other".
     #[serde(skip_serializing_if = "Option::is_none")]
     y: Option<String>,
-    /// Summary.
-    s: String,
-    /// Request.
-    r: String,
+    #[serde(flatten)]
+    words: Option<Words>,
+    /// Whether a failure shows, where no words say which.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    e: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     a: BTreeMap<String, Shown<'a>>,
     /// Status: 0 success, 1 error, 2 pending.
     u: u8,
-    /// Failure.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
     /// Start, seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     d: Option<i64>,
@@ -137,10 +138,22 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     w: Option<f64>,
     /// Position on the map.
-    p: [f32; 2],
+    p: [f64; 2],
     /// Whether the conversation is in the page.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     k: bool,
+}
+
+/// What is only read where a thread is looked at.
+#[derive(Serialize)]
+struct Words {
+    /// Summary.
+    s: String,
+    /// Request.
+    r: String,
+    /// Failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
     /// Traces, at most eight.
     g: Vec<String>,
     /// The run to look at.
@@ -157,11 +170,12 @@ enum Shown<'a> {
     Labels(Vec<String>),
 }
 
-/// The rows as a JSON array, written one by one.
+/// The rows as a JSON array, written one by one; the first `with_words` of them with their words.
 pub(super) fn threads(
     report: &Report,
     selection: &Selection,
     embedded: &[bool],
+    with_words: usize,
     out: &mut dyn io::Write,
 ) -> io::Result<()> {
     let index = Index::new(report);
@@ -171,36 +185,106 @@ pub(super) fn threads(
             out.write_all(b",\n")?;
         }
         let assignment = &report.assignments[position];
-        inert_json::write_embedded(&thread(assignment, index.get(&assignment.category), embedded), out)?;
+        let words = (row < with_words).then(|| Words::new(assignment));
+        let row = Row { words, k: embedded, ..Row::new(assignment, index.get(&assignment.category)) };
+        inert_json::write_embedded(&row, out)?;
     }
     out.write_all(b"]")
 }
 
-fn thread(assignment: &Assignment, category: Option<usize>, embedded: bool) -> Row<'_> {
-    Row {
-        i: text::line(&assignment.thread.0),
-        c: category,
-        f: assignment.confidence,
-        y: assignment.reason.as_deref().map(text::line),
-        s: clip(&assignment.summary, 1_200),
-        r: clip(&assignment.request, 600),
-        a: assignment.attributes.iter().map(|(name, value)| (text::line(name), shown(value))).collect(),
-        u: match assignment.status {
-            Status::Success => 0,
-            Status::Error => 1,
-            Status::Pending => 2,
-        },
-        x: assignment.failure.as_deref().map(|failure| clip(failure, 600)),
-        d: assignment.start_time.map(|time| time.timestamp()),
-        l: assignment.latency,
-        t: assignment.total_tokens,
-        m: assignment.cost,
-        b: assignment.feedback.iter().map(|(key, score)| (text::line(key), *score)).collect(),
-        w: ((assignment.weight - 1.0).abs() > 1e-9).then_some(assignment.weight),
-        p: assignment.position,
-        k: embedded,
-        g: assignment.traces.iter().take(8).map(ToString::to_string).collect(),
-        n: assignment.run.map(|run| run.to_string()),
+/// The words of some of the report's threads by their places, as a JSON object; places that do not exist are left out.
+pub(super) fn words(report: &Report, rows: &[usize], out: &mut dyn io::Write) -> io::Result<()> {
+    let words = |row: &usize| Some((row.to_string(), Words::new(report.assignments.get(*row)?)));
+    inert_json::write_embedded(&rows.iter().filter_map(words).collect::<BTreeMap<_, _>>(), out)
+}
+
+/// The places of the threads in which each of the words occurs: in what `searchText` of `data.js` looks through.
+pub(super) fn found(report: &Report, query: &str) -> Vec<usize> {
+    let query = query.to_lowercase();
+    let words: Vec<&str> = query.split_whitespace().collect();
+    let index = Index::new(report);
+    let nodes = &report.taxonomy.nodes;
+    let path = |position: usize| {
+        let mut at = Some(position);
+        let names = std::iter::from_fn(|| {
+            let node = &nodes[at?];
+            at = node.parent.as_deref().and_then(|id| index.get(id));
+            Some(text::name(&node.name))
+        });
+        // No tree is deeper; a circle would be.
+        names.take(16).collect::<Vec<_>>().join("\n").to_lowercase()
+    };
+    let paths: Vec<String> = (0..nodes.len()).map(path).collect();
+    let is_found = |assignment: &Assignment| {
+        let category = index.get(&assignment.category).map_or("", |position| paths[position].as_str());
+        let own = searched(assignment);
+        words.iter().all(|word| own.contains(word) || category.contains(word))
+    };
+    let all = report.assignments.iter().enumerate();
+    all.filter(|(_, assignment)| is_found(assignment)).map(|(row, _)| row).collect()
+}
+
+/// Everything of a thread that a search may find, in lower case.
+fn searched(assignment: &Assignment) -> String {
+    let row = Row::new(assignment, None);
+    let Words { s, r, x, g, .. } = Words::new(assignment);
+    let mut all = vec![r, s, row.i, x.unwrap_or_default(), row.y.unwrap_or_default()];
+    for (name, value) in row.a {
+        all.push(name);
+        match value {
+            Shown::Boolean(value) => all.push(value.to_string()),
+            Shown::Number(value) => all.push(value.to_string()),
+            Shown::Text(text) => all.push(text.into_owned()),
+            Shown::Labels(labels) => all.extend(labels),
+        }
+    }
+    all.extend(g);
+    all.join("\n").to_lowercase()
+}
+
+/// Rounded to so many digits after the point: more of them are noise that takes room.
+fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (value * scale).round() / scale
+}
+
+impl<'a> Row<'a> {
+    /// Without its words.
+    fn new(assignment: &'a Assignment, category: Option<usize>) -> Self {
+        Self {
+            i: text::line(&assignment.thread.0),
+            c: category,
+            f: rounded(assignment.confidence, 4),
+            y: assignment.reason.as_deref().map(text::line),
+            words: None,
+            e: assignment.failure.is_some(),
+            a: assignment.attributes.iter().map(|(name, value)| (text::line(name), shown(value))).collect(),
+            u: match assignment.status {
+                Status::Success => 0,
+                Status::Error => 1,
+                Status::Pending => 2,
+            },
+            d: assignment.start_time.map(|time| time.timestamp()),
+            l: assignment.latency.map(|seconds| rounded(seconds, 4)),
+            t: assignment.total_tokens,
+            m: assignment.cost,
+            b: assignment.feedback.iter().map(|(key, score)| (text::line(key), *score)).collect(),
+            w: ((assignment.weight - 1.0).abs() > 1e-9).then_some(assignment.weight),
+            p: assignment.position.map(|side| rounded(f64::from(side), 5)),
+            k: false,
+        }
+    }
+}
+
+impl Words {
+    fn new(assignment: &Assignment) -> Self {
+        Self {
+            s: clip(&assignment.summary, 1_200),
+            r: clip(&assignment.request, 600),
+            x: assignment.failure.as_deref().map(|failure| clip(failure, 600)),
+            g: assignment.traces.iter().take(8).map(ToString::to_string).collect(),
+            n: assignment.run.map(|run| run.to_string()),
+        }
     }
 }
 

@@ -4,12 +4,11 @@
 use std::io;
 
 use assay_domain::report::Report;
-use assay_domain::transcript::Transcript;
 
 pub(crate) use super::page::Body;
 use super::selection::Selection;
 use super::{HtmlOptions, conversation, payload};
-use crate::inert_json;
+use crate::{Spoken, inert_json};
 
 /// Nothing is left out: what does not fit a page is a request away.
 const EVERYTHING: HtmlOptions = HtmlOptions {
@@ -38,17 +37,33 @@ pub(crate) fn head(report: &Report) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
+/// Threads whose words come without being asked for: somewhat more than a list shows first.
+const FIRST: usize = 60;
+
 /// Every thread of the report, as JSON; whether their conversations can be asked for is said of each.
 pub(crate) fn threads(report: &Report, has_conversations: bool) -> io::Result<Vec<u8>> {
     let selection = all(report);
+    let embedded = vec![has_conversations; selection.threads.len()];
     let mut out = Vec::new();
-    payload::threads(report, &selection, &vec![has_conversations; selection.threads.len()], &mut out)?;
+    payload::threads(report, &selection, &embedded, FIRST, &mut out)?;
     Ok(out)
 }
 
-/// One conversation, as JSON.
-pub(crate) fn transcript(transcript: &Transcript) -> io::Result<Vec<u8>> {
+/// The words of the threads in these places, as JSON.
+pub(crate) fn words(report: &Report, rows: &[usize]) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();
-    inert_json::write_embedded(&conversation::embed(transcript, &EVERYTHING), &mut out)?;
+    payload::words(report, rows, &mut out)?;
+    Ok(out)
+}
+
+/// The places of the threads in which each of the words occurs, as JSON.
+pub(crate) fn found(report: &Report, query: &str) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(&payload::found(report, query)).map_err(io::Error::other)
+}
+
+/// One conversation, as JSON.
+pub(crate) fn conversation(spoken: &Spoken) -> io::Result<Vec<u8>> {
+    let mut out = Vec::new();
+    inert_json::write_embedded(&conversation::embed(spoken, &EVERYTHING), &mut out)?;
     Ok(out)
 }

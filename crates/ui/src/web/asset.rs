@@ -48,7 +48,7 @@ assets![
     "web/api.js",
     "web/dashboard.js",
     "web/datasets.js",
-    "web/filter-text.js",
+    "web/filters.js",
     "web/folding.js",
     "web/fragment.js",
     "web/icon.svg",

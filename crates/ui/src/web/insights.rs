@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::Shell;
+use super::listing::Field;
 use super::parts::{Badge, Moment, Pager};
 use super::projects::Onboarding;
 
@@ -41,7 +42,12 @@ pub struct ReportRow {
     pub is_open: bool,
     /// Whether two of these can be compared.
     pub is_report: bool,
-    pub stage: String,
+    /// The steps of one that is being made, in order.
+    pub steps: Vec<Step>,
+    /// Since when it is worked on.
+    pub started: Moment,
+    /// What it waits for, in words.
+    pub waiting: String,
     pub done: u64,
     pub total: u64,
     pub window: String,
@@ -60,6 +66,17 @@ pub struct ReportRow {
     pub is_job: bool,
     /// What was asked for and is not done.
     pub unmet: Vec<String>,
+}
+
+/// A step of a report that is being made.
+pub struct Step {
+    /// What progress calls it.
+    pub stage: &'static str,
+    pub words: &'static str,
+    /// What is counted in it; empty where nothing is.
+    pub unit: &'static str,
+    /// `done`, `now` or empty.
+    pub state: &'static str,
 }
 
 /// A top category's stretch of a bar.
@@ -110,6 +127,12 @@ pub struct NewReportPage {
     /// Of a saved config that may be changed; empty otherwise.
     pub config_id: String,
     pub may_change: bool,
+    /// What a condition can be about.
+    pub fields: Vec<Field>,
+    /// Saved filters: name, and the whole of it in the filter language.
+    pub filters: Vec<(String, String)>,
+    /// Where a filter is taken apart, and it is counted how many threads it matches.
+    pub conditions: String,
     /// What a summary prompt can put in: name, meaning.
     pub variables: Vec<(&'static str, &'static str)>,
     /// Days at which the project was active, for the bounds of the time range.

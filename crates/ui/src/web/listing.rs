@@ -158,6 +158,19 @@ pub struct Rows {
     pub next: String,
     /// The place of the first row, for learning of newer ones.
     pub first: String,
+    /// Label and class of each column, in order: where there is no room for columns each cell says what it is.
+    pub columns: Vec<(&'static str, &'static str)>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "templates pass references")]
+impl Rows {
+    fn label(&self, at: &usize) -> &'static str {
+        self.columns.get(*at).map_or("", |(label, _)| label)
+    }
+
+    fn class(&self, at: &usize) -> &'static str {
+        self.columns.get(*at).map_or("", |(_, class)| class)
+    }
 }
 
 /// Rows as a document of their own.

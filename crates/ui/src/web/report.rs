@@ -9,13 +9,12 @@ use std::io;
 
 use askama::Template;
 use assay_domain::report::{CategoryKind, Report};
-use assay_domain::transcript::Transcript;
 use serde::Serialize;
 
 use super::Shell;
 use super::parts::Moment;
 use crate::html::served;
-use crate::inert_json;
+use crate::{Spoken, inert_json};
 
 #[derive(Template)]
 #[template(path = "web/report.html")]
@@ -46,6 +45,8 @@ pub struct ReportFrame {
     pub made: Moment,
     /// Why models did less than was asked; empty where they did all.
     pub partial: Partial,
+    /// What models were paid for it, in words; empty where none was asked.
+    pub paid: String,
     /// The report as files: name, address.
     pub files: Vec<(&'static str, String)>,
     /// Other reports of the project: name, address of the comparison.
@@ -90,7 +91,7 @@ impl ReportPage {
     /// # Errors
     /// When the data cannot be written as JSON.
     pub fn new(report: &Report, mut frame: ReportFrame) -> io::Result<Self> {
-        let (body, head) = (served::body(report, &frame.name), served::head(report)?);
+        let (body, head) = (served::body(report, &frame.name).paid(&frame.paid), served::head(report)?);
         let clusters = clusters(report, &frame.cluster_ids)?;
         Ok(Self { shell: std::mem::take(&mut frame.shell), frame, body, head, clusters })
     }
@@ -110,7 +111,7 @@ fn clusters(report: &Report, ids: &[String]) -> io::Result<String> {
     String::from_utf8(out).map_err(io::Error::other)
 }
 
-/// Every thread of the report as the page's modules read it: JSON.
+/// Every thread of the report as the page's modules read it, without most of their words: JSON.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -118,12 +119,29 @@ pub fn threads(report: &Report, has_conversations: bool) -> io::Result<Vec<u8>> 
     served::threads(report, has_conversations)
 }
 
+/// Requests, summaries, failures and traces of the threads in these places of the report: a JSON
+/// object by place. Places that do not exist are left out.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn words(report: &Report, rows: &[usize]) -> io::Result<Vec<u8>> {
+    served::words(report, rows)
+}
+
+/// The places of the threads in which each of the words of `query` occurs, in lower case: a JSON list.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn found(report: &Report, query: &str) -> io::Result<Vec<u8>> {
+    served::found(report, query)
+}
+
 /// A conversation as the page's modules read it: JSON.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn conversation(transcript: &Transcript) -> io::Result<Vec<u8>> {
-    served::transcript(transcript)
+pub fn conversation(spoken: &Spoken) -> io::Result<Vec<u8>> {
+    served::conversation(spoken)
 }
 
 /// What is shown of a job that has no report.

@@ -253,6 +253,35 @@ const tests = {
     return page;
   },
 
+  async "how the categories are shown stands in the address"() {
+    const page = await open("html");
+    const shown = () => page.locator("#overview .categories tbody tr:visible .row-link").allInnerTexts();
+    await page.locator("#overview th[data-sort=failures] .sort").click();
+    await page.locator("#unfold").click();
+    await page.locator("#category-filter").fill("stock");
+    await becomes(() => page.evaluate(() => location.hash), "#overview?sort=-failures&open=none&q=stock");
+    const before = await shown();
+    await page.reload();
+    await page.waitForSelector("html.js .view.current");
+    assert.deepEqual(await shown(), before);
+    assert.equal(await page.locator("#category-filter").inputValue(), "stock");
+    assert.equal(await page.locator("#overview th[data-sort=failures]").getAttribute("aria-sort"), "descending");
+    // What is not looked for any more is there again, in the same order and as far unfolded.
+    await page.locator("#category-filter").fill("");
+    await becomes(async () => (await shown()).length > before.length, true);
+    const all = await shown();
+    // Into a category and back by keys, by the browser and by the tab: it stays so.
+    for (const back of [() => page.keyboard.press("Escape"), () => page.goBack(), () => page.locator('.tabs a[href="#overview"]').click()]) {
+      await page.locator("#overview .categories tbody .row-link").first().click();
+      await page.waitForSelector(".category.current");
+      await back();
+      await page.waitForSelector("#overview.current");
+      assert.deepEqual(await shown(), all);
+      await becomes(() => page.evaluate(() => location.hash), "#overview?sort=-failures&open=none");
+    }
+    return page;
+  },
+
   async "the theme follows the system until it is chosen, and the choice is kept"() {
     const page = await open("html", "", { colorScheme: "dark" });
     const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);

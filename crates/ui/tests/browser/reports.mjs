@@ -72,7 +72,7 @@ const tests = {
       const question = `${asked[at % asked.length]} Order ${1000 + at}, ${["please", "quickly", "today"][at % 3]}.`;
       const run = new RunTree({ name: "agent", run_type: "chain", project_name: "journey", client, inputs: { messages: [{ role: "user", content: question }] } });
       await run.postRun();
-      await run.end({ messages: [{ role: "assistant", content: `About ${asked[at % asked.length].toLowerCase()} I can help.` }] });
+      await run.end({ messages: [{ role: "assistant", content: `About ${asked[at % asked.length].toLowerCase()} I can help.` }] }, undefined, Date.now() + 1200);
       await run.patchRun();
     }
     await client.awaitPendingTraceBatches();
@@ -89,6 +89,9 @@ const tests = {
     await page.locator(".view.current .thread-row a").first().click();
     await page.waitForSelector("#thread.current .message");
     assert.match(await page.locator("#thread .message.user").first().innerText(), /Order \d+/);
+    // Of each trace it is said what it took; it leads to the trace.
+    assert.match(await page.locator("#thread .turn-head").first().innerText(), /^Trace 1\s+1\.\d s$/);
+    assert.match(await page.locator("#thread .turn-head a").first().getAttribute("href"), /\/traces\/[0-9a-f-]{36}$/);
     await page.keyboard.press("Escape");
     await page.waitForSelector(".view.category.current");
     // A server that is started anew meanwhile is not noticed.
@@ -203,7 +206,7 @@ const tests = {
     await page.locator("#edit-form input[name=name]").fill("x\u0001y");
     await page.locator("#edit-form").getByRole("button", { name: "Save" }).click();
     await page.waitForSelector("#edit-form .problem-text:visible");
-    assert.match(await page.locator("#edit-form .problem-text").innerText(), /control characters/);
+    assert.match(await page.locator("#edit-form .field:has(input[name=name]) .problem-text").innerText(), /^Name: .*control characters/);
     await page.keyboard.press("Escape");
     await page.waitForSelector("#edit-dialog:not([open])", { state: "attached" });
     assert.equal(await page.locator(".view.category.current").count(), 1, "one is where one was");
@@ -414,6 +417,78 @@ const tests = {
     await page.unroute("**/threads.json");
     await page.getByRole("button", { name: "Try again" }).click();
     await page.waitForSelector(".view.category.current .thread-row");
+    return page;
+  },
+
+  async "every thread of a report becomes a dataset by Export, and files name what was edited"() {
+    const server = await startServer();
+    await postRuns(server, "small", Array.from({ length: 24 }, (_, at) => ({ inputs: { messages: [{ role: "user", content: at % 2 ? `Where is parcel ${at}?` : `Refund order ${at} please` }] }, outputs: null, error: at % 2 ? "LostError: gone" : "RefundError: no" })));
+    const project = await projectOf(server, "small");
+    const job = await report(server, project, { focus: "errors", name: "What goes wrong" });
+    const [leaf] = job.clusters.filter((one) => one.stats.kind === "discovered");
+    await api(server, "PATCH", `/sessions/${project}/insights/${job.id}/clusters/${leaf.id}`, { name: "Lost or refunded" });
+    const page = await open(server, `/p/${project}/insights/${job.id}`);
+    await ready(page);
+    await page.getByText("Export", { exact: true }).click();
+    assert.match(await page.locator("#exports").innerText(), /categories as they are edited/);
+    const markdown = await fetch(server.address + await page.locator("#exports a", { hasText: "Markdown" }).getAttribute("href"));
+    assert.match(markdown.headers.get("content-disposition"), /"what-goes-wrong-[0-9a-f]{8}\.md"/);
+    assert.match(await markdown.text(), /edited by hand: .* was renamed to “Lost or refunded”/);
+    await page.locator("#export-dataset").click();
+    assert.equal(await page.locator("#dataset-form [name=threads] option:checked").innerText(), "All 24 threads of the report");
+    await page.locator("#dataset-form [name=name]").fill("all of it");
+    await page.getByRole("button", { name: "Add threads" }).click();
+    await page.waitForURL(/\/datasets\/[0-9a-f-]{36}$/);
+    assert.match(await page.locator(".toast").innerText(), /^24 examples added/);
+    await page.goBack();
+    await page.goto(`${server.address}/p/${project}/insights/${job.id}#method`);
+    await page.waitForSelector("#method.current");
+    assert.match(await page.locator("#method").innerText(), /Edited by hand[^]*was renamed to “Lost or refunded”/);
+    return page;
+  },
+
+  async "what a report sends with its list, a search and a conversation leaves room for four thousand threads in 400 KB"() {
+    const server = await startServer();
+    const causes = ["Timeout", "Refused", "Missing", "Denied", "Broken"];
+    for (let part = 0; part < 2; part += 1) {
+      await postRuns(server, "many", Array.from({ length: 600 }, (_, at) => {
+        const number = part * 600 + at;
+        return { inputs: { messages: [{ role: "user", content: `Please look after order ${number * 7919} of customer ${number * 104_729}, which ${["came late", "is broken", "never came"][number % 3]}` }] }, outputs: null, error: `${causes[number % 5]}Error: order ${number}`, extra: { metadata: { channel: ["app", "web", "phone"][number % 3], session_id: `chat-${number}` } } };
+      }));
+    }
+    const project = await projectOf(server, "many");
+    const job = await report(server, project, { focus: "errors" });
+    assert.equal(job.status, "success", job.error);
+    const page = await open(server, `/p/${project}/insights/${job.id}`);
+    await ready(page);
+    const first = page.bytes();
+    await page.locator(".report-tabs a", { hasText: "Threads" }).click();
+    await page.waitForSelector("#threads.current .thread-row");
+    assert.equal(await page.locator("#thread-list .list-count").innerText(), "1,200 threads");
+    // What comes into sight is read as it does; in another order, too.
+    await page.locator("#thread-list select[name=sort]").selectOption("oldest");
+    await page.waitForFunction(() => document.querySelectorAll(".thread-row").length >= 60 && /order \d+/.test(document.querySelector(".thread-request").textContent));
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await page.waitForFunction(() => document.querySelectorAll(".thread-row").length >= 120);
+    const words = await page.locator(".thread-request").allTextContents();
+    assert.ok(words.every((text) => /Please look after order \d+/.test(text)), words.find((text) => !text.includes("Please")));
+    // Words are looked for on the server: also in threads that were never in sight.
+    await page.keyboard.press("/");
+    await page.keyboard.type(`${1199 * 7919}`);
+    await page.waitForFunction(() => document.querySelector("#thread-list .list-count")?.textContent === "1 thread");
+    await page.locator("#thread-list .row-link").click();
+    await page.waitForSelector("#thread.current .message.user");
+    assert.match(await page.locator("#thread h1").innerText(), new RegExp(`order ${1199 * 7919}`));
+    const all = page.bytes();
+    const list = Number((await fetch(`${server.address}/p/${project}/insights/${job.id}/threads.json`, { headers: { "accept-encoding": "gzip" } })).headers.get("content-length"));
+    const many = all + Math.round((list * (4000 - 1200)) / 1200);
+    console.log(`        ${first} bytes for the first view, ${all} with list, search and conversation; of 4,000 threads about ${many}`);
+    assert.ok(list > 1000 && many <= 400_000, `${all} bytes were sent, ${list} of them for the list`);
+    // A link to a thread that no list has shown says what it is about.
+    const again = await open(server, `/p/${project}/insights/${job.id}#thread/chat-717`);
+    await again.waitForSelector("#thread.current .message.user");
+    assert.match(await again.locator("#thread h1").innerText(), new RegExp(`order ${717 * 7919}`));
+    assert.deepEqual(again.problems, []);
     return page;
   },
 

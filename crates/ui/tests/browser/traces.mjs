@@ -12,7 +12,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { XSS } from "./payloads.mjs";
 import { runAll, startBrowser } from "./pages.mjs";
-import { api, importDemo, postRuns, projectOf, startServer } from "./server.mjs";
+import { api, importDemo, postRuns, projectOf, startServer, until } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
@@ -101,6 +101,15 @@ async function timed(page, isDone, work) {
   await session.send("Page.removeScriptToEvaluateOnNewDocument", { identifier });
   await session.detach();
   return painted - begun;
+}
+
+/** The page of a report of the large project, which is made of a part of its threads where there is none. */
+async function reportOf(server, project) {
+  const path = `/sessions/${project}/insights`;
+  const known = (await api(server, "GET", `${path}?limit=20`)).clustering_jobs.find((job) => job.status === "success");
+  const { id } = known ?? await api(server, "POST", path, { name: "A part of all", sample: 4000, tier: "local" });
+  await until("the report", async () => (await api(server, "GET", `${path}/${id}`)).status === "success", 600);
+  return `/p/${project}/insights/${id}`;
 }
 
 const tests = {
@@ -647,7 +656,8 @@ const tests = {
     const thread = await page.locator(".row-link").first().getAttribute("href");
     const filtered = (list, text) => `${pathname}/${list}?filter=${encodeURIComponent(text)}`;
     const failed = 'eq(status, "error")';
-    const paths = ["/", `${pathname}/dashboard`, `${pathname}/insights`, `${pathname}/settings`, first, thread];
+    const made = await reportOf(server, pathname.split("/").at(-1));
+    const paths = ["/", `${pathname}/dashboard`, `${pathname}/insights`, `${pathname}/insights/new`, made, `${made}#threads`, `${pathname}/settings`, first, thread];
     for (const list of ["traces", "threads"]) {
       paths.push(`${pathname}/${list}`, `${pathname}/${list}?q=refund`, `${pathname}/${list}?q=xyzzy`, `${pathname}/${list}?range=24h`);
       for (const text of [failed, `and(${failed}, gt(latency, "2s"))`, 'like(name, "%age%")', 'and(eq(input_key, "question"), eq(input_value, "x"))', 'and(eq(metadata_key, "user"), eq(metadata_value, "u1"))', 'like(output_value, "%nowhere%")']) paths.push(filtered(list, text));
@@ -720,6 +730,12 @@ const tests = {
         }, () => location.search.includes("q=") && document.querySelector("tr.row, .empty") !== null, () => document.querySelector("[data-search]").form.requestSubmit());
       }
       await goes(`${list}: the first row is opened`, to(`/${list}`), () => document.querySelector("#detail, .turn") !== null, () => document.querySelector(".row-link").click());
+      await goes(`${list}: back from what was opened`, async () => {
+        await to(`/${list}`)();
+        await page.locator(".row-link").first().click();
+        await page.waitForSelector("#detail, .turn");
+        await page.waitForFunction(() => document.readyState === "complete");
+      }, () => /\/(traces|threads)$/.test(location.pathname) && document.querySelector("tr.row") !== null, () => history.back());
       await goes(`${list}: the next portion, once one scrolls to it`, to(`/${list}`), () => document.querySelectorAll("#listing tbody").length > globalThis.before, () => {
         const listing = document.querySelector("#listing");
         globalThis.before = listing.querySelectorAll("tbody").length;
@@ -758,6 +774,29 @@ const tests = {
       }
     };
     await goes("dashboard: a stretch of time is chosen", charts, () => document.querySelector(".chart-menu:not([hidden])") !== null, brush);
+    const made = await reportOf(server, pathname.split("/").at(-1));
+    const inReport = (hash = "", selector = "#overview.current .categories") => async () => {
+      // The same address with another place in it is no page that is loaded.
+      await page.goto("about:blank");
+      await page.goto(`${origin}${made}${hash}`);
+      await page.waitForSelector(selector);
+      await page.waitForFunction(() => performance.getEntriesByName("assay-ready").length > 0);
+    };
+    const listed = () => document.querySelector("#threads.current .thread-row, .category.current .thread-row") !== null;
+    await goes("report: categories are sorted", inReport(), () => document.querySelector("#overview th[data-sort=p99]").hasAttribute("aria-sort"), () => document.querySelector("#overview th[data-sort=p99] .sort").click());
+    await goes("report: categories are searched", inReport(), () => location.hash.includes("q="), () => {
+      const field = document.querySelector("#category-filter");
+      field.value = "a";
+      field.dispatchEvent(new Event("input"));
+    });
+    await goes("report: a category is opened", inReport(), () => document.querySelector(".category.current") !== null, () => document.querySelector("#overview .categories .row-link").click());
+    await goes("report: its threads are listed", inReport("#method", "#method.current"), listed, () => { location.hash = "#threads"; });
+    await goes("report: its threads are searched", inReport("#threads", "#threads.current .thread-row"), () => location.hash.includes("q=") && !document.querySelector("#thread-list[aria-busy]"), () => {
+      const form = document.querySelector("#search");
+      form.elements.q.value = "a";
+      form.requestSubmit();
+    });
+    await goes("report: a conversation is opened", inReport("#threads", "#threads.current .thread-row"), () => document.querySelector("#thread.current .message, #thread.current .talk .empty") !== null, () => document.querySelector("#threads .row-link").click());
     await goes("dashboard: its traces", async () => {
       await charts();
       await page.evaluate(brush);

@@ -76,6 +76,12 @@ const tests = {
     await page.waitForFunction(() => document.querySelector('[data-estimate="threads"]').textContent === "400");
     await page.getByRole("button", { name: "Make the report" }).click();
     await page.waitForSelector("tr[data-job] >> text=Drafted here");
+    // Its steps, how far it is, what it took, and a way to end it.
+    await page.waitForSelector("tr.running-row");
+    assert.deepEqual(await page.locator(".running-row .stages li").allInnerTexts(), ["Read", "Embed", "Group", "Name", "Count"]);
+    await page.waitForFunction(() => document.querySelector(".stages .now") !== null && /^[\d,]+ of 400 threads$|texts?$|no count/.test(document.querySelector('[data-fact="done"]').textContent));
+    assert.match(await page.locator('[data-fact="spent"]').innerText(), /^\$0$/);
+    assert.ok(await page.getByRole("button", { name: "Cancel Drafted here" }).isVisible());
     await page.waitForSelector("tr:has-text('Drafted here') a.row-link", { timeout: 120_000 });
     await page.locator("tr:has-text('Drafted here') a.row-link").click();
     await page.waitForSelector("#overview.current .categories");
@@ -98,14 +104,41 @@ const tests = {
     const server = await demoServer();
     const page = await open(server, `/p/${server.project}/insights/new?config=error-analysis`);
     assert.equal(await page.locator("#way-manual input[name=focus]:checked").inputValue(), "errors");
-    await page.locator("select[name=condition]").selectOption("error");
+    // The form of one condition is that of the lists: fields, keys and values that occur, and a count before it is added.
+    await page.locator("#add-filter > summary").click();
+    await page.locator("[data-builder] select[name=field]").selectOption("status");
+    await page.locator("[data-builder] input[name=value]").fill("error");
+    await page.waitForFunction(() => /^\d+ threads? would be left$/.test(document.querySelector(".builder-count").textContent));
+    const left = (await page.locator(".builder-count").innerText()).split(" ")[0];
+    await page.locator("[data-builder] button[type=submit]").click();
+    await page.waitForSelector("#conditions .condition");
+    assert.match(await page.locator(".condition").innerText(), /Status\s+is\s+error/);
+    assert.equal(await page.locator("#add-filter").getAttribute("open"), null);
+    assert.equal(await page.locator("textarea[name=filter]").inputValue(), 'eq(status, "error")');
+    assert.match(await page.locator("#filter-said").innerText(), new RegExp(`^${left} threads? match`));
     await page.waitForFunction(() => !["600", "…", "–"].includes(document.querySelector('[data-estimate="population"]').textContent));
     const some = Number((await page.locator('[data-estimate="population"]').innerText()).replace(",", ""));
     assert.ok(some > 0 && some < 600, `${some} of 600`);
-    page.expected = /400/;
+    assert.equal(String(some), left);
+    // Taken away again, all of them match.
+    await page.locator(".condition button").click();
+    await page.waitForFunction(() => document.querySelector("#filter-said").textContent === "600 threads match");
+    assert.equal(await page.locator(".condition").count(), 0);
+    // What the server refuses is said at the field, by its name in the form.
+    page.expected = /400|422/;
+    await page.locator("input[name=tier][value=names]").check();
+    await page.locator("input[name=budget]").fill("-1");
+    await page.waitForSelector(".field:has(input[name=budget]) .problem-text");
+    assert.match(await page.locator(".field:has(input[name=budget]) .problem-text").innerText(), /^Budget: .*negative/);
+    await page.locator("input[name=budget]").fill("");
+    await page.waitForFunction(() => document.querySelector(".field:has(input[name=budget]) .problem-text") === null);
+    await page.locator("input[name=tier][value=local]").check();
+    await page.locator("#raw > summary").click();
     await page.locator("textarea[name=filter]").fill("eq(status");
     await page.waitForSelector("textarea[aria-invalid]");
-    assert.match(await page.locator("#filter-said").innerText(), /filter|character|\)/);
+    assert.match(await page.locator("#filter-problem").innerText(), /Column 1?\d: /);
+    assert.equal(await page.locator("#filter-problem mark").count(), 1);
+    await page.keyboard.press("Escape");
     // On a telephone what it takes stays in view, too.
     await page.setViewportSize({ width: 375, height: 812 });
     const { y, height } = await page.locator(".estimate").boundingBox();
@@ -149,7 +182,7 @@ const tests = {
     for (const name of ["Page (HTML)", "Markdown", "Report (JSON)", "Threads (CSV)", "Threads (JSONL)"]) {
       const path = await page.locator(".menu-list a", { hasText: name }).getAttribute("href");
       const file = await fetch(server.address + path);
-      assert.ok(file.ok && file.headers.get("content-disposition").startsWith("attachment"), name);
+      assert.ok(file.ok && /^attachment; filename="usage-patterns[\w-]*\.\w+"$/.test(file.headers.get("content-disposition")), `${name}: ${file.headers.get("content-disposition")}`);
     }
     return page;
   },
@@ -215,8 +248,26 @@ const tests = {
     await page.goto(`${server.address}/workspace/redaction`);
     await page.getByRole("checkbox", { name: "email" }).check();
     await page.waitForFunction(() => document.querySelector('output[name="tested"]').value.includes("[EMAIL]"));
+    await page.getByRole("button", { name: "Add a pattern" }).click();
+    await page.locator("input[name=pattern-name]").fill("customer");
+    await page.locator("input[name=pattern-regex]").fill("Ada B[a-z]+");
+    await page.waitForFunction(() => document.querySelector('output[name="tested"]').value.startsWith("[CUSTOMER], [EMAIL]"));
+    await page.getByRole("button", { name: "Add a rule" }).click();
+    await page.locator("input[name=rule-name]").fill("pings");
+    await page.locator("input[name=rule-filter]").fill('eq(name, "ping")');
+    await page.locator("input[name=sample_rate]").fill("50 %");
     await page.getByRole("button", { name: "Set the policy" }).click();
     await page.waitForSelector("text=replaces email");
+    await page.getByRole("button", { name: "Edit the policy of *" }).click();
+    assert.equal(await page.locator("#policy-heading").innerText(), "Change the policy of all projects");
+    assert.equal(await page.locator("input[name=pattern-regex]").inputValue(), "Ada B[a-z]+");
+    assert.equal(await page.locator("input[name=rule-filter]").inputValue(), 'eq(name, "ping")');
+    assert.equal(await page.locator("input[name=sample_rate]").inputValue(), "50 %");
+    assert.ok(await page.getByRole("checkbox", { name: "email" }).isChecked());
+    await page.locator(".policy-rule [data-remove]").click();
+    await page.getByRole("button", { name: "Set the policy" }).click();
+    await page.waitForFunction(() => !document.querySelector("main").innerText.includes("pings"));
+    assert.match(await page.locator("main").innerText(), /keeps 50\.0 % of traces[^]*replaces customer/);
     await page.goto(`${server.address}/workspace/models`);
     await page.getByRole("button", { name: "Set OPENAI_API_KEY" }).click();
     await page.locator("#secret input[name=value]").fill("sk-test");
@@ -325,6 +376,27 @@ const tests = {
         await page.waitForTimeout(40);
       }
       await look(page, "conversations");
+    }
+    return page;
+  },
+
+  async "on a telephone every figure of a list is in sight, and says what it is"() {
+    const server = await demoServer();
+    const page = await open(server, "/?window=all", { viewport: { width: 375, height: 812 } });
+    const lists = { "/?window=all": "table.projects", [`/p/${server.project}/insights`]: "table.reports", [`/p/${server.project}/threads`]: "#listing table", [`/p/${server.project}/traces`]: "#listing table", [`/p/${server.project}/insights/${server.jobs[0]}`]: "#overview table.categories" };
+    for (const [path, table] of Object.entries(lists)) {
+      await page.goto(server.address + path);
+      await page.waitForSelector(`${table} tbody tr`);
+      const wrong = await page.evaluate((selector) => {
+        const cells = [...document.querySelector(`${selector} tbody tr`).children].filter((cell) => cell.childNodes.length > 0);
+        const isSeen = (cell) => {
+          const { left, right, width, height } = cell.getBoundingClientRect();
+          return width > 0 && height > 0 && left >= 0 && right <= innerWidth + 0.5;
+        };
+        const isNamed = (cell) => cell.dataset.label || cell.matches("th, .pick, .tools, .shares, .status-cell, .title-cell");
+        return cells.filter((cell) => !isSeen(cell) || !isNamed(cell)).map((cell) => cell.outerHTML.slice(0, 120));
+      }, table);
+      assert.deepEqual(wrong, [], path);
     }
     return page;
   },

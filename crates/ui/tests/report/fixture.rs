@@ -512,6 +512,7 @@ fn provenance(threads: usize) -> Provenance {
             .map(|n| Skipped { thread: ThreadId(format!("skipped-{n}")), reason: "no messages".into() })
             .collect(),
         claims_dropped: 0,
+        edits: Vec::new(),
         model: None,
         quality: Quality { coverage: 0.96, confidence: 0.77, stability: Some(0.83) },
     }

@@ -78,6 +78,38 @@ fn all_threads_are_listed_and_the_wanted_conversations_are_in() {
 }
 
 #[test]
+fn a_server_sends_of_threads_what_lists_need_and_their_words_when_they_are_looked_at() {
+    use assay_ui::web::report;
+    let made = fixture::report();
+    let json = |bytes: std::io::Result<Vec<u8>>| -> serde_json::Value {
+        serde_json::from_slice(&bytes.expect("JSON")).expect("JSON")
+    };
+    let all = json(report::threads(&made, true));
+    let all = all.as_array().expect("a list");
+    assert_eq!(all.len(), 400);
+    assert!(all[0]["r"].is_string() && all[0]["g"].is_array());
+    let last = &all[399];
+    assert!(["r", "s", "x", "g", "n"].iter().all(|name| last.get(name).is_none()), "{last}");
+    assert!(last["i"].is_string() && last["p"].is_array() && last["k"] == true);
+    for (row, assignment) in all.iter().zip(&made.assignments) {
+        assert_eq!(row.get("e").is_some(), assignment.failure.is_some());
+    }
+    let words = json(report::words(&made, &[399, 3, 4_000]));
+    assert_eq!(words.as_object().map(serde_json::Map::len), Some(2));
+    assert_eq!(words["399"]["r"], made.assignments[399].request);
+    for name in ["s", "r", "x", "g", "n"] {
+        assert_eq!(words["3"].get(name), all[3].get(name), "{name}");
+    }
+    // Words are searched where they are: in requests, ids, names of categories, in any case.
+    let found = |query: &str| json(report::found(&made, query)).as_array().expect("a list").len();
+    assert_eq!(found(""), 400);
+    assert_eq!(found(&made.assignments[399].thread.0.to_uppercase()), 1);
+    assert_eq!(found("no such words"), 0);
+    let top = &made.taxonomy.nodes[0];
+    assert!(found(&top.name) >= top.statistics.threads, "{}", top.name);
+}
+
+#[test]
 fn a_page_keeps_to_its_limits_and_says_so() {
     let report = fixture::report_of(2_000);
     let options =

@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 
 use assay_domain::format;
 use assay_domain::job::{Job, JobState, JobStatus, Outline};
+use assay_domain::report::Tier;
 use assay_domain::{Report, ReportConfig};
+use assay_insights::context::Stage;
 use assay_store::{Catalog as _, Project, ReportRow as Stored};
 use assay_ui::text;
 use assay_ui::web::Tab;
-use assay_ui::web::insights::{ConfigRow, InsightsPage, ReportRow, Share, Trend};
+use assay_ui::web::insights::{ConfigRow, InsightsPage, ReportRow, Share, Step, Trend};
 use assay_ui::web::parts::{Badge, Pager, percent_width};
 use axum::extract::Path;
 use axum::response::Response;
@@ -98,7 +100,9 @@ fn of_job(project: &Project, entry: &Entry, jobs: &[Entry], colors: &mut Colors)
         status: status(state.status),
         is_open,
         is_report: state.report.is_some(),
-        stage: text::line(&state.progress.words()),
+        steps: if is_open { steps(job, &state.progress.stage) } else { Vec::new() },
+        started: state.started_at.into(),
+        waiting: waiting(state),
         done: state.progress.done,
         total: state.progress.total,
         window: super::window(job.config.start_time, job.config.end_time),
@@ -147,6 +151,44 @@ fn of_command(project: &Project, stored: &Stored, report: Option<Report>, colors
             .map_or_else(|| format::NONE.to_owned(), |report| super::spent(&spend_of(report))),
         made: stored.stored_at.into(),
         ..ReportRow::default()
+    }
+}
+
+/// The steps of an analysis in the words of people, with what is counted in each and who takes it.
+const STEPS: [(Stage, &str, &str, &[Tier]); 8] = [
+    (Stage::Read, "Read", "thread", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Summarize, "Summarize", "thread", &[Tier::Deep]),
+    (Stage::Embed, "Embed", "text", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Cluster, "Group", "", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Name, "Name", "", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Assign, "Place", "", &[Tier::Names, Tier::Deep]),
+    (Stage::Count, "Count", "", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Conclude, "Conclude", "", &[Tier::Names, Tier::Deep]),
+];
+
+/// The steps that a job takes, and at which it is.
+fn steps(job: &Job, stage: &str) -> Vec<Step> {
+    let taken: Vec<_> = STEPS.iter().filter(|(.., tiers)| tiers.contains(&job.tier)).collect();
+    let now = taken.iter().position(|(step, ..)| step.label() == stage);
+    let step = |(at, (step, words, unit, _)): (usize, &&(Stage, &'static str, &'static str, _))| Step {
+        stage: step.label(),
+        words,
+        unit,
+        state: match now {
+            Some(now) if at < now => "done",
+            Some(now) if at == now => "now",
+            _ => "",
+        },
+    };
+    taken.iter().enumerate().map(step).collect()
+}
+
+/// Why a job that is not done stands still.
+fn waiting(state: &JobState) -> String {
+    match (state.status, &state.progress.waiting) {
+        (JobStatus::Queued, _) => "Waits for its turn: other reports are being made.".to_owned(),
+        (JobStatus::Running, Some(waiting)) => text::line(&format!("Waits for {waiting}.")),
+        _ => String::new(),
     }
 }
 

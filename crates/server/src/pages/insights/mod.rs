@@ -32,10 +32,14 @@ pub(super) fn routes() -> Router<App> {
         .route("/p/{project}/insights/compare", get(compare::show))
         .route("/p/{project}/insights/{report}", get(report::show))
         .route("/p/{project}/insights/{report}/threads.json", get(report::threads))
+        .route("/p/{project}/insights/{report}/words.json", get(report::words))
+        .route("/p/{project}/insights/{report}/matches.json", get(report::matches))
         .route("/p/{project}/insights/{report}/conversation.json", get(report::conversation))
         .route("/p/{project}/insights/{report}/files/{file}", get(report::file))
         .route("/s/{token}", get(shared::show))
         .route("/s/{token}/threads.json", get(shared::threads))
+        .route("/s/{token}/words.json", get(shared::words))
+        .route("/s/{token}/matches.json", get(shared::matches))
 }
 
 /// Where the pages of a project's reports are.

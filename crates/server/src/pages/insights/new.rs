@@ -10,7 +10,7 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
-use super::super::{Visit, page};
+use super::super::{Visit, conditions, listing, page};
 use super::{api, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::{ApiError, ApiResult};
@@ -30,7 +30,8 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         shell: visit
             .within(&project, Tab::Insights, "New report")
             .crumb("Insights", place(&project))
-            .script("web/new-report.js"),
+            .script("web/new-report.js")
+            .style("web/traces.css"),
         back: place(&project),
         api: api(&project),
         threads: format::count(project.threads),
@@ -38,6 +39,9 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         config_name: config.as_ref().map(|config| text::name(&config.name)).unwrap_or_default(),
         config_id: changeable.map(|config| config.id.to_string()).unwrap_or_default(),
         may_change: visit.may(Permission(Area::Rules, Action::Create)),
+        fields: conditions::fields(&listing::known(&visit.app, project.id).await?),
+        filters: listing::saved_filters(&visit.app, &project).await?,
+        conditions: format!("/p/{}/threads-list/conditions", project.id),
         variables: VARIABLES.into(),
         first_day: day(project.first_activity),
         last_day: day(project.last_activity),

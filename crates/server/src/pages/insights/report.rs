@@ -6,9 +6,9 @@ use std::sync::Arc;
 use assay_domain::job::JobStatus;
 use assay_domain::{Message, Report, Role, ThreadId, format};
 use assay_store::Runs as _;
-use assay_ui::text;
 use assay_ui::web::Tab;
 use assay_ui::web::report::{self, EditRow, Partial, ReportFrame, ReportPage, UnfinishedPage};
+use assay_ui::{Spoken, text};
 use axum::body::Body;
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -60,6 +60,7 @@ pub(super) async fn show(
         again: format!("{}/new?job={}", place(project), found.id()),
         made: entry.as_ref().map(|entry| entry.state.finished_at.into()).unwrap_or_default(),
         partial: partial(&report),
+        paid: entry.as_ref().map(paid).unwrap_or_default(),
         others: others(&visit, &found).await?,
         edits: edits.iter().flat_map(edit_rows).collect(),
         cluster_ids: entry.as_ref().map(|entry| cluster_ids(entry.job.id, &report)).unwrap_or_default(),
@@ -88,6 +89,25 @@ pub(super) async fn written(
     let mut response = off_thread(move || Ok(page(&ReportPage::new(&report, frame)?))).await?;
     squeeze(&mut response, headers).await?;
     Ok(response)
+}
+
+/// What models were paid for a report, and what it would have cost had nothing been remembered.
+fn paid(entry: &queue::Entry) -> String {
+    let spend = &entry.state.spend;
+    if spend.calls == 0 && spend.remembered == 0 {
+        return String::new();
+    }
+    let budget = entry.job.budget.map(|budget| format!(" of a budget of {}", super::money(budget)));
+    let remembered = match spend.remembered {
+        0 => String::new(),
+        remembered => format!("; {} answers were remembered and cost nothing", format::count(remembered)),
+    };
+    format!(
+        "{}{} in {} calls{remembered}",
+        super::spent(spend),
+        budget.unwrap_or_default(),
+        format::count(spend.calls)
+    )
 }
 
 /// What models left undone.
@@ -213,6 +233,47 @@ async fn others(visit: &Visit, found: &Found) -> ApiResult<Vec<(String, String)>
     Ok(done.take(OTHERS).map(link).collect())
 }
 
+/// What is asked of a report's threads while they are looked at.
+pub(super) enum Threads {
+    /// All of them, without most of their words.
+    All { has_conversations: bool },
+    /// The words of those in some places.
+    Words(Vec<usize>),
+    /// The places of those with these words.
+    Found(String),
+}
+
+/// Threads whose words are asked for at once.
+const MAX_ROWS: usize = 500;
+
+impl Threads {
+    /// `rows=0.7.12`: the words of those in these places.
+    pub(super) fn words(visit: &Visit) -> ApiResult<Self> {
+        let rows = visit.params.get("rows").unwrap_or_default();
+        let places: Result<Vec<usize>, _> = rows.split('.').take(MAX_ROWS).map(str::parse).collect();
+        places
+            .map(Self::Words)
+            .map_err(|_| ApiError::invalid(&["query", "rows"], "numbers with points between them"))
+    }
+
+    /// `q=…`: the places of those with these words.
+    pub(super) fn found(visit: &Visit) -> Self {
+        Self::Found(visit.params.get("q").unwrap_or_default().to_owned())
+    }
+
+    /// Of this report, as JSON.
+    pub(super) async fn of(self, report: Arc<Report>, headers: &HeaderMap) -> ApiResult<Response> {
+        let made = move || match self {
+            Self::All { has_conversations } => report::threads(&report, has_conversations),
+            Self::Words(rows) => report::words(&report, &rows),
+            Self::Found(query) => report::found(&report, &query),
+        };
+        let mut response = json(off_thread(made).await?);
+        squeeze(&mut response, headers).await?;
+        Ok(response)
+    }
+}
+
 /// Every thread of the report.
 pub(super) async fn threads(
     visit: Visit,
@@ -220,10 +281,27 @@ pub(super) async fn threads(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let report = of(Found::of(&visit, &project, &report).await?)?;
-    let bytes = off_thread(move || report::threads(&report, true)).await?;
-    let mut response = json(bytes);
-    squeeze(&mut response, &headers).await?;
-    Ok(response)
+    Threads::All { has_conversations: true }.of(report, &headers).await
+}
+
+/// What some of its threads are about.
+pub(super) async fn words(
+    visit: Visit,
+    Path((project, report)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let report = of(Found::of(&visit, &project, &report).await?)?;
+    Threads::words(&visit)?.of(report, &headers).await
+}
+
+/// Which of its threads have some words.
+pub(super) async fn matches(
+    visit: Visit,
+    Path((project, report)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let report = of(Found::of(&visit, &project, &report).await?)?;
+    Threads::found(&visit).of(report, &headers).await
 }
 
 /// One conversation of the report; 404 where it is gone.
@@ -240,13 +318,13 @@ pub(super) async fn conversation(
     let is_cut = found.traces.len() > TURNS;
     found.traces.truncate(TURNS);
     let made = move || {
-        let mut transcript = assay_transcript::of_thread(&found);
+        let mut spoken = Spoken::new(assay_transcript::of_thread(&found), &found);
         if is_cut {
             let words =
                 format!("The thread goes on after its first {TURNS} turns; its own page has all of them.");
-            transcript.messages.push(Message::text_of(Role::System, words));
+            spoken.transcript.messages.push(Message::text_of(Role::System, words));
         }
-        report::conversation(&transcript)
+        report::conversation(&spoken)
     };
     let bytes = off_thread(made).await?;
     let mut response = json(bytes);
@@ -270,7 +348,7 @@ fn of(found: Found) -> ApiResult<Arc<Report>> {
     found.report.ok_or_else(|| ApiError::not_found(format!("report of insights job {id}")))
 }
 
-pub(super) fn json(bytes: Vec<u8>) -> Response {
+fn json(bytes: Vec<u8>) -> Response {
     let mut response = Response::new(Body::from(bytes));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -279,7 +357,7 @@ pub(super) fn json(bytes: Vec<u8>) -> Response {
     response
 }
 
-pub(super) async fn off_thread<T: Send + 'static>(
+async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> ApiResult<T> {
     let done = tokio::task::spawn_blocking(work).await;

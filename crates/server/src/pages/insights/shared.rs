@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use assay_domain::Report;
-use assay_ui::web::report::{self as view, ReportFrame};
+use assay_ui::web::report::ReportFrame;
 use axum::extract::Path;
 use axum::response::Response;
 use http::HeaderMap;
 
-use super::super::{Visit, squeeze::squeeze};
-use super::report::{json, off_thread, partial, written};
+use super::super::Visit;
+use super::report::{Threads, partial, written};
 use crate::error::{ApiError, ApiResult};
 use crate::insights::queue::Entry;
 use crate::insights::{report_of, shared};
@@ -44,10 +44,25 @@ pub(super) async fn threads(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let (_, report) = behind(&visit, &token).await?;
-    let bytes = off_thread(move || view::threads(&report, false)).await?;
-    let mut response = json(bytes);
-    squeeze(&mut response, &headers).await?;
-    Ok(response)
+    Threads::All { has_conversations: false }.of(report, &headers).await
+}
+
+pub(super) async fn words(
+    visit: Visit,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (_, report) = behind(&visit, &token).await?;
+    Threads::words(&visit)?.of(report, &headers).await
+}
+
+pub(super) async fn matches(
+    visit: Visit,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> ApiResult<Response> {
+    let (_, report) = behind(&visit, &token).await?;
+    Threads::found(&visit).of(report, &headers).await
 }
 
 /// The job and the report behind a token; 404 where nothing is shared under it (any more).

@@ -25,6 +25,11 @@ const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "g
 /// The synthetic reports that the first suite opens from files.
 const REPORTS: [&str; 6] = ["html", "hostile", "wide", "large", "crowd", "empty"];
 
+/// Fetches what the suites need, where it is not there yet.
+pub(crate) fn install() -> Result<()> {
+    prepare().map(drop)
+}
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let (wanted, binary) = process::suites(args, &SUITES.map(|(name, _)| name))?;
     let browser = browser()?;

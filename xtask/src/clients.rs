@@ -24,6 +24,11 @@ use models::Models;
 use server::Server;
 use suite::SUITES;
 
+/// Fetches what the suites need, where it is not there yet.
+pub(crate) fn install() -> Result<()> {
+    Environment::prepare().map(drop)
+}
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
     let (wanted, binary) = process::suites(args, &names)?;

@@ -6,6 +6,9 @@ import { toast } from "./api.js";
 import { fetchDocument, take } from "./fragment.js";
 import { showTimes } from "./shell.js";
 
+/** Milliseconds after which one is told that something is fetched. */
+const LASTING = 80;
+
 const head = document.querySelector("[data-part]");
 /** The address whose page is shown. */
 let shown = location.pathname + location.search;
@@ -38,7 +41,8 @@ function replace(fresh) {
 export async function go(href, { push = true, arrived = () => {} } = {}) {
   running?.abort();
   const own = running = new AbortController();
-  document.getElementById("listing").setAttribute("aria-busy", "true");
+  // Dimming a list takes as long as answering often does: only what lasts is said to.
+  const lasting = setTimeout(() => document.getElementById("listing").setAttribute("aria-busy", "true"), LASTING);
   try {
     const fresh = await fetchDocument(head.dataset.part + new URL(href, location.href).search, own.signal);
     if (own.signal.aborted) return false;
@@ -56,6 +60,8 @@ export async function go(href, { push = true, arrived = () => {} } = {}) {
     if (!push) location.reload();
     else toast(error.message, "bad");
     return false;
+  } finally {
+    clearTimeout(lasting);
   }
 }
 

@@ -89,7 +89,8 @@ impl Trace {
     /// Tokens of all its runs.
     #[must_use]
     pub fn total_tokens(&self) -> u64 {
-        self.runs.iter().filter_map(|run| Some(run.usage.as_ref()?.total_tokens)).sum()
+        let tokens = self.runs.iter().filter_map(|run| Some(run.usage.as_ref()?.total_tokens));
+        tokens.fold(0, u64::saturating_add)
     }
 
     /// Direct children of the run at this position, in display order.

@@ -14,6 +14,7 @@ use assay_wire::reader::Limit;
 use assay_wire::{Format, Import, Reader, Rejected};
 use chrono::Utc;
 use tokio::runtime::{Builder, Runtime};
+use uuid::Uuid;
 
 use crate::args::{self, Input};
 use crate::command::serve::of_file;
@@ -224,6 +225,8 @@ fn one(
     let mut reader = reader?;
     let mut understood = 0_usize;
     let mut first_refusal = None;
+    // Tells the store which records are of one file.
+    let of_this_file = Some(Uuid::new_v4());
     std::thread::scope(|scope| -> anyhow::Result<()> {
         let (send, receive) = mpsc::sync_channel(AHEAD);
         scope.spawn(move || {
@@ -252,6 +255,7 @@ fn one(
                 project: project.to_owned(),
                 patches: decoded.patches,
                 feedback: decoded.feedback,
+                import: of_this_file,
                 ..Batch::default()
             };
             door.take(batch, tally)?;

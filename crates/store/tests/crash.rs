@@ -69,7 +69,7 @@ fn batch(batch: usize) -> Batch {
         ..Feedback::default()
     };
     let blobs = vec![(key, content)];
-    Batch { project: "p".into(), patches, feedback: vec![feedback], blobs }
+    Batch { project: "p".into(), patches, feedback: vec![feedback], blobs, ..Batch::default() }
 }
 
 /// Appends without end, and says which batches were acknowledged.

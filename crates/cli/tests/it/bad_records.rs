@@ -405,6 +405,26 @@ fn of_two_histories_under_one_id_in_a_file_the_later_counts() {
 }
 
 #[test]
+fn two_histories_under_one_id_are_told_of_however_far_apart_they_stand_in_a_file() {
+    let place = Place::new();
+    // Further apart than what is read and stored at once.
+    let mut lines = vec![said("twice", "where is my parcel?")];
+    lines.extend(histories(4_500));
+    lines.push(said("twice", "I want to cancel my contract"));
+    place.write("far.jsonl", lines.join("\n"));
+    for time in ["first", "again"] {
+        let told = place.assay("import far.jsonl --project p --json").ok().json();
+        assert_eq!(told["conflicting_runs"], 1, "{time}: {told}");
+    }
+    let shown = place.assay("thread show twice --project p").ok().out();
+    assert!(shown.contains("cancel my contract"), "{shown}");
+    // A corrected file is no defect.
+    place.write("corrected.jsonl", said("twice", "I want to change my contract"));
+    let told = place.assay("import corrected.jsonl --project p --json").ok().json();
+    assert_eq!((&told["conflicting_runs"], &told["changed_runs"]), (&json!(0), &json!(1)), "{told}");
+}
+
+#[test]
 fn parents_in_a_circle_and_orphans_are_read() {
     let run = |id: &str, parent: &str, order: &str| {
         format!(

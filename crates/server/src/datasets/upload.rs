@@ -125,7 +125,8 @@ pub(super) async fn upload_experiment(
     let mut decoded = langsmith::body::batch(body.as_bytes()).map_err(ApiError::bad_request)?;
     feedback::prepare(&app, &mut said.feedback).await?;
     decoded.append(said);
-    accept(&app, Arrival { door: Door::Batch, project: "", bytes: body.len() }, decoded).await?;
+    accept(&app, Arrival { door: Door::Batch, project: "", bytes: body.len(), import: None }, decoded)
+        .await?;
     let dataset = dataset::shape(&dataset, None);
     Ok(Json(json!({ "dataset": dataset, "experiment": projects::json::of(&project, None) })))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use assay_domain::{ProjectId, RunId};
 use assay_store::{Appended, Batch, Catalog as _, Runs as _};
 use assay_wire::{Decoded, Rejected};
+use uuid::Uuid;
 
 use super::{Door, derive};
 use crate::app::App;
@@ -23,6 +24,8 @@ pub(crate) struct Arrival<'a> {
     pub(crate) project: &'a str,
     /// Size of the body, unpacked.
     pub(crate) bytes: usize,
+    /// The import of a file that it is a part of.
+    pub(crate) import: Option<Uuid>,
 }
 
 /// What became of a body. It is durable.
@@ -53,7 +56,8 @@ pub(crate) async fn accept(app: &App, arrival: Arrival<'_>, mut decoded: Decoded
     if patches.is_empty() && feedback.is_empty() {
         return Ok(accepted);
     }
-    let batch = Batch { project: arrival.project.to_owned(), patches, feedback, blobs };
+    let project = arrival.project.to_owned();
+    let batch = Batch { project, patches, feedback, blobs, import: arrival.import };
     let admitted = app.admission.admit(batch, app.now()).await?;
     app.metrics.admitted(&admitted);
     accepted.dropped = admitted.dropped();

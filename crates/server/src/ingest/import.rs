@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use uuid::Uuid;
 
 use super::{Arrival, Door, LISTED, accept, in_words};
 use crate::app::App;
@@ -69,7 +70,8 @@ async fn import(State(app): State<App>, params: Params, request: Request) -> Api
     let (send, receive) = mpsc::channel(AHEAD);
     let read = Arc::new(AtomicUsize::new(0));
     let incoming = Incoming { receive, piece: Bytes::new(), read: Arc::clone(&read) };
-    let work = Work { app: app.clone(), runtime: Handle::current(), project, read, tally: Tally::default() };
+    let (runtime, tally) = (Handle::current(), Tally::default());
+    let work = Work { app: app.clone(), runtime, project, id: Uuid::new_v4(), read, tally };
     let worker = tokio::task::spawn_blocking(move || work.run(incoming, name, format));
     pump(request, send, app.config.body_timeout).await;
     worker.await.map_err(|_| ApiError::bad_request("the file cannot be decoded"))?
@@ -122,6 +124,8 @@ struct Work {
     app: App,
     runtime: Handle,
     project: Option<String>,
+    /// Tells the store which records are of one file.
+    id: Uuid,
     read: Arc<AtomicUsize>,
     tally: Tally,
 }
@@ -162,8 +166,8 @@ impl Work {
             decoded.projects.clear();
         }
         self.tally.repaired += decoded.repaired;
-        let arrival =
-            Arrival { door: Door::Import, project: self.project.as_deref().unwrap_or_default(), bytes };
+        let project = self.project.as_deref().unwrap_or_default();
+        let arrival = Arrival { door: Door::Import, project, bytes, import: Some(self.id) };
         let accepted = self.runtime.block_on(accept(&self.app, arrival, decoded))?;
         self.tally.understood += accepted.runs + accepted.feedback;
         self.tally.appended += accepted.appended;

@@ -107,7 +107,7 @@ async fn take(
     let body = body::read(request, app).await?;
     let bytes = body.len();
     let decoded = decode_apart(body, decode).await?.map_err(ApiError::bad_request)?;
-    let accepted = accept(app, Arrival { door, project: "", bytes }, decoded).await?;
+    let accepted = accept(app, Arrival { door, project: "", bytes, import: None }, decoded).await?;
     answer(&accepted)
 }
 

@@ -90,7 +90,7 @@ async fn store(
     let mut decoded = decode_apart(body, move |body| export::traces(body, encoding)).await?;
     let was_empty = decoded.is_empty();
     hybrid::drop_echoes(app, &mut decoded, &project).await?;
-    let accepted = accept(app, Arrival { door, project: &project, bytes }, decoded).await?;
+    let accepted = accept(app, Arrival { door, project: &project, bytes, import: None }, decoded).await?;
     let reasons: Vec<String> =
         accepted.rejected.iter().take(10).map(|one| format!("{}: {}", one.location, one.reason)).collect();
     let message = reasons.join("; ").trim_start_matches(": ").to_owned();

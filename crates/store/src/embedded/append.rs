@@ -6,6 +6,7 @@
 
 use assay_domain::RunId;
 use rusqlite::{OptionalExtension, params};
+use uuid::Uuid;
 
 use super::blobs;
 use super::columns::{self, Columns, INSERT_RUN, UPDATE_IN_PLACE, UPDATE_RUN};
@@ -33,12 +34,16 @@ pub(crate) fn apply(
         let id = run.columns.id;
         let root = if run.is_created { None } else { root::meant(&writer.connection, id)? };
         if let Some(root) = root {
-            update(writer, traces, project, run, root, &mut appended)?;
-        } else if insert(writer, traces, project, run)? {
+            update(writer, traces, project, run, root, batch.import, &mut appended)?;
+        } else if let Some(key) = insert(writer, traces, project, run)? {
             appended.new_runs += 1;
-            appended.conflicting_runs += usize::from(run.is_conflicting);
+            let is_conflicting = match batch.import.filter(|_| is_whole(run)) {
+                Some(import) => writer.repeated.gives(import, key, true, run.is_conflicting),
+                None => run.is_conflicting,
+            };
+            appended.conflicting_runs += usize::from(is_conflicting);
         } else {
-            update(writer, traces, project, run, id, &mut appended)?;
+            update(writer, traces, project, run, id, batch.import, &mut appended)?;
         }
     }
     let names_project = batch.runs.is_empty() && batch.blobs.is_empty();
@@ -51,19 +56,24 @@ pub(crate) fn apply(
     Ok(appended)
 }
 
-/// Whether the run was new.
+/// Whether records of files are all there is of the run in this batch.
+fn is_whole(run: &PreparedRun) -> bool {
+    run.pieces.iter().all(|piece| piece.is_whole)
+}
+
+/// The key of the run, if it was new.
 fn insert(
     writer: &mut Writer,
     traces: &mut Traces,
     project: i64,
     run: &PreparedRun,
-) -> rusqlite::Result<bool> {
+) -> rusqlite::Result<Option<i64>> {
     let key = writer.keys.next_run;
     let columns = &run.columns;
     let trace = traces.key(&writer.connection, project, columns.trace, &mut writer.keys.next_trace)?;
     let mut statement = writer.connection.prepare_cached(INSERT_RUN)?;
     if columns.write(&mut statement, key, project, trace, &run.seen)? == 0 {
-        return Ok(false);
+        return Ok(None);
     }
     writer
         .connection
@@ -82,7 +92,7 @@ fn insert(
     writer.keys.next_run += 1;
     drop(statement);
     loose::note(writer, key, columns, run.is_created)?;
-    Ok(true)
+    Ok(Some(key))
 }
 
 /// What is known of a run that patches arrive for again.
@@ -130,12 +140,19 @@ fn update(
     project: i64,
     run: &PreparedRun,
     id: RunId,
+    import: Option<Uuid>,
     appended: &mut Appended,
 ) -> rusqlite::Result<()> {
     let mut known = known(writer, id)?;
     appended.runs_of_other_projects += usize::from(known.project != project);
     let is_news = |piece: &Piece| fold::is_news(&known.seen, piece);
-    if !run.pieces.iter().any(is_news) {
+    let is_new = run.pieces.iter().any(is_news);
+    let whole_of = import.filter(|_| is_whole(run));
+    if let Some(import) = whole_of {
+        let is_conflicting = writer.repeated.gives(import, known.key, is_new, run.is_conflicting);
+        appended.conflicting_runs += usize::from(is_conflicting);
+    }
+    if !is_new {
         appended.unchanged_runs += 1;
         return Ok(());
     }
@@ -154,7 +171,10 @@ fn update(
     let prices =
         run.pieces.iter().any(|piece| piece.sets_cost && is_news(piece)).then(|| writer.prices.now());
     let sets_place = run.pieces.iter().any(|piece| piece.sets_place && is_news(piece));
-    appended.conflicting_runs += usize::from(fold_news(&mut record, &mut known.seen, run, id));
+    let is_conflicting = fold_news(&mut record, &mut known.seen, run, id);
+    if whole_of.is_none() {
+        appended.conflicting_runs += usize::from(is_conflicting);
+    }
     let Assembled { columns, body, attachments, is_created } =
         assemble(record, id, prices.as_deref()).map_err(damaged)?;
     if before.as_ref() == Some(&body) {

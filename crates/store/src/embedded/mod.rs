@@ -28,6 +28,7 @@ mod projects;
 mod query;
 mod reader;
 mod records;
+mod repeated;
 mod root;
 mod schema;
 mod search;

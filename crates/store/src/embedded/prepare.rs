@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use assay_domain::run::Attachment;
 use assay_domain::{Feedback, FeedbackId, PriceTable, ProjectId, Run, RunId, RunPatch};
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::columns::Columns;
 use super::fold::{self, Piece};
@@ -25,6 +26,7 @@ pub(crate) struct Prepared {
     pub(crate) blobs: Vec<(Key, Vec<u8>)>,
     /// Roughly, in memory.
     pub(crate) bytes: usize,
+    pub(crate) import: Option<Uuid>,
 }
 
 /// All patches of one run in the batch, and the run they make if nothing else is known of it.
@@ -79,7 +81,7 @@ pub(crate) fn prepare(batch: Batch, prices: &PriceTable) -> Prepared {
         + feedback.iter().map(|feedback| feedback.body.len()).sum::<usize>()
         + blobs.iter().map(|(_, body)| body.len()).sum::<usize>();
     let project = if batch.project.is_empty() { DEFAULT_PROJECT.to_owned() } else { batch.project };
-    Prepared { project, runs, feedback, blobs, bytes }
+    Prepared { project, runs, feedback, blobs, bytes, import: batch.import }
 }
 
 fn prepare_run(mut patches: Vec<RunPatch>, prices: &PriceTable) -> PreparedRun {
@@ -181,4 +183,4 @@ fn is_failure(details: &Map<String, Value>) -> bool {
 }
 
 /// The writer decides about projects; columns do not depend on it.
-const NOWHERE: ProjectId = ProjectId(uuid::Uuid::nil());
+const NOWHERE: ProjectId = ProjectId(Uuid::nil());

@@ -24,6 +24,7 @@ use super::meter::Meter;
 use super::prepare::Prepared;
 use super::projects;
 use super::reader::Problem;
+use super::repeated::Repeated;
 use super::root;
 use super::schema::{self, Access};
 use super::traces::Traces;
@@ -57,6 +58,7 @@ pub(crate) struct Writer {
     pub(crate) prices: Arc<Prices>,
     meter: Arc<Meter>,
     pub(crate) keys: Keys,
+    pub(crate) repeated: Repeated,
     /// After a failure `keys` may speak of what was taken back.
     is_unsure: bool,
     /// What SQLite says as long as no other connection has written.
@@ -137,6 +139,7 @@ impl Writer {
             prices,
             meter,
             keys,
+            repeated: Repeated::default(),
             is_unsure: true,
             data_version: 0,
             turnstile,
@@ -235,6 +238,8 @@ impl Writer {
                     let _ = self.connection.execute_batch("ROLLBACK");
                 }
                 self.is_unsure = true;
+                // What was taken back comes again, and is no repetition.
+                self.repeated = Repeated::default();
                 problem.at(&self.dir)
             })
         });

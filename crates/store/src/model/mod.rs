@@ -39,6 +39,9 @@ pub struct Batch {
     pub feedback: Vec<Feedback>,
     /// Contents of the attachments that the patches refer to by [`blob_reference`], by [`blob_key`].
     pub blobs: Vec<(Key, Vec<u8>)>,
+    /// Of which import of a file it is a part. Two whole records of one id that differ are
+    /// conflicting in one file, in whichever batches they come, and a correction in another.
+    pub import: Option<Uuid>,
 }
 
 /// What a batch did. Every distinct run of the batch is either new, changed or unchanged.

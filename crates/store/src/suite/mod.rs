@@ -12,6 +12,7 @@ use assay_domain::{
     TraceId, Usage,
 };
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use crate::{
     Appended, Batch, Catalog, Error, Filter, Memo, NewProject, Order, RunQuery, Runs, ThreadQuery, block_on,
@@ -28,6 +29,7 @@ macro_rules! store_suite {
             saying_it_twice_changes_nothing
             conflicting_creations_have_one_winner
             of_whole_records_the_later_counts_and_updates_stay
+            whole_records_of_one_import_conflict_in_whichever_batches_they_come
             a_run_stays_in_its_project
             threads_follow_the_thread_key_in_any_order
             overviews_add_up
@@ -292,6 +294,26 @@ pub fn of_whole_records_the_later_counts_and_updates_stay(store: &impl Runs) {
     assert_eq!((first.new_runs, first.conflicting_runs), (1, 1));
     let read = block_on(store.run(RunId::from_name("b"))).expect("readable").expect("there");
     assert_eq!(read.inputs["question"], "two");
+}
+
+pub fn whole_records_of_one_import_conflict_in_whichever_batches_they_come(store: &impl Runs) {
+    let part_of = |import: u128, record: RunPatch| {
+        let batch = Batch { import: Some(Uuid::from_u128(import)), ..batch(vec![record]) };
+        block_on(store.append(batch)).expect("an appended batch")
+    };
+    let (one, two) = (whole("a", "one"), whole("a", "two"));
+    for file in [1, 2] {
+        // The second time both are known.
+        let first = part_of(file, one.clone());
+        assert_eq!((first.changed_runs, first.conflicting_runs), (usize::from(file == 2), 0));
+        assert_eq!(part_of(file, one.clone()), Appended { unchanged_runs: 1, ..Appended::default() });
+        assert_eq!(part_of(file, whole("b", "one")).conflicting_runs, 0);
+        let last = part_of(file, two.clone());
+        assert_eq!((last.changed_runs, last.conflicting_runs), (1, 1), "file {file}");
+        assert_eq!(part_of(file, one.clone()).conflicting_runs, 0, "told once");
+        part_of(file, two.clone());
+    }
+    assert_eq!(part_of(3, one).conflicting_runs, 0, "another file corrects it");
 }
 
 pub fn a_run_stays_in_its_project(store: &(impl Runs + Catalog)) {

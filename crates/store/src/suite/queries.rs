@@ -231,6 +231,7 @@ pub fn deleted_traces_take_everything_along(store: &(impl Runs + Catalog + crate
         ],
         feedback: vec![feedback("f", "a1", "good", 1.0), feedback("g", "b", "good", 1.0)],
         blobs: vec![(key, file.clone())],
+        ..Batch::default()
     };
     block_on(store.append(batch)).expect("appended");
     block_on(store.remember(project(), vec![([1; 32], b"vector of a text".to_vec())])).expect("remembered");

@@ -16,7 +16,7 @@ pub struct RunEstimate {
     pub population: usize,
     /// Threads that would be drawn.
     pub threads: usize,
-    /// Threads that a model would read, those with the same words once.
+    /// Threads that a model would read; those with the same words take one call.
     pub read_by_model: usize,
     /// Threads whose prompts were written to find this out.
     pub looked_at: usize,

@@ -6,7 +6,11 @@
 //! are not all read by the embedder: a student fitted to some of its vectors
 //! ([`Student`]) reads the others thousands of times faster.
 
+mod remembering;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use remembering::Remembering;
 
 use assay_domain::ProjectId;
 use assay_store::{Key, Memo};
@@ -28,7 +32,7 @@ const READ_SOME: usize = 20_000;
 const TAUGHT: usize = 6_000;
 
 /// The vectors of all threads.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vectors {
     /// One unit vector per distinct content, ordered by content.
     pub rows: Matrix,
@@ -40,6 +44,9 @@ pub struct Vectors {
     pub distinct_texts: usize,
     /// How many of them the stand-in read (see [`Student`]).
     pub student_texts: usize,
+    /// What is asked for alone, where attributes have a say in [`Self::rows`]: how many categories
+    /// there are does not hang on how questions beside that are answered.
+    pub asked: Option<Box<Vectors>>,
 }
 
 impl Vectors {
@@ -63,6 +70,7 @@ impl Vectors {
             row_of: threads.iter().map(|&thread| self.row_of[thread].and_then(place)).collect(),
             distinct_texts: self.distinct_texts,
             student_texts: self.student_texts,
+            asked: self.asked.as_ref().map(|asked| Box::new(asked.of_some(threads))),
         }
     }
 }
@@ -77,7 +85,11 @@ pub async fn each<S: Memo>(
     threads: &[ReadThread],
 ) -> Result<Vectors, Error> {
     let topics: Vec<&[Topic]> = threads.iter().map(|thread| thread.summary.topics.as_slice()).collect();
-    of_topics(ctx, project, &topics).await
+    let texts = Texts::of(ctx, project, &topics).await?;
+    let asked: Vec<&[Topic]> = threads.iter().map(|thread| thread.summary.asked()).collect();
+    let vectors = texts.of_threads(&topics);
+    let has_attributes = topics.iter().zip(&asked).any(|(all, asked)| all.len() > asked.len());
+    Ok(Vectors { asked: has_attributes.then(|| Box::new(texts.of_threads(&asked))), ..vectors })
 }
 
 /// Embeds these topics, a list for each thread.
@@ -89,40 +101,75 @@ pub async fn of_topics<S: Memo>(
     project: ProjectId,
     threads: &[&[Topic]],
 ) -> Result<Vectors, Error> {
-    let distinct: BTreeSet<&str> =
-        threads.iter().copied().flatten().map(|topic| topic.text.as_str()).collect();
-    let texts: Vec<&str> = distinct.into_iter().collect();
-    let (embedded, student_texts) = embed_texts(ctx, project, &texts, READ_ALL, READ_SOME).await?;
-    let index: BTreeMap<&str, usize> = texts.iter().enumerate().map(|(row, text)| (*text, row)).collect();
+    Ok(Texts::of(ctx, project, threads).await?.of_threads(threads))
+}
 
-    let mut rows: BTreeMap<Vec<(usize, u32)>, Vec<usize>> = BTreeMap::new();
-    for (thread, topics) in threads.iter().enumerate() {
-        let content: Vec<(usize, u32)> =
-            topics.iter().map(|topic| (index[topic.text.as_str()], topic.weight.to_bits())).collect();
-        if !content.is_empty() {
-            rows.entry(content).or_default().push(thread);
+/// Distinct texts and their vectors.
+struct Texts<'t> {
+    index: BTreeMap<&'t str, usize>,
+    vectors: Vec<Vec<f32>>,
+    student_texts: usize,
+    dimensions: usize,
+}
+
+impl<'t> Texts<'t> {
+    async fn of<S: Memo>(
+        ctx: &Context<'_, S>,
+        project: ProjectId,
+        threads: &[&'t [Topic]],
+    ) -> Result<Self, Error> {
+        let distinct: BTreeSet<&str> =
+            threads.iter().copied().flatten().map(|topic| topic.text.as_str()).collect();
+        let texts: Vec<&str> = distinct.into_iter().collect();
+        let (vectors, student_texts) = embed_texts(ctx, project, &texts, READ_ALL, READ_SOME).await?;
+        let index = texts.iter().enumerate().map(|(row, text)| (*text, row)).collect();
+        Ok(Self { index, vectors, student_texts, dimensions: ctx.embedder.dimensions() })
+    }
+
+    /// The vectors of threads whose topics are among the texts.
+    fn of_threads(&self, threads: &[&[Topic]]) -> Vectors {
+        let mut rows: BTreeMap<Vec<(usize, u32)>, Vec<usize>> = BTreeMap::new();
+        for (thread, topics) in threads.iter().enumerate() {
+            let content: Vec<(usize, u32)> = (topics.iter())
+                .map(|topic| (self.index[topic.text.as_str()], weight(topics, topic).to_bits()))
+                .collect();
+            if !content.is_empty() {
+                rows.entry(content).or_default().push(thread);
+            }
+        }
+        let mut data = Vec::with_capacity(rows.len() * self.dimensions);
+        let mut row_of = vec![None; threads.len()];
+        let mut multiplicity = Vec::with_capacity(rows.len());
+        for (row, members) in rows.values().enumerate() {
+            multiplicity.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
+            members.iter().for_each(|&thread| row_of[thread] = Some(row));
+            let vector = |topic: &Topic| &self.vectors[self.index[topic.text.as_str()]];
+            data.extend(mean(threads[members[0]], vector, self.dimensions));
+        }
+        Vectors {
+            rows: Matrix { rows: multiplicity.len(), cols: self.dimensions, data },
+            multiplicity,
+            row_of,
+            distinct_texts: self.vectors.len(),
+            student_texts: self.student_texts,
+            asked: None,
         }
     }
-    let dimensions = ctx.embedder.dimensions();
-    let mut data = Vec::with_capacity(rows.len() * dimensions);
-    let mut row_of = vec![None; threads.len()];
-    let mut multiplicity = Vec::with_capacity(rows.len());
-    for (row, members) in rows.values().enumerate() {
-        multiplicity.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
-        members.iter().for_each(|&thread| row_of[thread] = Some(row));
-        let topics = threads[members[0]];
-        data.extend(mean(topics, |topic| &embedded[index[topic.text.as_str()]], dimensions));
-    }
-    let rows = Matrix { rows: multiplicity.len(), cols: dimensions, data };
-    Ok(Vectors { rows, multiplicity, row_of, distinct_texts: texts.len(), student_texts })
+}
+
+/// What a topic counts for among these: a single one is all there is, so that what is drawn by the bits
+/// of a vector is the same whatever stood beside it.
+fn weight(topics: &[Topic], topic: &Topic) -> f32 {
+    if topics.len() == 1 { 1.0 } else { topic.weight }
 }
 
 /// The weighted mean of a thread's topics, at unit length.
 fn mean<'a>(topics: &[Topic], vector: impl Fn(&Topic) -> &'a Vec<f32>, dimensions: usize) -> Vec<f32> {
     let mut sum = vec![0.0_f32; dimensions];
     for topic in topics {
+        let weight = weight(topics, topic);
         for (total, x) in sum.iter_mut().zip(vector(topic)) {
-            *total += topic.weight * x;
+            *total += weight * x;
         }
     }
     let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();

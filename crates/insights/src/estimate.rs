@@ -68,6 +68,9 @@ impl Effort {
 /// How often it is rehearsed where models answer questions of taste: each time they do otherwise.
 const TAKES: u64 = 5;
 
+/// Beyond so many threads chance has less of a say in how they are cut, and each draw takes long.
+const OF_DRAWS: usize = 1_500;
+
 /// What [`crate::run`] would take with this config, asking nobody.
 ///
 /// The model's share of the cost is in it, the local share is time only and not. Vectors are
@@ -115,24 +118,28 @@ pub async fn estimate<S: Runs + Memo>(
         analyst,
         project,
         written: effort.read as f64 / to_read as f64,
+        is_part: scale.is_part(),
         known: known(ctx, analyst, project, config).await?,
     };
     let mut takes = Vec::new();
     let mut written = to_read;
-    for take in 0..takes_of(config) {
+    for take in 0..takes_of(config, counted, &scale) {
         let (stages, sketched) = stage.rehearse(&rehearsed, &opened, take).await?;
         written = to_read.saturating_sub(sketched);
         takes.push(stages);
     }
     let scale = growth::found(&stage, &rehearsed, &opened, &takes, scale.written(written)).await?;
-    let told = RunEstimate { looked_at: counted, ..nothing };
+    let told = RunEstimate { looked_at: counted, read_by_model: scale.to_read, ..nothing };
     Ok(sum::up(told, analyst, &takes, &scale))
 }
 
-/// One is enough where nothing that a model answers makes or moves categories.
-fn takes_of(config: &ReportConfig) -> u64 {
+/// One is enough where nothing that a model answers makes or moves categories, and all threads are
+/// there: a part of them may be cut finer or coarser by chance.
+fn takes_of(config: &ReportConfig, counted: usize, scale: &Scale) -> u64 {
     let is_open = !config.attributes.is_empty() || config.focus == Focus::Errors;
-    if config.tier == Tier::Deep && is_open { TAKES } else { 1 }
+    let is_open = config.tier == Tier::Deep && is_open;
+    let is_draw = scale.is_part() && counted <= OF_DRAWS;
+    if is_open || is_draw { TAKES } else { 1 }
 }
 
 /// What earlier reports of the project tell of the models: by provider and model.
@@ -159,6 +166,8 @@ struct Stage<'a, S> {
     project: &'a Project,
     /// Of the threads that a model would read, the part whose prompts are written.
     written: f64,
+    /// Whether only some of the threads that make categories are there.
+    is_part: bool,
     known: Vec<(String, String, Seen)>,
 }
 
@@ -194,6 +203,7 @@ impl<S: Runs + Memo> Stage<'_, S> {
             Some(play::sketch(request, text, schema, &filters, take))
         };
         let work = model::Work::begin(ctx.analyst, config, ctx.cancel)?.sketched_by(&sketch);
+        let work = work.cut_by(if self.is_part { take } else { 0 });
         pipeline::of_threads(&ctx, self.project, config, work, opened.clone()).await?;
         Ok((ledger.by_stage(), sketched.load(Ordering::Relaxed)))
     }

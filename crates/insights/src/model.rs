@@ -12,6 +12,7 @@
 pub mod categories;
 pub mod causes;
 pub mod claims;
+pub(crate) mod contrast;
 mod echo;
 pub mod memory;
 pub mod place;
@@ -101,6 +102,8 @@ pub struct Work<'a> {
     progress: &'a dyn Progress,
     /// Who says at a rehearsal what a model would tell of a thread, without its prompt being written.
     sketch: Option<Sketch<'a>>,
+    /// Which of several draws decides, at a rehearsal over a part of the threads, how it is cut.
+    draw: u64,
     /// What progress was told last of what is waited for.
     waits_for: Mutex<Option<String>>,
     books: Mutex<Books>,
@@ -136,12 +139,22 @@ impl<'a> Work<'a> {
         };
         template::check(config)?;
         let (waits_for, books) = (Mutex::default(), Mutex::default());
-        Ok(Self { analyst, config, cancel, progress: &Silent, sketch: None, waits_for, books })
+        Ok(Self { analyst, config, cancel, progress: &Silent, sketch: None, draw: 0, waits_for, books })
     }
 
     /// The same, with somebody who answers for some threads in place of the model.
     pub(crate) fn sketched_by(self, sketch: Sketch<'a>) -> Self {
         Self { sketch: Some(sketch), ..self }
+    }
+
+    /// The same, cut by another draw than the run's.
+    pub(crate) fn cut_by(self, draw: u64) -> Self {
+        Self { draw, ..self }
+    }
+
+    /// The config as it is grouped by.
+    pub(crate) fn grouped(&self) -> ReportConfig {
+        ReportConfig { seed: self.config.seed.wrapping_add(self.draw), ..self.config.clone() }
     }
 
     /// The same, telling somebody what is waited for.

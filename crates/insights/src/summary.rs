@@ -30,6 +30,17 @@ pub struct Summary {
     pub run: Option<RunId>,
 }
 
+impl Summary {
+    /// The topics without what attributes add to them.
+    pub(crate) fn asked(&self) -> &[Topic] {
+        match (&self.own_words, self.topics.as_slice()) {
+            // Where a model read it, the request comes first and attributes follow.
+            (Some(_), [request, ..]) => std::slice::from_ref(request),
+            (_, topics) => topics,
+        }
+    }
+}
+
 /// A text that stands for a part of what a thread is about.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topic {

@@ -66,13 +66,18 @@ impl Prompt {
 /// What somebody said on a line of a conversation.
 fn said(line: &str) -> Option<&str> {
     let line = line.trim_start();
-    let line = match line.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or(line, |(_, rest)| rest.trim_start()),
-        None => line,
-    };
+    let line = numbered(line).unwrap_or(line);
     let (speaker, text) = line.split_once(':')?;
     let speaker = speaker.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
     (SPEAKERS.contains(&speaker.as_str()) && !text.trim().is_empty()).then(|| text.trim())
+}
+
+/// What follows the number of a message, which a line may begin with or come to: `Read this: [0] user: …`.
+fn numbered(line: &str) -> Option<&str> {
+    let (before, rest) = line.split_once('[')?;
+    let (number, rest) = rest.split_once(']')?;
+    let is_number = number.chars().all(|c| c.is_ascii_digit());
+    (is_number || before.is_empty()).then(|| rest.trim_start())
 }
 
 /// The label of a line and what follows it.
@@ -97,7 +102,7 @@ mod tests {
     fn the_conversation_is_the_material_and_labels_have_meanings() {
         let prompt = Prompt::new(
             "Sort threads.\nc1: Refunds and returns\nc2: Delivery times",
-            "Thread:\n[0] user: Where is my parcel?\n[1] assistant: On its way.",
+            "Thread: [0] user: Where is my parcel?\n[1] assistant: On its way.",
         );
         assert_eq!(prompt.material, "Where is my parcel?\nOn its way.");
         assert_eq!(prompt.meaning("c1"), "c1 Refunds and returns");

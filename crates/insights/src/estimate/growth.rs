@@ -4,7 +4,8 @@
 //! depends on the threads: so halves of those that are looked at are rehearsed as well,
 //! and the way from a half to the whole is taken to go on (a power law, as for words in
 //! texts), drawn towards the power that is usual. Discovery itself looks at a bounded number of
-//! threads and groups, where growth ends.
+//! threads and groups, where growth ends. Prompts that name categories show the fewer conversations
+//! the more categories there are ([`contrast`]), so their tokens grow more slowly than their number.
 
 use assay_domain::ReportConfig;
 use assay_domain::report::Tier;
@@ -16,7 +17,7 @@ use crate::Error;
 use crate::grouping::ReadThread;
 use crate::math::Options;
 use crate::math::granularity::most_groups;
-use crate::model::{self, lot};
+use crate::model::{self, contrast, lot};
 use crate::pipeline::Opened;
 
 /// Of those that are looked at where only some are to be read, at most these are.
@@ -42,6 +43,11 @@ pub(super) struct Scale {
     /// Threads that are read at the rehearsal, where not all of them are.
     pub(super) read_here: Option<usize>,
     read_here_or_all: usize,
+    /// Threads that a model would read.
+    pub(super) to_read: usize,
+    /// Threads of the report, and of the rehearsal.
+    threads: usize,
+    counted: usize,
     read: f64,
     placed: f64,
     /// Threads that make categories: all of them by those at the rehearsal.
@@ -72,6 +78,9 @@ impl Scale {
         Self {
             read_here,
             read_here_or_all: read_here.unwrap_or(counted),
+            to_read: if config.tier == Tier::Deep { wanted } else { 0 },
+            threads,
+            counted,
             read: wanted as f64 / read_here.unwrap_or(counted).max(1) as f64,
             placed: threads as f64 / counted.max(1) as f64,
             makers: (all.min(most) as f64 / here.clamp(1, most) as f64).max(1.0),
@@ -81,13 +90,18 @@ impl Scale {
         }
     }
 
+    /// Whether only some of the threads that make categories are looked at.
+    pub(super) fn is_part(&self) -> bool {
+        self.makers > 1.0
+    }
+
     /// Where only so many of the prompts were written.
     pub(super) fn written(self, written: usize) -> Self {
         let here = self.read_here_or_all;
         Self { read: self.read * here as f64 / written.max(1) as f64, ..self }
     }
 
-    /// What the figures of a stage are multiplied with: at least, probably, at most.
+    /// What the calls of a stage and their answers are multiplied with: at least, probably, at most.
     pub(super) fn of_stage(&self, stage: &str) -> [f64; 3] {
         match (stage, self.power) {
             (model::read::STAGE, _) => [self.read; 3],
@@ -99,6 +113,14 @@ impl Scale {
             }
             _ => [1.0; 3],
         }
+    }
+
+    /// What the tokens of a stage's prompts are multiplied with, where so many calls are by `factor`.
+    pub(super) fn of_prompts(&self, stage: &str, calls: f64, factor: f64) -> f64 {
+        if stage != model::categories::NAME || calls <= 0.0 {
+            return factor;
+        }
+        contrast::length(self.threads, calls * factor) / contrast::length(self.counted, calls)
     }
 }
 

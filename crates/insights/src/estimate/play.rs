@@ -48,6 +48,8 @@ const TROUBLE: [&str; 16] = [
     "locked",
     "not work",
 ];
+/// Who speaks before the conversation begins.
+const SETTING: [&str; 2] = ["system", "developer"];
 /// Of 256, how often the answer to a question is yes.
 const SELDOM: u8 = 64;
 /// Tokens of an answer nobody here knows.
@@ -81,13 +83,17 @@ pub(super) fn sketch(request: &str, summary: &str, schema: &Schema, filters: &[S
 
 fn thread(text: &str, form: &Value, filters: &[String], take: u64) -> (Value, u64) {
     let said = text.rsplit_once("<conversation>").map_or(text, |(_, said)| said);
-    let spoken: Vec<&str> =
-        said.lines().filter_map(|line| Some(line.split_once("] ")?.1.split_once(": ")?.1)).collect();
+    // Who speaks, and what: what an agent is told to be is not what anybody wants.
+    let spoken: Vec<(&str, &str)> = said
+        .lines()
+        .filter_map(|line| line.split_once("] ")?.1.split_once(": "))
+        .filter(|(speaker, _)| !SETTING.contains(speaker))
+        .collect();
     let is_sentence = |part: &&str| part.contains(char::is_alphanumeric);
     let sentences = || {
         spoken
             .iter()
-            .flat_map(|line| line.split_inclusive(['.', '!', '?']))
+            .flat_map(|(_, words)| words.split_inclusive(['.', '!', '?']))
             .map(str::trim)
             .filter(is_sentence)
     };

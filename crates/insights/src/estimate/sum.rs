@@ -81,7 +81,7 @@ pub(super) fn up(
 fn middle(analyst: &Analyst<'_>, takes: &[Stages], scale: &Scale) -> usize {
     let cost = |take: &Stages| -> f64 {
         let stages = take.iter().map(|(stage, model, tally)| {
-            let figures = Figures::of(tally).times(scale.of_stage(stage)[1]);
+            let figures = Figures::of(tally).grown(scale, stage, scale.of_stage(stage)[1]);
             // Without a price tokens say which is more.
             price(analyst, &tally.provider, model, &figures).unwrap_or(figures.input + figures.output)
         });
@@ -123,8 +123,10 @@ impl Figures {
         }
     }
 
-    fn times(self, factor: f64) -> Self {
-        self.at(factor, factor, factor)
+    /// With so many times the calls.
+    fn grown(self, scale: &Scale, stage: &str, factor: f64) -> Self {
+        let prompts = scale.of_prompts(stage, self.calls + self.remembered, factor);
+        self.at(factor, prompts, factor)
     }
 
     fn at(self, calls: f64, input: f64, output: f64) -> Self {
@@ -147,7 +149,8 @@ impl Told<'_> {
         let [low, factor, high] = scale.of_stage(self.stage);
         let nothing = Figures { calls: 0.0, remembered: 0.0, input: 0.0, output: 0.0 };
         let figures: Vec<Figures> = self.takes.iter().map(|tally| Figures::of(tally)).collect();
-        let middle = self.middle.map_or(nothing, Figures::of).times(factor);
+        let grown = |figures: Figures, factor: f64| figures.grown(scale, self.stage, factor);
+        let middle = grown(self.middle.map_or(nothing, Figures::of), factor);
         let by_cost = |a: &&Figures, b: &&Figures| (a.input + a.output).total_cmp(&(b.input + b.output));
         let least = if figures.len() < self.of {
             nothing
@@ -160,8 +163,8 @@ impl Told<'_> {
         let (input_off, output_off) = self.off(middle.calls);
         let more = self.more_categories(most.calls, reads);
         let fewer = self.more_categories(least.calls, reads).min(1.0);
-        let low = least.times(low * (1.0 - fewer)).at(1.0, 1.0 - input_off, 1.0 - output_off);
-        let high = most.times(high * (1.0 + more)).at(1.0, 1.0 + input_off, 1.0 + output_off);
+        let low = grown(least, low * (1.0 - fewer)).at(1.0, 1.0 - input_off, 1.0 - output_off);
+        let high = grown(most, high * (1.0 + more)).at(1.0, 1.0 + input_off, 1.0 + output_off);
         let usage = middle.usage();
         let calls = middle.calls.round();
         let each = FIRST_TOKEN + middle.output / middle.calls.max(1.0) / TOKENS_PER_SECOND;
@@ -199,9 +202,6 @@ impl Told<'_> {
 }
 
 fn add(told: &mut RunEstimate, (stage, provider): (StageEstimate, String)) {
-    if stage.stage == model::read::STAGE {
-        told.read_by_model += stage.calls + stage.remembered;
-    }
     told.calls += stage.calls;
     told.remembered += stage.remembered;
     told.input_tokens += stage.input_tokens;

@@ -27,7 +27,13 @@ const UNRELATED: &str = "unrelated to every given category";
 
 /// Discovers categories on all levels.
 pub(super) fn discover(threads: &[ReadThread], vectors: &Vectors, shape: &Shape, seed: u64) -> Grouping {
-    let mut tree = Tree::default();
+    // Where a model puts many requests into the same few words, these are too few to be divided.
+    let is_telling = |asked: &&Vectors| asked.rows.rows * 4 >= vectors.rows.rows * 3;
+    let asked = vectors.asked.as_deref().filter(|_| *shape == Shape::Automatic).filter(is_telling);
+    let natural = asked.map(|asked| {
+        hierarchy(&asked.rows, &asked.multiplicity, &Options { seed, ..Options::default() }).leaves()
+    });
+    let mut tree = Tree { natural, ..Tree::default() };
     let everything: Vec<usize> = (0..vectors.rows.rows).collect();
     let found = tree.divide(None, &everything, vectors, shape, seed, true);
     tree.granularities = found.granularities;
@@ -146,6 +152,8 @@ enum Place {
 struct Tree {
     nodes: Vec<Node>,
     granularities: Vec<usize>,
+    /// How many leaves there are by what is asked for alone.
+    natural: Option<usize>,
 }
 
 struct Divided {
@@ -173,7 +181,7 @@ impl Tree {
             Shape::Levels(counts) => counts,
         };
         let leaves = levels.first().map(|&count| count.clamp(1, rows.len().max(1)));
-        let options = Options { seed, leaves, ..Options::default() };
+        let options = Options { seed, leaves, natural: self.natural, ..Options::default() };
         let found = hierarchy(&chosen, &multiplicity, &options);
         let node_of_leaf = self.plant(parent, &found, levels);
         let cut = found.default_cut();

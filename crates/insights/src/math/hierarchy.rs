@@ -40,6 +40,9 @@ pub struct Options {
     pub outlier: f32,
     /// Leaves wanted; `None` lets the rows decide.
     pub leaves: Option<usize>,
+    /// How many there are by nature, where other rows say that; these still say what speaks for
+    /// each number of them.
+    pub natural: Option<usize>,
 }
 
 impl Default for Options {
@@ -54,6 +57,7 @@ impl Default for Options {
             kinship: 0.29,
             outlier: 0.5,
             leaves: None,
+            natural: None,
         }
     }
 }
@@ -113,10 +117,11 @@ pub fn hierarchy(vectors: &Matrix, multiplicity: &[u32], options: &Options) -> D
         Some(_) => Vec::new(),
         None => judge(&rows, &lower, growth, options.resamples, options.seed),
     };
-    let wanted = options.leaves.unwrap_or_else(|| choose(&candidates, options.plateau));
+    let given = options.leaves.or(options.natural.map(|leaves| leaves.min(rows.rows)));
+    let wanted = given.unwrap_or_else(|| choose(&candidates, options.plateau));
     let mut level = Level::new(&rows, &smoothed, &lower, wanted, &weights);
     let tops = top_count(&level.upper, level.leaves, options.kinship);
-    if level.leaves > 1 && level.leaves < 2 * tops {
+    if given.is_none() && level.leaves > 1 && level.leaves < 2 * tops {
         // Leaves that hardly divide the top level are no second level.
         if let Some(finer) = second_level(&candidates, rows.rows, tops, options.plateau) {
             level = Level::new(&rows, &smoothed, &lower, finer, &weights);

@@ -1,7 +1,7 @@
 //! The thinking model names categories and arranges them.
 //!
 //! Every leaf is named in one call that shows typical members and those of its
-//! nearest neighbours, so that a name sets it apart. In tier `deep`, unless the
+//! nearest neighbours, so that a name sets it apart ([`Contrast`] says how many). In tier `deep`, unless the
 //! reader gave categories or counts, the model also proposes the top categories
 //! in the light of the instructions and says which of them each leaf belongs to;
 //! a leaf that it puts under none that exists, asked twice, stays by itself. A name that only
@@ -15,6 +15,7 @@ use assay_llm::Schema;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Value, json};
 
+use super::contrast::Contrast;
 use super::{Asked, Question, Role, Work, echo, lot, object, string, tidy};
 use crate::Error;
 use crate::embed::Vectors;
@@ -29,11 +30,7 @@ const ARRANGE_SYSTEM: &str = include_str!("prompts/arrange.txt");
 
 const LONGEST_NAME: usize = 64;
 const LONGEST_DESCRIPTION: usize = 280;
-/// Members shown of a category, the most typical and as many others.
-const TYPICAL: usize = 5;
-const OTHERS: usize = 5;
 const NEIGHBOURS: usize = 3;
-const OF_NEIGHBOUR: usize = 2;
 const SHOWN: usize = 260;
 /// Fewer leaves need no order.
 const WORTH_ARRANGING: usize = 6;
@@ -88,8 +85,9 @@ async fn name_leaves(
 ) -> Result<(), Error> {
     let leaves = leaves(grouping);
     let members = grouping.members_of_nodes();
-    let shown: BTreeMap<usize, Vec<String>> =
-        leaves.iter().map(|&leaf| (leaf, members_shown(work, &members[leaf], threads, grouping))).collect();
+    let contrast = Contrast::of(threads.len(), leaves.len());
+    let shown_of = |leaf: usize| members_shown(work, &members[leaf], threads, grouping, contrast.members);
+    let shown: BTreeMap<usize, Vec<String>> = leaves.iter().map(|&leaf| (leaf, shown_of(leaf))).collect();
     let near = neighbours(&leaves, &members, vectors);
     let questions: Vec<(usize, String)> = leaves
         .iter()
@@ -100,8 +98,9 @@ async fn name_leaves(
             if !names[leaf].keywords.is_empty() {
                 text.push_str(&format!("Members say: {}\n", names[leaf].keywords.join(", ")));
             }
-            for other in &near[&leaf] {
-                let of = shown[other].iter().take(OF_NEIGHBOUR).cloned().collect::<Vec<_>>();
+            for (place, other) in near[&leaf].iter().enumerate() {
+                let most = contrast.of_neighbour(place, near[&leaf].len());
+                let of = shown[other].iter().take(most).cloned().collect::<Vec<_>>();
                 list(work, &mut text, "A neighbour, which the name must not fit", &of);
             }
             (leaf, text)
@@ -218,12 +217,13 @@ fn list(work: &Work<'_>, text: &mut String, title: &str, lines: &[String]) {
     lines.iter().for_each(|line| text.push_str(&format!("- {}\n", tidy(&work.shown(line), SHOWN))));
 }
 
-/// The most typical members and some by lot, each wording once.
+/// So many members, the most typical and as many by lot, each wording once.
 fn members_shown(
     work: &Work<'_>,
     members: &[usize],
     threads: &[ReadThread],
     grouping: &Grouping,
+    most: usize,
 ) -> Vec<String> {
     let mut typical = members.to_vec();
     typical.sort_by(|&a, &b| {
@@ -233,7 +233,7 @@ fn members_shown(
     by_lot.sort_by_cached_key(|&member| lot(&["member", &threads[member].summary.thread.0]));
     let mut said = BTreeSet::new();
     let mut shown = Vec::new();
-    for (order, most) in [(typical, TYPICAL), (by_lot, TYPICAL + OTHERS)] {
+    for (order, most) in [(typical, most.div_ceil(2)), (by_lot, most)] {
         for member in order {
             if shown.len() == most {
                 break;

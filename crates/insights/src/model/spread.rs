@@ -40,7 +40,7 @@ pub(crate) async fn threads<S: Memo>(
     threads: &[ReadThread],
     vectors: &Vectors,
 ) -> Result<Grouping, Error> {
-    let config = work.config();
+    let config = &work.grouped();
     let is_read = |thread: &usize| threads[*thread].summary.own_words.is_some();
     let (read, rest): (Vec<usize>, Vec<usize>) = (0..threads.len()).partition(is_read);
     if read.len() < ENOUGH || rest.is_empty() || config.focus != Focus::Usage {
@@ -200,6 +200,7 @@ mod tests {
             row_of: (0..10).map(|thread| (thread < 9).then_some(thread)).collect(),
             distinct_texts: 9,
             student_texts: 0,
+            asked: None,
         };
         let members = (0..6).map(|thread| Member { leaf: thread / 3, confidence: 1.0, reason: None });
         let found = Grouping {

@@ -13,15 +13,8 @@ use rust_decimal::prelude::ToPrimitive as _;
 use crate::corpus::Corpus;
 use crate::support::{Desk, Place, Terms, attributes, behavior, billed, deep, names, standin};
 
-/// An estimate this near is good; so many of the twenty are, and the range holds all of them.
-///
-/// Not near may be jobs of a few cents, where it is chance how many categories there will be (the
-/// table says what was expected by stage), and of three calls, most of whose cost is the length of
-/// a single answer.
+/// Every estimate is this near, and the range holds what each job costs.
 const NEAR: f64 = 0.15;
-const ENOUGH: usize = 19;
-/// And none is further off.
-const WORST: f64 = 0.5;
 
 fn jobs() -> Vec<(&'static str, Corpus, ReportConfig)> {
     let corpus = |threads, topics, turns, sentences, seed| Corpus { threads, topics, turns, sentences, seed };
@@ -146,8 +139,7 @@ async fn estimates_of_twenty_jobs_are_near_what_they_cost() {
     );
     println!("estimated of actual, by stage:\n{by_stage}");
     assert_eq!(held, 20, "the range holds what each of them costs");
-    assert!(worst.abs() <= WORST, "the worst error is {:.1} %", worst * 100.0);
-    assert!(near >= ENOUGH, "{near} of 20 within 15 %, the worst error is {:.1} %", worst * 100.0);
+    assert_eq!(near, 20, "of 20 within 15 %, the worst error is {:.1} %", worst * 100.0);
 }
 
 #[tokio::test]
@@ -208,8 +200,7 @@ async fn a_part_of_many_threads_and_the_latest_of_very_many_tell_about_as_much_a
                 let latest = desk.estimate_with(&place, &config, Effort { among: Some(280), ..effort }).await;
                 for told in [&part, &latest.expect("an estimate")] {
                     assert_eq!((told.population, told.threads, told.looked_at), (300, 300, grouped));
-                    let (read, wanted) = (told.read_by_model as f64, all.read_by_model as f64);
-                    assert!((0.97..1.03).contains(&(read / wanted)), "{read} of {wanted} are read");
+                    assert_eq!(told.read_by_model, all.read_by_model, "{told:?}");
                     let of_reading = reading(told) / reading(&all);
                     assert!((0.95..1.05).contains(&of_reading), "reading costs {of_reading} of it");
                     let (cost, whole) = (told.cost.expect("a price"), all.cost.expect("a price"));
@@ -218,7 +209,11 @@ async fn a_part_of_many_threads_and_the_latest_of_very_many_tell_about_as_much_a
                     let (low, high) = told.cost_low.zip(told.cost_high).expect("prices are known");
                     assert!(low <= whole && whole <= high, "{whole} is not in {low} to {high}");
                     // With all threads grouped, only what prompts are like is drawn.
-                    let room = if grouped == 300 { 0.9..1.1 } else { 0.5..1.8 };
+                    let room = match grouped {
+                        300 => 0.9..1.1,
+                        240 => 0.6..1.6,
+                        _ => 0.5..1.7,
+                    };
                     assert!(room.contains(&(cost / whole)), "{cost} of {whole}: {effort:?}");
                 }
             }
@@ -226,11 +221,9 @@ async fn a_part_of_many_threads_and_the_latest_of_very_many_tell_about_as_much_a
     }
 }
 
-/// Of 30 threads it is chance whether they fall into two or nine categories, which is half of the
-/// cost: most are near all the same, and the range holds all of them.
+/// Categories are most of what these cost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn estimates_of_small_jobs_of_other_seeds_are_mostly_near_and_within_their_range() {
-    let mut near = 0;
+async fn estimates_of_small_jobs_of_other_seeds_are_near_too() {
     for seed in 100..108 {
         let place = Place::with(Corpus { threads: 30, topics: 3, turns: 2, sentences: 2, seed }).await;
         let standin = standin(behavior()).await;
@@ -242,9 +235,8 @@ async fn estimates_of_small_jobs_of_other_seeds_are_mostly_near_and_within_their
         let (low, high) = told.cost_low.zip(told.cost_high).expect("prices are known");
         println!("seed {seed}: {:+.1} %, {low:.5} to {high:.5} for {actual:.5}", error * 100.0);
         assert!(low <= actual && actual <= high, "seed {seed}: {actual} is not in {low} to {high}");
-        near += usize::from(error.abs() <= NEAR);
+        assert!(error.abs() <= NEAR, "seed {seed}: {:+.1} %", error * 100.0);
     }
-    assert!(near >= 6, "{near} of 8 within 15 %");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ pub(crate) mod config;
 pub(crate) mod dataset;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod draft;
 pub(crate) mod estimate;
 pub(crate) mod files;
 pub(crate) mod import;

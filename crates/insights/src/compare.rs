@@ -35,8 +35,23 @@ const LEVEL: f64 = 0.05;
 /// Compares `before` with `after`.
 ///
 /// # Errors
-/// Where the embedder fails.
+/// [`Error::Incomparable`] where one is about use and the other about failures; else where the
+/// embedder fails.
 pub fn reports(before: &Report, after: &Report, embedder: &dyn Embed) -> Result<Comparison, Error> {
+    if before.config.focus != after.config.focus {
+        let about = |report: &Report| match report.config.focus {
+            Focus::Usage => "use",
+            Focus::Errors => "failures",
+        };
+        return Err(Error::Incomparable(format!(
+            "{:?} is about {} and {:?} about {}: shares of the one say nothing about the other; compare two \
+             reports of the same focus",
+            before.config.name,
+            about(before),
+            after.config.name,
+            about(after)
+        )));
+    }
     let shared = shared_threads(before, after);
     let smaller = before.assignments.len().min(after.assignments.len());
     let by_threads = !shared.is_empty() && shared.len() as f64 >= ENOUGH_SHARED * smaller as f64;

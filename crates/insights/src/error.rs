@@ -6,6 +6,9 @@ use crate::verify::Violation;
 pub enum Error {
     #[error("{0}")]
     Invalid(String),
+    /// Two reports that nothing can be said about together.
+    #[error("{0}")]
+    Incomparable(String),
     #[error("the analysis was stopped; nothing of it is stored, run it again to go on")]
     Cancelled,
     #[error(transparent)]

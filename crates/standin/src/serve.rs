@@ -177,9 +177,14 @@ impl Call {
     /// What a real server would not take.
     fn rejected(&self, ask: &Ask, parsed: &Value, behavior: &Behavior) -> Option<Whole> {
         if let Some(key) = &behavior.key {
-            let names = ["authorization", "x-api-key", "api-key"];
-            let mut given = names.iter().filter_map(|name| self.headers.get(*name)?.to_str().ok());
-            if !given.any(|given| given.trim_start_matches("Bearer ") == key) {
+            // Each of them takes it in its own header only.
+            let name = match self.api {
+                Api::Messages => "x-api-key",
+                _ if self.path.contains("/openai/") => "api-key",
+                _ => "authorization",
+            };
+            let given = self.headers.get(name).and_then(|given| given.to_str().ok());
+            if given.is_none_or(|given| given.trim_start_matches("Bearer ") != key) {
                 return Some(self.reject(&ask.model, parsed, 401, "Incorrect API key provided.", None));
             }
         }

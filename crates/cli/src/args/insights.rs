@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 
 use assay_domain::ReportId;
+use clap::builder::RangedU64ValueParser;
 use clap::{Subcommand, ValueEnum};
 
-use super::{Analysis, Data, Printing};
+use super::{Analysis, Data, ModelFlags, Printing};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Insights {
@@ -58,6 +59,15 @@ pub(crate) enum Insights {
         #[command(flatten)]
         data: Data,
         /// Print the job as it ended, as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Begin again a job that failed or was cancelled: the same threads, and answers of models that were paid are kept
+    Resume {
+        job: uuid::Uuid,
+        #[command(flatten)]
+        data: Data,
+        /// Print the job as JSON
         #[arg(long)]
         json: bool,
     },
@@ -195,6 +205,40 @@ pub(crate) enum Config {
         analysis: Box<Analysis>,
         #[command(flatten)]
         asked: SavedAsked,
+    },
+    /// Draft a config from plain words: a prompt, attributes, a name. By a model where one is named, else by rule
+    Generate {
+        /// What you want to learn about your agent
+        words: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        /// Save the draft under this name
+        #[arg(long, value_name = "NAME")]
+        save: Option<String>,
+        #[command(flatten)]
+        model: Box<ModelFlags>,
+        /// Print the draft as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a config gives on a few threads, before a model reads all of them
+    Preview {
+        /// Name or id
+        config: String,
+        #[command(flatten)]
+        data: Data,
+        #[arg(long)]
+        project: String,
+        /// So many threads, 20 at most
+        #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = RangedU64ValueParser::<usize>::new().range(1..=20))]
+        threads: usize,
+        #[command(flatten)]
+        model: Box<ModelFlags>,
+        /// Print the threads as JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Delete a config and its schedule
     Delete {

@@ -33,7 +33,7 @@ fn secret() -> anyhow::Result<String> {
     }
 }
 
-/// The newest report of the same name over the same project, before this one.
+/// The newest report of the same name and focus over the same project, before this one.
 ///
 /// # Errors
 /// What the store says.
@@ -43,11 +43,13 @@ pub(crate) fn earlier(
     made: &Report,
 ) -> anyhow::Result<Option<Report>> {
     let rows = block_on(store.reports(Some(project.id)))?;
-    let same = rows.iter().find(|row| row.name == made.config.name && row.id != made.id);
-    Ok(match same {
-        Some(row) => block_on(store.report(row.id))?,
-        None => None,
-    })
+    for row in rows.iter().filter(|row| row.name == made.config.name && row.id != made.id) {
+        let report = block_on(store.report(row.id))?;
+        if let Some(report) = report.filter(|report| report.config.focus == made.config.focus) {
+            return Ok(Some(report));
+        }
+    }
+    Ok(None)
 }
 
 /// Tells what is new, if anything is.

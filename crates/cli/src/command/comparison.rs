@@ -1,8 +1,38 @@
 //! Two reports side by side, for the terminal.
 
-use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind, Comparison, MatchedBy};
+use std::path::Path;
 
-use crate::output;
+use assay_domain::Report;
+use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind, Comparison, MatchedBy};
+use assay_insights::embed::Remembering;
+use assay_llm::MiniLm;
+use assay_store::{Catalog as _, EmbeddedStore, block_on};
+
+use crate::{data, output};
+
+/// Compares two reports of a store. What it embeds is remembered with their project, where it is
+/// one and the same and the store can be written.
+///
+/// # Errors
+/// Where the two are of different focus, or the embedder fails.
+pub(crate) fn of(
+    dir: &Path,
+    store: EmbeddedStore,
+    before: &Report,
+    after: &Report,
+) -> anyhow::Result<Comparison> {
+    let project = match before.project == after.project {
+        true => block_on(store.project(&before.project))?.map(|project| project.id),
+        false => None,
+    };
+    // It is a convenience: a store that can only be read is as good.
+    let store = match project {
+        Some(_) => data::open(dir, None).unwrap_or(store),
+        None => store,
+    };
+    let embedder = Remembering { embedder: &MiniLm::bundled()?, store: &store, project };
+    Ok(assay_insights::compare::reports(before, after, &embedder)?)
+}
 
 pub(crate) fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {
     if json {

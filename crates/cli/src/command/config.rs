@@ -7,7 +7,7 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::args::{Config, Data};
-use crate::command::job;
+use crate::command::{draft, job};
 use crate::{Outcome, data, output};
 
 pub(crate) fn run(command: Config) -> anyhow::Result<Outcome> {
@@ -31,6 +31,15 @@ pub(crate) fn run(command: Config) -> anyhow::Result<Outcome> {
             let saved = beside::save_config(&store, &project, &name, entries, Utc::now());
             let saved = block_on(saved).map_err(anyhow::Error::msg)?;
             output::print(&saved.id.to_string())?;
+        }
+        Config::Generate { words, data, project, save, model, json } => {
+            let (store, project) = open(&data, &project)?;
+            draft::generate(&store, &project, &words, &model, save.as_deref(), json)?;
+        }
+        Config::Preview { config, data, project, threads, model, json } => {
+            let (store, project) = open(&data, &project)?;
+            let saved = find(&store, &project, &config)?;
+            draft::preview(&store, &project, &saved, threads, &model, json)?;
         }
         Config::Delete { config, data, project } => {
             let (store, project) = open(&data, &project)?;

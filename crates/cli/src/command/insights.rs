@@ -1,7 +1,6 @@
 //! `assay insights`: reports over a durable store.
 
 use assay_domain::{Report, ReportConfig, ReportId};
-use assay_llm::MiniLm;
 use assay_server::insights::queue;
 use assay_store::{Catalog, EmbeddedStore, ReportRow, block_on};
 use serde_json::json;
@@ -49,6 +48,7 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
         }
         Insights::Jobs { data, project, json } => job::list(&data.data, project.as_deref(), json)?,
         Insights::Watch { job, data, json } => job::watch(&data.data, job, json)?,
+        Insights::Resume { job, data, json } => job::resume(&data.data, job, json)?,
         Insights::Cancel { job, data, json } => job::cancel(&data.data, job, json)?,
         Insights::Config(command) => return config::run(command),
         Insights::Schedule(command) => return schedule::run(command),
@@ -56,8 +56,7 @@ pub(crate) fn run(command: Insights) -> anyhow::Result<Outcome> {
         Insights::Compare { before, after, data, json } => {
             let store = data::open_existing(&data.data)?;
             let (before, after) = (find(&store, Some(before), None)?, find(&store, Some(after), None)?);
-            let comparison = assay_insights::compare::reports(&before, &after, &MiniLm::bundled()?)?;
-            comparison::show(&comparison, json)?;
+            comparison::show(&comparison::of(&data.data, store, &before, &after)?, json)?;
         }
         Insights::List { data, project, json } => {
             let store = data::open_existing(&data.data)?;

@@ -183,6 +183,25 @@ pub(crate) fn cancel(dir: &Path, id: Uuid, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+pub(crate) fn resume(dir: &Path, id: Uuid, json: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(dir.is_dir(), "there is no store at {dir:?}");
+    let store = data::open(dir, None)?;
+    let before = find(&store, id)?.state.status;
+    match before {
+        JobStatus::Failed | JobStatus::Cancelled => {}
+        JobStatus::Succeeded => anyhow::bail!("job {id} has its report: there is nothing to go on with"),
+        JobStatus::Queued | JobStatus::Running => {
+            anyhow::bail!("job {id} has not ended: it is {}", before.as_str())
+        }
+    }
+    let entry = block_on(queue::resume(&store, id, Utc::now()))?.ok_or_else(|| unknown(id))?;
+    if json {
+        return output::print_json(&shown(&entry));
+    }
+    output::note(&format!("job {id} is queued again; `assay insights watch {id}` follows it"));
+    Ok(())
+}
+
 fn shown(entry: &queue::Entry) -> Value {
     json!({ "job": entry.job, "state": entry.state })
 }

@@ -103,6 +103,20 @@ fn commands_beside_the_server_queue_follow_compare_and_export() {
     assert!(comparison["changes"].as_array().is_some_and(|changes| !changes.is_empty()));
     assert!(place.assay(&format!("insights compare {report} {second}")).ok().out().contains("DIFFERENCE"));
 
+    // A second look finds what the first embedded, and sees the same.
+    let again = place.assay(&format!("insights compare {report} {second} --json")).ok().json();
+    assert_eq!(again, comparison);
+    let failures = place.assay("insights run --project chats --focus errors --json").ok().json();
+    let failures = failures["id"].as_str().expect("an id");
+    let asked = format!("insights compare {second} {failures}");
+    place.assay(&asked).fails_with(&["about use", "about failures", "same focus"]);
+
+    let job = cancelled.trim();
+    let resumed = place.assay(&format!("insights resume {job} --json")).ok().json();
+    assert_eq!(resumed["state"]["status"], "queued");
+    place.assay(&format!("insights resume {job}")).fails_with(&["has not ended"]);
+    place.assay(&format!("insights resume {}", queued.trim())).fails_with(&["has its report"]);
+
     let node = &shown["taxonomy"]["nodes"][0];
     let (id, threads) = (node["id"].as_str().expect("an id"), node["statistics"]["threads"].as_u64());
     let lines = place.assay(&format!("dataset export {report} {id}")).ok().out();

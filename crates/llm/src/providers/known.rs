@@ -4,7 +4,9 @@
 //! Pure tables. Whoever reads flags, requests or secrets asks here, so that a
 //! word means the same everywhere.
 
-use super::settings::{Api, Settings};
+use url::Url;
+
+use super::settings::{Api, KeyHeader, Settings};
 use crate::{Error, Secret};
 
 impl Api {
@@ -86,14 +88,42 @@ impl Settings {
         };
         if let Some(url) = base_url {
             url.clone_into(&mut settings.base_url);
+            if wants_api_key(url) {
+                settings.key_header = KeyHeader::ApiKey;
+            }
         }
         Ok(settings)
     }
 }
 
+/// Azure, and gateways that do as Azure does, want the key in a header of its own; they are known by
+/// their host or by the `api-version` in the address.
+fn wants_api_key(base_url: &str) -> bool {
+    let Ok(url) = Url::parse(base_url.trim()) else { return false };
+    let is_azure = url.host_str().is_some_and(|host| host.to_ascii_lowercase().ends_with(".azure.com"));
+    is_azure || url.query_pairs().any(|(name, _)| name == "api-version")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn azure_is_known_by_its_address() {
+        let header = |url: &str| {
+            Settings::of(Api::Compatible, Some(url), Some(Secret::new("k"))).expect("settings").key_header
+        };
+        for url in [
+            "https://me.openai.azure.com/openai/v1",
+            "https://me.openai.azure.com/openai/deployments/gpt?api-version=2024-10-21",
+            "http://gateway.local/openai/deployments/gpt?api-version=2024-10-21",
+        ] {
+            assert_eq!(header(url), KeyHeader::ApiKey, "{url}");
+        }
+        for url in ["http://localhost:11434/v1", "https://azure.com.example/v1", "http://x/v1?version=1"] {
+            assert_eq!(header(url), KeyHeader::Bearer, "{url}");
+        }
+    }
 
     #[test]
     fn every_kind_has_a_word_and_comes_back_by_it() {

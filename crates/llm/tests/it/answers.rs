@@ -1,7 +1,7 @@
 //! Every API answers, in form, and says what it took.
 
 use assay_llm::{
-    Asker, Chat as _, Embed as _, Error, Limits, Provider, ProviderEmbedder, Request, Secret, Settings,
+    Api, Asker, Chat as _, Embed as _, Error, Limits, Provider, ProviderEmbedder, Request, Secret, Settings,
 };
 use assay_standin::Behavior;
 
@@ -33,6 +33,15 @@ async fn every_api_answers_in_form_and_bills_what_it_says() {
         let answer = asker.answer(&prose).await.expect("an answer");
         assert!(answer.value.is_none() && answer.text.contains("refund for order 2"), "{}", answer.text);
     }
+}
+
+#[tokio::test]
+async fn azure_by_its_address_alone_gets_its_version_and_its_own_header() {
+    let standin = standin(Behavior { key: Some("azure-key".into()), ..behavior() }).await;
+    let url = format!("{}/openai/deployments/gpt?api-version=2024-10-21", standin.url());
+    let settings = Settings::of(Api::Compatible, Some(&url), Some(Secret::new("azure-key")));
+    asker(settings.expect("settings")).answer(&question(1)).await.expect("an answer");
+    assert_eq!(standin.calls(), 1);
 }
 
 #[tokio::test]

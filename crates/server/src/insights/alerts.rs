@@ -105,7 +105,7 @@ pub(super) async fn due(app: &App, entry: &Entry, report: &Report) -> Result<Opt
     let Some(config) = configs::by_id(&app.store, config).await? else { return Ok(None) };
     let Some(alert) = config.body.alert else { return Ok(None) };
     let Some((before, earlier)) = earlier(app, job).await? else { return Ok(None) };
-    let compared = super::compared(app, Arc::new(earlier), Arc::new(report.clone())).await;
+    let compared = super::compared(app, job.project, Arc::new(earlier), Arc::new(report.clone())).await;
     let comparison = match compared {
         Ok(comparison) => comparison,
         Err(error) => {
@@ -138,6 +138,8 @@ async fn earlier(app: &App, job: &Job) -> Result<Option<(Uuid, Report)>, Error> 
     let all = queue::list(&app.store, Some(job.project)).await?;
     let mut done = all.into_iter().filter(|Entry { job: other, state }| {
         other.saved_config == job.saved_config
+            // A config that asked about use then and asks about failures now has nothing to compare.
+            && other.config.focus == job.config.focus
             && other.id != job.id
             && other.created_at <= job.created_at
             && state.status == JobStatus::Succeeded

@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use assay_domain::comparison::Comparison;
 use assay_domain::job::{Job, Progress as JobProgress, Scope, Spend};
-use assay_domain::{Report, RunEstimate};
+use assay_domain::{ProjectId, Report, RunEstimate};
 use assay_insights::context::{Progress, Stage};
+use assay_insights::embed::Remembering;
 use assay_insights::preview::Preview;
 use assay_insights::{Context, Effort, Error};
 use assay_llm::{Budget, MiniLm};
@@ -53,9 +54,17 @@ impl Analyst {
         Ok(Self { pool: pool("insights")?, counter: pool("insights-page")?, embedder })
     }
 
-    /// Two reports side by side. Blocks.
-    pub(super) fn compare(&self, before: &Report, after: &Report) -> Result<Comparison, Error> {
-        self.counter.install(|| assay_insights::compare::reports(before, after, &self.embedder))
+    /// Two reports of a project side by side. Blocks.
+    pub(super) fn compare(
+        &self,
+        store: &Store,
+        project: ProjectId,
+        before: &Report,
+        after: &Report,
+    ) -> Result<Comparison, Error> {
+        // Requests are embedded once, and not at each look.
+        let embedder = Remembering { embedder: &self.embedder, store, project: Some(project) };
+        self.counter.install(|| assay_insights::compare::reports(before, after, &embedder))
     }
 
     /// Makes the report of a job; draws its threads first where nobody has. `spent` is what

@@ -1,16 +1,19 @@
 //! For commands beside the server, over the same records: what a client may
 //! ask over HTTP, without it. Refusals come as the text a client would read.
 
-use assay_domain::{Job, Time};
+use assay_domain::report::Tier;
+use assay_domain::{Job, ReportConfig, Time};
+use assay_insights::Analyst;
 use assay_store::{Change, Project, Records};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::configs::{self, ConfigBody, SavedConfig};
+use super::draft::Drafter;
 use super::models::Offer;
-use super::queue;
 use super::request::{self, Occasion};
 use super::schedule::Schedule;
+use super::{generate, queue};
 use crate::error::ApiError;
 
 /// Queues a job for whichever server works on the store.
@@ -77,6 +80,56 @@ pub async fn save_config(
     config.body.config = entries;
     put(store, &config, now).await?;
     Ok(config)
+}
+
+/// What a job of a config would analyse now, in this tier. Whoever asks models says which: `models`
+/// and `budget` are absent.
+///
+/// # Errors
+/// Says what of it cannot be.
+pub fn planned(
+    project: &Project,
+    saved: &SavedConfig,
+    tier: Tier,
+    now: Time,
+) -> Result<ReportConfig, String> {
+    let known = Some((saved.id, saved.name.clone(), saved.focus()));
+    let occasion = Occasion { project, now, saved: known, due: None, offer: &Offer::default() };
+    let mut entries = saved.entries();
+    for field in ["model", "cluster_model", "summary_model", "budget", "read"] {
+        entries.remove(field);
+    }
+    entries.insert("tier".to_owned(), json!(tier));
+    entries.insert("validate_model_secrets".to_owned(), json!(false));
+    let job = request::job(entries, &occasion).map_err(text)?;
+    Ok(ReportConfig { models: None, ..job.config })
+}
+
+/// Drafts a config from what somebody wants to learn, as `POST …/configs/generate` does:
+/// `{summary_prompt, name, attribute_schemas, focus, generated_by, note}`. By the thinking model of
+/// `analyst` where one is given, else by rule. `examples` are requests and summaries of some threads.
+///
+/// # Errors
+/// Says that there are no words.
+pub async fn generate(
+    words: &Map<String, Value>,
+    project: &Project,
+    asked: Option<(&Analyst<'_>, &str)>,
+    examples: &[(String, String)],
+) -> Result<Value, String> {
+    let redact = asked.and_then(|(analyst, _)| analyst.redact);
+    let redacted = |text: &str| redact.map_or_else(|| text.to_owned(), |redact| redact(text));
+    let shown = |text: &str| match redact {
+        Some(redact) => assay_insights::model::shown(&|text| redact(text), text),
+        None => text.to_owned(),
+    };
+    let drafter = asked.map(|(analyst, model)| Drafter {
+        chat: analyst.thinking,
+        model,
+        redacted: &redacted,
+        shown: &shown,
+    });
+    generate::beside(words, project, drafter.as_ref(), examples).await.map_err(text)
 }
 
 /// # Errors

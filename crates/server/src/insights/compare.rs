@@ -19,7 +19,7 @@ use crate::render;
     params(("session_id" = Uuid, Path), ("before" = Uuid, Query, description = "id of a job"),
         ("after" = Uuid, Query, description = "id of another")),
     responses((status = 200, description = "the comparison"),
-        (status = 400, description = "one of them has no report"), (status = 404, description = "there is no such job")))]
+        (status = 400, description = "one of them has no report, or they are of different focus"), (status = 404, description = "there is no such job")))]
 pub(super) async fn compare(
     State(app): State<App>,
     Path(project): Path<String>,
@@ -27,13 +27,16 @@ pub(super) async fn compare(
 ) -> ApiResult<Response> {
     let (before, old) = side(&app, &project, &params, "before").await?;
     let (after, new) = side(&app, &project, &params, "after").await?;
-    let comparison = super::compared(&app, old, new).await.map_err(failed)?;
+    let comparison = super::compared(&app, before.job.project, old, new).await.map_err(failed)?;
     let (before, after) = (before.job.id, after.job.id);
     render::json(move || json!({ "before_job": before, "after_job": after, "comparison": comparison })).await
 }
 
-/// The reports are there and sound: whatever went wrong is ours.
-pub(crate) fn failed(error: String) -> ApiError {
+/// The reports are there and sound: what went wrong is ours, but for two that ask different questions.
+pub(crate) fn failed(error: assay_insights::Error) -> ApiError {
+    if let assay_insights::Error::Incomparable(text) = error {
+        return ApiError::bad_request(text);
+    }
     tracing::error!(%error, "two reports could not be compared");
     ApiError::new(
         http::StatusCode::INTERNAL_SERVER_ERROR,

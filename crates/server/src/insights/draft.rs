@@ -10,7 +10,7 @@ use std::time::Duration;
 use assay_domain::job::{Job, Spend};
 use assay_domain::report::ReportConfig;
 use assay_insights::model::template;
-use assay_llm::{Message, Request, Schema};
+use assay_llm::{Chat, Message, Request, Schema};
 use serde_json::{Map, Value, json};
 
 use super::ask::{self, Line};
@@ -55,33 +55,74 @@ pub(super) async fn draft(
     let line = Line::once(app, job).await.map_err(|error| error.to_string())?;
     let line = line.ok_or_else(|| "no language model is asked in the local tier".to_owned())?;
     let models = job.config.models.as_ref().ok_or_else(|| "no model is named".to_owned())?;
-    let request = Request {
-        system: SYSTEM.to_owned(),
-        messages: vec![Message::user(line.redacted(&question(answers, examples, &|text| line.shown(text))))],
-        schema: Some(form()),
-        max_tokens: ANSWER_TOKENS,
-        temperature: Some(0.0),
-        seed: Some(0),
-        ..Request::new(STAGE, &models.thinking, "")
+    let drafter = Drafter {
+        chat: line.thinking(),
+        model: &models.thinking,
+        redacted: &|text| line.redacted(text),
+        shown: &|text| line.shown(text),
     };
-    let asked = tokio::time::timeout(PATIENCE, line.thinking().answer(&request)).await;
-    let spend = ask::spend(line.budget());
-    let answer = match asked {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(error)) => return Err(line.explain(assay_insights::Error::Model(error)).to_string()),
-        Err(_) => return Err(format!("the model did not answer within {} s", PATIENCE.as_secs())),
-    };
-    let value = answer.value.unwrap_or_default();
-    let plain = |name: &str, most: usize| -> String {
-        value[name].as_str().unwrap_or_default().trim().chars().take(most).collect()
-    };
-    Ok(Drafted {
-        name: plain("name", LONGEST_NAME),
-        summary_prompt: with_slots(plain("summary_prompt", LONGEST_PROMPT), slots),
-        attribute_schemas: attributes(&value["attributes"]),
-        by: format!("{}/{}", line.thinking().name(), answer.model),
-        spend,
-    })
+    match drafter.draft(answers, examples, slots).await {
+        Ok(drafted) => Ok(Drafted { spend: ask::spend(line.budget()), ..drafted }),
+        Err(Failed::Model(error)) => Err(line.explain(assay_insights::Error::Model(error)).to_string()),
+        Err(Failed::Late) => Err(Failed::Late.to_string()),
+    }
+}
+
+/// A model that drafts, and what is done to texts before it sees them.
+pub(super) struct Drafter<'a> {
+    pub(super) chat: &'a dyn Chat,
+    pub(super) model: &'a str,
+    pub(super) redacted: &'a (dyn Fn(&str) -> String + Sync),
+    /// The same for texts that may have been cut somewhere.
+    pub(super) shown: &'a (dyn Fn(&str) -> String + Sync),
+}
+
+/// Why there is no draft.
+pub(super) enum Failed {
+    Model(assay_llm::Error),
+    Late,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Model(error) => error.fmt(f),
+            Self::Late => write!(f, "the model did not answer within {} s", PATIENCE.as_secs()),
+        }
+    }
+}
+
+impl Drafter<'_> {
+    /// Asks once. What it cost the caller knows.
+    pub(super) async fn draft(
+        &self,
+        answers: &[(String, String)],
+        examples: &[(String, String)],
+        slots: &str,
+    ) -> Result<Drafted, Failed> {
+        let request = Request {
+            system: SYSTEM.to_owned(),
+            messages: vec![Message::user((self.redacted)(&question(answers, examples, self.shown)))],
+            schema: Some(form()),
+            max_tokens: ANSWER_TOKENS,
+            temperature: Some(0.0),
+            seed: Some(0),
+            ..Request::new(STAGE, self.model, "")
+        };
+        let asked = tokio::time::timeout(PATIENCE, self.chat.answer(&request)).await;
+        let answer = asked.map_err(|_| Failed::Late)?.map_err(Failed::Model)?;
+        let value = answer.value.unwrap_or_default();
+        let plain = |name: &str, most: usize| -> String {
+            value[name].as_str().unwrap_or_default().trim().chars().take(most).collect()
+        };
+        Ok(Drafted {
+            name: plain("name", LONGEST_NAME),
+            summary_prompt: with_slots(plain("summary_prompt", LONGEST_PROMPT), slots),
+            attribute_schemas: attributes(&value["attributes"]),
+            by: format!("{}/{}", self.chat.name(), answer.model),
+            spend: Spend::default(),
+        })
+    }
 }
 
 /// `shown` takes out of a text what must not leave: before anything is cut, since half a secret

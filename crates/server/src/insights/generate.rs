@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::draft::{self, Drafted};
+use super::draft::{self, Drafted, Drafter};
 use super::{jobs, request, shape};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -59,18 +59,47 @@ pub(super) async fn generate(
     let asked: Vec<&str> =
         answers.iter().filter(|a| !a.is_about_structure).map(|a| a.text.as_str()).collect();
     let focus = request::focus_of_words(asked.iter().copied());
-    let note = match by_model(&app, &project, &body, &answers, has_threads).await? {
-        Ok(drafted) => return Ok(Json(told(drafted, &asked, focus))),
-        Err(note) => note,
+    Ok(Json(match by_model(&app, &project, &body, &answers, has_threads).await? {
+        Ok(drafted) => told(drafted, &asked, focus),
+        Err(note) => local(&answers, &asked, has_threads, &note),
+    }))
+}
+
+/// The draft of commands beside the server: by a model where one is given, else by rule.
+/// `examples` are requests and summaries of some threads.
+pub(super) async fn beside(
+    words: &Map<String, Value>,
+    project: &Project,
+    drafter: Option<&Drafter<'_>>,
+    examples: &[(String, String)],
+) -> ApiResult<Value> {
+    let answers = answers(words)?;
+    let has_threads = project.threads < project.traces;
+    let asked: Vec<&str> =
+        answers.iter().filter(|a| !a.is_about_structure).map(|a| a.text.as_str()).collect();
+    let Some(drafter) = drafter else {
+        return Ok(local(&answers, &asked, has_threads, "drafted without a model: none was named"));
     };
-    Ok(Json(json!({
-        "summary_prompt": prompt(&answers, has_threads),
-        "name": name(&asked, focus),
+    Ok(match drafter.draft(&said(&answers), examples, slots(has_threads)).await {
+        Ok(drafted) => told(drafted, &asked, request::focus_of_words(asked.iter().copied())),
+        Err(reason) => local(&answers, &asked, has_threads, &format!("drafted without a model: {reason}")),
+    })
+}
+
+fn local(answers: &[Answer], asked: &[&str], has_threads: bool, note: &str) -> Value {
+    let focus = request::focus_of_words(asked.iter().copied());
+    json!({
+        "summary_prompt": prompt(answers, has_threads),
+        "name": name(asked, focus),
         "attribute_schemas": attributes(&asked.join(" ").to_lowercase(), focus),
         "focus": focus,
         "generated_by": "local",
         "note": note,
-    })))
+    })
+}
+
+fn said(answers: &[Answer]) -> Vec<(String, String)> {
+    answers.iter().map(|answer| (answer.question.clone(), answer.text.clone())).collect()
 }
 
 fn told(drafted: Drafted, asked: &[&str], focus: Focus) -> Value {
@@ -113,9 +142,7 @@ async fn by_model(
         return Ok(Err(format!("drafted without a model: {reason}")));
     }
     let examples = examples(app, project, &job).await;
-    let said: Vec<(String, String)> =
-        answers.iter().map(|answer| (answer.question.clone(), answer.text.clone())).collect();
-    let drafted = draft::draft(app, &job, &said, &examples, slots(has_threads)).await;
+    let drafted = draft::draft(app, &job, &said(answers), &examples, slots(has_threads)).await;
     if let Ok(drafted) = &drafted {
         for (stage, spent) in &drafted.spend.stages {
             app.metrics.asked(stage, spent, &Spend::default());

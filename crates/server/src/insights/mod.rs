@@ -111,12 +111,17 @@ impl Desk {
 /// Why they could not be compared.
 pub(crate) async fn compared(
     app: &App,
+    project: ProjectId,
     before: Arc<Report>,
     after: Arc<Report>,
-) -> Result<Comparison, String> {
+) -> Result<Comparison, assay_insights::Error> {
     let app = app.clone();
-    let work = move || app.insights.analyst()?.compare(&before, &after).map_err(|error| error.to_string());
-    tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?
+    let work = move || {
+        let analyst = app.insights.analyst().map_err(assay_insights::Error::Invalid)?;
+        analyst.compare(&app.store, project, &before, &after)
+    };
+    let compared = tokio::task::spawn_blocking(work).await;
+    compared.unwrap_or_else(|error| Err(assay_insights::Error::Invalid(error.to_string())))
 }
 
 /// Deletes jobs, configs and schedules of a project that is gone.

@@ -553,6 +553,10 @@ mod alerts {
         let told: Value = serde_json::from_str(&body).expect("JSON");
         assert_eq!((&told["job_id"], &told["compared_with_job_id"]), (&second["id"], &first["id"]));
         assert!(told["changes"].as_array().is_some_and(|changes| !changes.is_empty()));
+        let failures = finished(&server, project, json!({"focus": "errors"})).await;
+        let (before, after) = (first["id"].as_str().expect("an id"), failures["id"].as_str().expect("an id"));
+        let refused = server.get(&format!("{path}/compare?before={before}&after={after}")).await.refused(400);
+        assert!(refused.contains("same focus"), "{refused}");
         stop(&server, workers).await;
     }
 }

@@ -34,7 +34,9 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
             old.name, new.name
         )));
     }
-    let comparison = insights::compared(&visit.app, one, two).await.map_err(insights::compare::failed)?;
+    let comparison = insights::compared(&visit.app, before.project.id, one, two)
+        .await
+        .map_err(insights::compare::failed)?;
     Ok(page(&ComparePage::new(shell, old, new, &comparison)))
 }
 

@@ -23,6 +23,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::configs;
+use super::models::WHERE_SECRETS_ARE_SET;
 use super::queue::{self, Entry};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -81,7 +82,7 @@ pub(super) async fn check(app: &App, alert: &Alert) -> ApiResult<()> {
     alert.check().map_err(|text| ApiError::invalid(&["body", "alert"], text))?;
     if app.secret(SECRET).await?.is_none() {
         return Err(ApiError::bad_request(format!(
-            "messages are signed: set the workspace secret {SECRET} first (POST /workspaces/current/secrets)"
+            "messages are signed: set the workspace secret {SECRET} first ({WHERE_SECRETS_ARE_SET})"
         )));
     }
     Ok(())

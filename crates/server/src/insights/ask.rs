@@ -27,7 +27,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::ledger::{self, Ledger};
-use super::models::{Choice, Offer};
+use super::models::{Choice, Offer, WHERE_SECRETS_ARE_SET};
 use super::request;
 use crate::app::App;
 
@@ -243,7 +243,7 @@ async fn key_of(app: &App, api: Api) -> Result<(Option<Secret>, String), Error> 
     let name = api.key_names().first().copied().unwrap_or_default();
     if api.needs_key() {
         return Err(Error::Invalid(format!(
-            "there is no key for {}: set the workspace secret {name} (POST /workspaces/current/secrets), \
+            "there is no key for {}: set the workspace secret {name} ({WHERE_SECRETS_ARE_SET}), \
              or the environment variable {name} of the server",
             api.as_str()
         )));

@@ -17,6 +17,10 @@ use crate::app::App;
 use crate::config::ModelSettings;
 use crate::workspace::has_secret;
 
+/// For messages about a workspace secret that lacks.
+pub(super) const WHERE_SECRETS_ARE_SET: &str =
+    "in the settings under “Language models”, or by POST /workspaces/current/secrets";
+
 /// What could be asked now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offer {
@@ -110,7 +114,7 @@ impl Offer {
         let lack = lacking.filter(|_| self.is_known).map(|api| {
             let name = api.key_names().first().copied().unwrap_or_default();
             format!(
-                "no key for {} is set: set the workspace secret {name} (POST /workspaces/current/secrets), \
+                "no key for {} is set: set the workspace secret {name} ({WHERE_SECRETS_ARE_SET}), \
                  or the environment variable {name} of the server",
                 api.as_str()
             )

@@ -226,7 +226,7 @@ const tests = {
     await page.waitForFunction((before) => location.hash === before, focused);
     await page.keyboard.press("Escape");
     await page.waitForSelector("#threads.current");
-    assert.equal(await page.evaluate(() => document.activeElement.getAttribute("href")), focused);
+    await becomes(() => page.evaluate(() => document.activeElement.getAttribute("href")), focused);
     await page.keyboard.press("o");
     await page.waitForSelector("#overview.current");
     await page.locator("#overview .categories tbody a").first().focus();

@@ -99,7 +99,7 @@ pub(super) const KEYS: &[Key] = &[
         "models.base_url",
         Kind::Text,
         "",
-        "Address of the provider, such as `http://localhost:11434/v1`; without `models.provider`, it is `compatible`",
+        "Address of the provider, such as `http://localhost:11434/v1`; without `models.provider`, it is `compatible`. Of Azure: `https://NAME.openai.azure.com/openai/v1`, or `…/openai/deployments/NAME?api-version=DATE`; the key goes in `api-key` then",
     ),
     key("models.thinking", Kind::Text, "", "Model that names and concludes where a job names none"),
     key("models.summary", Kind::Text, "", "Model that reads threads where a job names none"),

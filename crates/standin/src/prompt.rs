@@ -102,12 +102,15 @@ mod tests {
     fn the_conversation_is_the_material_and_labels_have_meanings() {
         let prompt = Prompt::new(
             "Sort threads.\nc1: Refunds and returns\nc2: Delivery times",
-            "Thread: [0] user: Where is my parcel?\n[1] assistant: On its way.",
+            "Thread:\n[0] user: Where is my parcel?\n[1] assistant: On its way.",
         );
         assert_eq!(prompt.material, "Where is my parcel?\nOn its way.");
         assert_eq!(prompt.meaning("c1"), "c1 Refunds and returns");
         assert_eq!(prompt.meaning("c9"), "c9");
         assert_eq!(prompt.numbered().count(), 2);
         assert_eq!(prompt.sentence(3), "On its way.");
+        let inline =
+            Prompt::new("Read.", "Read this: [0] user: Where is my parcel?\n[1] assistant: On its way.");
+        assert_eq!(inline.material, prompt.material);
     }
 }

@@ -681,9 +681,40 @@ pub struct ModelWork {
     pub filtered_out: usize,
     /// Quotes of the model that are not in the thread.
     pub evidence_dropped: usize,
+    /// Neighbouring categories that it was asked to merge; absent where it was asked about none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merging: Option<Merging>,
     /// Why the work was stopped early; the rest was done without a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<String>,
+}
+
+/// Neighbouring categories about which the model was asked whether they are one kind of request or two.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Merging {
+    /// Pairs it was asked about: the nearest of those that are each other's nearest neighbour.
+    pub asked: usize,
+    /// Pairs among them that stayed two because it gave no usable answer.
+    pub unanswered: usize,
+    /// The categories it made of several, by name.
+    pub merged: Vec<Merged>,
+}
+
+/// A category that a model made of several.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Merged {
+    /// What the category was called when the report was made.
+    pub category: String,
+    pub of: Vec<MergedPart>,
+}
+
+/// A category that is a part of another since a model merged them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MergedPart {
+    /// What it would have been called without a model.
+    pub name: String,
+    /// Threads it held then.
+    pub threads: usize,
 }
 
 /// The answers used for one stage.

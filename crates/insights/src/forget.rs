@@ -189,8 +189,24 @@ fn categories(report: &mut Report, told: &HashSet<String>) -> Vec<Renamed> {
             renamed.push(Renamed { before, after });
         }
     }
+    merged(report, &renamed, told);
     edit::paths(report);
     renamed
+}
+
+/// What a model merged, by the names that categories have now.
+fn merged(report: &mut Report, renamed: &[Renamed], told: &HashSet<String>) {
+    let merging = report.made.model.iter_mut().flat_map(|work| &mut work.merging);
+    for merged in merging.flat_map(|merging| &mut merging.merged) {
+        if let Some(one) = renamed.iter().find(|one| one.before.name == merged.category) {
+            merged.category.clone_from(&one.after.name);
+        } else if says_any(&merged.category, told) {
+            merged.category = GONE.into();
+        }
+        for part in merged.of.iter_mut().filter(|part| says_any(&part.name, told)) {
+            part.name = GONE.into();
+        }
+    }
 }
 
 /// Positions of the assignments below every category.
@@ -315,6 +331,38 @@ mod tests {
         assert!(says_only("The late parcel", &words));
         assert!(!says_only("The late parcel of Zebulon", &words));
         assert!(says_any("Parcels, LATE", &words));
+    }
+
+    #[test]
+    fn what_a_model_merged_is_told_by_the_names_of_now() {
+        use assay_domain::report::{Merged, MergedPart, Merging, ModelWork, Provenance};
+
+        let merged = |category: &str, of: &[&str]| Merged {
+            category: category.into(),
+            of: of.iter().map(|name| MergedPart { name: (*name).into(), threads: 2 }).collect(),
+        };
+        let merging = |merged| Some(Merging { asked: 2, unanswered: 0, merged });
+        let before =
+            vec![merged("Zebulon’s refunds", &["Refund", "To Zebulon"]), merged("Parcels", &["Late"])];
+        let mut report = Report {
+            version: 1,
+            id: assay_domain::ReportId::default(),
+            project: String::new(),
+            config: assay_domain::ReportConfig::default(),
+            executive_summary: Default::default(),
+            taxonomy: Default::default(),
+            assignments: Vec::new(),
+            statistics: Default::default(),
+            made: Provenance {
+                model: Some(ModelWork { merging: merging(before), ..ModelWork::default() }),
+                ..Provenance::default()
+            },
+        };
+        let named = |name: &str| PredefinedCategory { name: name.into(), description: String::new() };
+        let renamed = [Renamed { before: named("Zebulon’s refunds"), after: named("Refunds") }];
+        super::merged(&mut report, &renamed, &["zebulon".to_owned()].into());
+        let after = vec![merged("Refunds", &["Refund", GONE]), merged("Parcels", &["Late"])];
+        assert_eq!(report.made.model.expect("books").merging, merging(after));
     }
 
     #[test]

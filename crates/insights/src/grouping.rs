@@ -1,5 +1,7 @@
 //! What the stages hand on: threads that were read, and how they are grouped.
 
+use std::collections::BTreeMap;
+
 use assay_domain::ThreadOverview;
 use assay_domain::report::CategoryKind;
 
@@ -76,6 +78,24 @@ impl Grouping {
         (0..self.nodes.len()).filter(move |&node| self.nodes[node].parent == parent)
     }
 
+    /// The same grouping with all members of some leaves in others. What holds nobody any more goes,
+    /// and a discovered parent with one child left is that child.
+    #[must_use]
+    pub fn joined(mut self, into: &BTreeMap<usize, usize>) -> Self {
+        let moved = |leaf: usize| into.get(&leaf).copied().unwrap_or(leaf);
+        self.members.iter_mut().for_each(|member| member.leaf = moved(member.leaf));
+        self.alike.iter_mut().flatten().for_each(|leaf| *leaf = moved(*leaf));
+        let mut grouping = self.without_empty_nodes();
+        // From the top down: a chain of only children becomes the last of them.
+        for parent in 0..grouping.nodes.len() {
+            let children: Vec<usize> = grouping.children(Some(parent)).take(2).collect();
+            if let ([only], CategoryKind::Discovered) = (&children[..], grouping.nodes[parent].kind) {
+                grouping.nodes[*only].parent = grouping.nodes[parent].parent;
+            }
+        }
+        grouping.without_empty_nodes()
+    }
+
     /// The same grouping without nodes that no thread is below of.
     #[must_use]
     pub fn without_empty_nodes(self) -> Self {
@@ -107,5 +127,37 @@ impl Grouping {
             stability: self.stability,
             inferred: self.inferred,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_leaves_are_one_and_a_parent_of_one_child_is_that_child() {
+        let node = |parent| Node { parent, kind: CategoryKind::Discovered, name: None, description: None };
+        let member = |leaf| Member { leaf, confidence: 1.0, reason: None };
+        // Tops 0 with leaves 2 and 3, and 1 with leaves 4 and 5.
+        let grouping = Grouping {
+            nodes: [None, None, Some(0), Some(0), Some(1), Some(1)].map(node).into(),
+            members: [2, 3, 4, 5].map(member).into(),
+            alike: vec![Some(3), None, Some(5), Some(4)],
+            ..Grouping::default()
+        };
+        let told = |into: &[(usize, usize)]| {
+            let found = grouping.clone().joined(&into.iter().copied().collect());
+            let parents: Vec<Option<usize>> = found.nodes.iter().map(|node| node.parent).collect();
+            let leaves: Vec<usize> = found.members.iter().map(|member| member.leaf).collect();
+            (parents, leaves, found.alike)
+        };
+        let all = vec![Some(3), None, Some(5), Some(4)];
+        assert_eq!(told(&[]), (vec![None, None, Some(0), Some(0), Some(1), Some(1)], vec![2, 3, 4, 5], all));
+        // Two of one top: that is one leaf at the top.
+        let alike = vec![Some(1), None, Some(3), Some(2)];
+        assert_eq!(told(&[(3, 2)]), (vec![None, None, Some(0), Some(0)], vec![1, 1, 2, 3], alike));
+        // One of each top: the other one of its top is left.
+        let alike = vec![Some(2), None, Some(3), Some(2)];
+        assert_eq!(told(&[(4, 3)]), (vec![None, Some(0), Some(0), None], vec![1, 2, 2, 3], alike));
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! [`Analyst`] is who may be asked; [`Work`] asks: it takes out what must not
 //! leave, stops when somebody says so or the money ends, and keeps the books.
-//! The stages are [`read`] (what happened in a thread), [`categories`] (names
-//! and order of categories), [`place`] (threads that lie between two) and
-//! [`claims`] (the executive summary). [`causes`] puts together what it says
+//! The stages are [`read`] (what happened in a thread), [`merge`] (categories
+//! that are one), [`categories`] (names and order of categories), [`place`]
+//! (threads that lie between two) and [`claims`] (the executive summary). [`causes`] puts together what it says
 //! went wrong, and [`spread`] carries categories to threads it did not read. Whatever a model says is checked before
 //! it is used: quotes against the thread, choices against the options, numbers
 //! not at all, since it may not write any.
@@ -15,6 +15,7 @@ pub mod claims;
 pub(crate) mod contrast;
 mod echo;
 pub mod memory;
+pub mod merge;
 pub mod place;
 pub mod read;
 pub mod render;
@@ -45,12 +46,12 @@ use crate::grouping::ReadThread;
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The stages that ask a model, in the order of the pipeline.
-pub(crate) const STAGES: [&str; 5] =
-    [read::STAGE, categories::NAME, categories::ARRANGE, place::STAGE, claims::STAGE];
+pub(crate) const STAGES: [&str; 6] =
+    [read::STAGE, merge::STAGE, categories::NAME, categories::ARRANGE, place::STAGE, claims::STAGE];
 
 /// Who may be asked, and within which bounds.
 pub struct Analyst<'a> {
-    /// Names and arranges categories, writes the executive summary.
+    /// Merges, names and arranges categories, writes the executive summary.
     pub thinking: &'a dyn Chat,
     /// Reads threads and places unclear ones.
     pub summary: &'a dyn Chat,

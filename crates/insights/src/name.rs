@@ -24,7 +24,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use assay_domain::report::{AttributeValue, Example};
+use assay_domain::report::{AttributeValue, Example, MergedPart};
 use assay_llm::Embed;
 
 use crate::Error;
@@ -52,6 +52,8 @@ pub struct Named {
     pub description: String,
     pub keywords: Vec<String>,
     pub examples: Vec<Example>,
+    /// What a model merged into it; empty where it merged nothing.
+    pub merged: Vec<MergedPart>,
 }
 
 /// Names every node of the grouping, in its order.
@@ -95,7 +97,7 @@ pub fn each<'v>(
                 Some(given) if !given.is_empty() => given.clone(),
                 _ => examples::describe(node.kind, &examples, &proposals.keywords),
             };
-            Named { name, description, keywords: proposals.keywords, examples }
+            Named { name, description, keywords: proposals.keywords, examples, merged: Vec::new() }
         })
         .collect())
 }

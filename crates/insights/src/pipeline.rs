@@ -124,11 +124,15 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
 
     ctx.progress.begin(Stage::Name, 0);
     let names = name::each(&threads, &grouping, &|thread| vectors.of_thread(thread), ctx.embedder)?;
+    let (grouping, names) =
+        model::merge::alike(&work, ctx.embedder, &threads, &vectors, grouping, names).await?;
     let (grouping, mut names) = model::categories::refine(&work, &threads, &vectors, grouping, names).await?;
     ctx.check()?;
 
     let grouping =
         model::place::unclear(&work, ctx.progress, &threads, &vectors, grouping, &mut names).await?;
+
+    model::merge::tell(&work, &names);
 
     ctx.progress.begin(Stage::Count, 0);
     let (overall, by_node) = aggregate::by_category(&threads, &grouping);

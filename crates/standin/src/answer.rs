@@ -3,7 +3,8 @@
 //! For a schema: a value that satisfies it, whose strings are words of the
 //! material, whose choices are the options that share most words with it, whose
 //! quotes stand in it letter by letter, whose lists are as long as their
-//! descriptions ask for. Without a schema: its first sentences.
+//! descriptions ask for. Two lists are the same where what nearly every line of the one says is
+//! said in the other, too. Without a schema: its first sentences.
 //! Now and then a choice is wrong on purpose ([`Behavior::wrong`]).
 
 use std::collections::BTreeSet;
@@ -20,6 +21,10 @@ const DEEPEST: usize = 24;
 /// Words that something went wrong leaves.
 const TROUBLE: &str =
     "error failed fails wrong timeout timed sorry broken cannot unable never missing crashes locked";
+
+/// Words in this share of a list's lines are what it is about; in that, they are not.
+const USUAL: f64 = 0.7;
+const RARE: f64 = 0.3;
 
 /// Numbers as descriptions of lists write them, from one.
 const COUNTS: [&str; 12] =
@@ -69,7 +74,8 @@ impl Writer<'_> {
             return Value::Null;
         }
         if let Some(options) = schema.get("enum").and_then(Value::as_array) {
-            return self.choice(options, place);
+            let alike = said_of(schema).to_lowercase().contains("the same").then(|| self.alike()).flatten();
+            return self.choice(options, alike, place);
         }
         for keyword in ["anyOf", "oneOf", "allOf"] {
             let ways = schema.get(keyword).and_then(Value::as_array).into_iter().flatten();
@@ -179,13 +185,32 @@ impl Writer<'_> {
         found
     }
 
-    /// The option that shares most words with the material; of equals, dice.
-    fn choice(&self, options: &[Value], place: &Place<'_>) -> Value {
+    /// Whether the last two lists of the prompt speak of the same, as far as words show it: nothing
+    /// that most lines of the one say is missing from most lines of the other. `None` where there are no two.
+    fn alike(&self) -> Option<bool> {
+        let [.., one, other] = &self.prompt.lists[..] else { return None };
+        let lines = |list: &[String]| list.iter().map(|line| stems(line)).collect::<Vec<_>>();
+        let (one, other) = (lines(one), lines(other));
+        let share = |list: &[BTreeSet<String>], stem: &String| {
+            list.iter().filter(|line| line.contains(stem)).count() as f64 / list.len() as f64
+        };
+        let said: BTreeSet<&String> = one.iter().chain(&other).flatten().collect();
+        let shares: Vec<(f64, f64)> =
+            said.into_iter().map(|stem| (share(&one, stem), share(&other, stem))).collect();
+        let usual = |(a, b): &(f64, f64)| a.min(*b) >= USUAL;
+        let differs = |(a, b): &(f64, f64)| a.max(*b) >= USUAL && a.min(*b) <= RARE;
+        Some(shares.iter().any(usual) && !shares.iter().any(differs))
+    }
+
+    /// The option that shares most words with the material, or that says whether two are `alike`; of
+    /// equals, dice.
+    fn choice(&self, options: &[Value], alike: Option<bool>, place: &Place<'_>) -> Value {
         let material = stems(&self.prompt.material);
         let score = |option: &Value| {
             let words = option.as_str().map(|option| self.prompt.meaning(option)).unwrap_or_default();
+            let fits = alike.map(|alike| alike == (option.as_str() == Some("same")));
             let dice = self.dice(&format!("option {option}"), place);
-            (overlap(&material, &words), (dice * 1e6) as u64)
+            (fits, overlap(&material, &words), (dice * 1e6) as u64)
         };
         let mut ranked: Vec<&Value> = options.iter().collect();
         ranked.sort_by_key(|option| std::cmp::Reverse(score(option)));
@@ -384,6 +409,29 @@ mod tests {
             })
             .count();
         assert!((90..150).contains(&wrong), "{wrong} of 400, 120 expected");
+    }
+
+    #[test]
+    fn lists_that_speak_of_the_same_are_the_same_and_others_are_two() {
+        let schema = json!({"enum": ["two", "same"], "description": "The same kind of request, or two."});
+        let answer = |one: [&str; 3], other: [&str; 3], behavior: &Behavior| {
+            let list = |lines: [&str; 3]| lines.map(|line| format!("- {line}\n")).concat();
+            let text = format!(
+                "One, such as:\n{}The other, such as:\n{}Answers:\nsame: both",
+                list(one),
+                list(other)
+            );
+            structured(&schema, &Prompt::new("Decide.", &text), behavior)
+        };
+        let refunds = ["refund for shoes", "a refund, please, for the lamp", "refunds of coats"];
+        let others = ["my refund for a chair", "refund the bicycle", "when is the refund there"];
+        let parcels = ["where is the parcel", "parcel never arrived", "track my parcel"];
+        let usual = Behavior::default();
+        assert_eq!(answer(refunds, others, &usual), "same");
+        assert_eq!(answer(refunds, parcels, &usual), "two");
+        assert_eq!(answer(parcels, ["weather", "storm", "snow"], &usual), "two", "nothing in common");
+        let wrong = Behavior { wrong: 1.0, ..Behavior::default() };
+        assert_eq!(answer(refunds, parcels, &wrong), "same");
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(crate) struct Prompt {
     pub(crate) material: String,
     labelled: Vec<(String, String)>,
     pub(crate) keywords: Vec<String>,
+    /// Lines that begin with a dash, by the list they stand in.
+    pub(crate) lists: Vec<Vec<String>>,
 }
 
 const SPEAKERS: [&str; 6] = ["user", "human", "assistant", "ai", "tool", "customer"];
@@ -24,7 +26,7 @@ impl Prompt {
         let material = if spoken.is_empty() { user.to_owned() } else { spoken.join("\n") };
         let labelled = system.lines().chain(user.lines()).filter_map(label).collect();
         let keywords = keywords(&material);
-        Self { whole: format!("{system}\n{user}"), material, labelled, keywords }
+        Self { whole: format!("{system}\n{user}"), material, labelled, keywords, lists: lists(user) }
     }
 
     /// What a label stands for, if a line says so; else the label itself.
@@ -61,6 +63,20 @@ impl Prompt {
         let all = sentences(&self.material);
         if all.is_empty() { self.material.trim() } else { all[index % all.len()] }
     }
+}
+
+/// Runs of lines that begin with a dash.
+fn lists(text: &str) -> Vec<Vec<String>> {
+    let mut lists = vec![Vec::new()];
+    for line in text.lines() {
+        match (line.trim_start().strip_prefix("- "), lists.last_mut()) {
+            (Some(item), Some(list)) => list.push(item.to_owned()),
+            (_, Some(list)) if !list.is_empty() => lists.push(Vec::new()),
+            _ => {}
+        }
+    }
+    lists.retain(|list| !list.is_empty());
+    lists
 }
 
 /// What somebody said on a line of a conversation.

@@ -3,7 +3,7 @@
 //! Reasons quote providers and models: they pass [`text::line`] like everything
 //! else that did not come from us.
 
-use assay_domain::report::{ModelWork, Report};
+use assay_domain::report::{MergedPart, Merging, ModelWork, Report};
 
 use crate::{format, text};
 
@@ -30,6 +30,9 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
     if work.evidence_dropped > 0 {
         facts.push(format!("{} quotes dropped, not in the thread", format::count(work.evidence_dropped)));
     }
+    if let Some(merging) = &work.merging {
+        facts.push(merged(merging));
+    }
     if let Some(first) = work.unread.first() {
         let count = format::count(work.unread.len());
         facts.push(format!("{count} threads no model could read, such as: {}", text::line(&first.reason)));
@@ -38,6 +41,31 @@ pub(crate) fn facts(report: &Report) -> Vec<String> {
         facts.push(format!("partial: {}", text::line(reason)));
     }
     facts
+}
+
+/// How many pairs of categories were asked about, and what was made of which.
+fn merged(merging: &Merging) -> String {
+    let asked = match merging.asked {
+        1 => "1 pair of neighbouring categories".to_owned(),
+        asked => format!("{} pairs of neighbouring categories", format::count(asked)),
+    };
+    let mut said = format!("{asked} held against each other by a model, ");
+    if merging.merged.is_empty() {
+        said.push_str("none merged");
+    }
+    let made = merging.merged.iter().map(|merged| {
+        let part = |part: &MergedPart| {
+            format!("“{}” ({} threads)", text::line(&part.name), format::count(part.threads))
+        };
+        let parts: Vec<String> = merged.of.iter().map(part).collect();
+        format!("merged into “{}”: {}", text::line(&merged.category), parts.join(" and "))
+    });
+    said.push_str(&made.collect::<Vec<_>>().join("; "));
+    if merging.unanswered > 0 {
+        let count = format::count(merging.unanswered);
+        said.push_str(&format!("; {count} without a usable answer, left as they were"));
+    }
+    said
 }
 
 fn spent(work: &ModelWork) -> String {
@@ -60,7 +88,7 @@ fn spent(work: &ModelWork) -> String {
 
 #[cfg(test)]
 mod tests {
-    use assay_domain::report::{Provenance, StageWork};
+    use assay_domain::report::{Merged, Provenance, StageWork};
 
     use super::*;
 
@@ -89,6 +117,29 @@ mod tests {
         assert!(said.contains("4 answers, 3,000 tokens in, 40 out, cost not known"), "{said}");
         assert!(said.contains("partial: the budget is used up"), "{said}");
         assert!(!said.contains('\u{1b}'), "{said:?}");
+        let part = |name: &str, threads| MergedPart { name: name.into(), threads };
+        let merged = Merged {
+            category: "Money back".into(),
+            of: vec![part("Refund \u{1b}[2J", 1_200), part("Charged twice", 30)],
+        };
+        let merging = |asked, unanswered, merged| Some(Merging { asked, unanswered, merged });
+        let told = |report: &mut Report, merging| {
+            report.made.model.as_mut().expect("books").merging = merging;
+            facts(report).join("\n")
+        };
+        let said = told(&mut report, merging(3, 1, vec![merged]));
+        let wanted = "3 pairs of neighbouring categories held against each other by a model, merged into “Money back”: “Refund";
+        assert!(said.contains(wanted) && !said.contains('\u{1b}'), "{said:?}");
+        assert!(
+            said.contains("(1,200 threads) and “Charged twice” (30 threads); 1 without a usable"),
+            "{said}"
+        );
+        let said = told(&mut report, merging(1, 0, Vec::new()));
+        assert!(
+            said.contains(
+                "1 pair of neighbouring categories held against each other by a model, none merged"
+            )
+        );
         report.made.model = None;
         assert!(facts(&report).is_empty());
     }

@@ -106,7 +106,7 @@ impl Scale {
         match (stage, self.power) {
             (model::read::STAGE, _) => [self.read; 3],
             (model::place::STAGE, _) => [self.placed; 3],
-            (model::categories::NAME | model::categories::ARRANGE, Some(power)) => {
+            (model::merge::STAGE | model::categories::NAME | model::categories::ARRANGE, Some(power)) => {
                 let grown = |power: f64| self.makers.powf(power.max(0.0)).min(self.most.max(1.0));
                 let [low, middle, high] = [power - POWER_OFF, power, power + POWER_OFF].map(grown);
                 [low * CUT_OFF.0, middle, high * CUT_OFF.1]
@@ -117,10 +117,15 @@ impl Scale {
 
     /// What the tokens of a stage's prompts are multiplied with, where so many calls are by `factor`.
     pub(super) fn of_prompts(&self, stage: &str, calls: f64, factor: f64) -> f64 {
-        if stage != model::categories::NAME || calls <= 0.0 {
+        let length: fn(usize, f64) -> f64 = match stage {
+            model::categories::NAME => contrast::length,
+            model::merge::STAGE => contrast::length_of_pairs,
+            _ => return factor,
+        };
+        if calls <= 0.0 {
             return factor;
         }
-        contrast::length(self.threads, calls * factor) / contrast::length(self.counted, calls)
+        length(self.threads, calls * factor) / length(self.counted, calls)
     }
 }
 

@@ -66,6 +66,8 @@ pub(super) fn answer(request: &Request, filters: &[String], take: u64) -> (Value
         "category" => (named(text), 2 * FIELD + NAME + SENTENCE),
         "top_categories" => tops(text),
         "arrangement" => arrangement(text, form),
+        // Two categories cost more than one.
+        "merging" => (json!({"verdict": "two"}), FIELD + 1),
         "choice" => (json!({"choice": "A"}), FIELD + 1),
         "executive_summary" => {
             (json!({"title": "", "key_points": [], "highlights": []}), 3 * FIELD + 10 + concluding(text))

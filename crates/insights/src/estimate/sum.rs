@@ -193,7 +193,7 @@ impl Told<'_> {
     /// Where a model's words make the categories, by which part there may be more of them.
     fn more_categories(&self, calls: f64, reads: bool) -> f64 {
         match self.stage {
-            model::categories::NAME | model::categories::ARRANGE if reads => {
+            model::merge::STAGE | model::categories::NAME | model::categories::ARRANGE if reads => {
                 CATEGORIES.max(FEW_CATEGORIES / calls.max(1.0))
             }
             _ => 0.0,

@@ -68,7 +68,7 @@ fn is_leaf(grouping: &Grouping, node: usize) -> bool {
     grouping.children(Some(node)).next().is_none()
 }
 
-fn leaves(grouping: &Grouping) -> Vec<usize> {
+pub(super) fn leaves(grouping: &Grouping) -> Vec<usize> {
     let is_ours =
         |&node: &usize| grouping.nodes[node].kind == CategoryKind::Discovered && is_leaf(grouping, node);
     (0..grouping.nodes.len()).filter(is_ours).collect()
@@ -209,7 +209,7 @@ fn naming(text: String) -> Question {
     }
 }
 
-fn list(work: &Work<'_>, text: &mut String, title: &str, lines: &[String]) {
+pub(super) fn list(work: &Work<'_>, text: &mut String, title: &str, lines: &[String]) {
     if lines.is_empty() {
         return;
     }
@@ -218,7 +218,7 @@ fn list(work: &Work<'_>, text: &mut String, title: &str, lines: &[String]) {
 }
 
 /// So many members, the most typical and as many by lot, each wording once.
-fn members_shown(
+pub(super) fn members_shown(
     work: &Work<'_>,
     members: &[usize],
     threads: &[ReadThread],
@@ -491,6 +491,7 @@ fn rebuilt(
             description: one.description.clone(),
             keywords,
             examples: examples.take(5).collect(),
+            merged: Vec::new(),
         });
     }
     let mut place_of: Vec<Option<usize>> = vec![None; grouping.nodes.len()];

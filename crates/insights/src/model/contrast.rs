@@ -15,6 +15,9 @@ const MEMBERS: (f64, f64) = (8.0, 20.0);
 const OF_NEIGHBOURS: (f64, f64) = (4.0, 20.0);
 /// Usual categories are this times threads to the power: ten of 30, fifteen of 100, sixty of 6,000.
 const CATEGORIES: (f64, f64) = (3.0, 0.35);
+/// Of either category of a pair, usually, at least and at most these; and pairs asked about, by categories.
+const OF_PAIR: (f64, f64, f64) = (6.0, 4.0, 10.0);
+const PAIRS_OF_CATEGORIES: f64 = 0.25;
 /// What a prompt holds beside conversations (the task, the form, the name that is answered), in
 /// lines of about sixty tokens.
 const BESIDE: f64 = 4.0;
@@ -52,6 +55,19 @@ pub(crate) fn length(threads: usize, leaves: f64) -> f64 {
     members + leaves * (BESIDE + if leaves > 1.0 { neighbours as f64 } else { 0.0 })
 }
 
+/// Members that are shown of either category where a model says of so many pairs whether the two
+/// are one: the fewer pairs, the more of each.
+pub(super) fn of_pairs(threads: usize, pairs: usize) -> usize {
+    let looked_at = threads.min(Options::default().discover) as f64;
+    let usual = CATEGORIES.0 * looked_at.powf(CATEGORIES.1) * PAIRS_OF_CATEGORIES;
+    (OF_PAIR.0 * usual / pairs.max(1) as f64).clamp(OF_PAIR.1, OF_PAIR.2).round() as usize
+}
+
+/// As [`length`], of the prompts about so many pairs.
+pub(crate) fn length_of_pairs(threads: usize, pairs: f64) -> f64 {
+    pairs * (BESIDE + 2.0 * of_pairs(threads, pairs.round() as usize) as f64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -66,6 +82,18 @@ mod tests {
         }
         // Beyond what discovery looks at, more threads make no more categories.
         assert_eq!(Contrast::of(6_000, 20), Contrast::of(1_000_000, 20));
+    }
+
+    #[test]
+    fn pairs_take_about_as_much_whether_they_are_few_or_many() {
+        for (threads, pairs) in [(30, 2..=4), (100, 2..=6), (1_000, 5..=12), (6_000, 9..=20)] {
+            let lengths: Vec<f64> = pairs.map(|pairs| length_of_pairs(threads, f64::from(pairs))).collect();
+            let [least, most] =
+                [f64::min, f64::max].map(|of| lengths.iter().copied().reduce(of).unwrap_or(0.0));
+            assert!(most / least < 1.6, "{threads} threads: {lengths:?}");
+        }
+        assert_eq!((of_pairs(30, 1), of_pairs(1_000, 20)), (10, 4));
+        assert_eq!(of_pairs(6_000, 10), of_pairs(1_000_000, 10));
     }
 
     #[test]

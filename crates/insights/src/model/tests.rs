@@ -2,7 +2,10 @@
 
 use std::sync::atomic::AtomicBool;
 
-use assay_domain::report::{AttributeKind, AttributeSchema, AttributeValue, CategoryKind, Models, Tier};
+use assay_domain::report::{
+    AttributeKind, AttributeSchema, AttributeValue, Category, CategoryKind, Example, Focus, Merging, Models,
+    PredefinedCategory, Shape, Tier,
+};
 use assay_domain::{PriceTable, Report, ReportConfig, RunId, RunKind, RunPatch, TraceId};
 use assay_llm::{Line, MiniLm, Request, Script};
 use assay_store::{Batch, Catalog, EmbeddedStore, Runs};
@@ -11,6 +14,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::Context;
 use crate::context::Silent;
+use crate::test_corpus::Corpus;
 
 const TOPICS: [(&str, [&str; 3]); 3] = [
     (
@@ -108,6 +112,7 @@ fn decent(request: &Request) -> Value {
         "category" => {
             json!({"name": format!("Help with a {}", topic(text)), "description": format!("People need a {}.", topic(text))})
         }
+        "merging" => json!({"verdict": "two"}),
         "choice" => json!({"choice": "A"}),
         "executive_summary" => json!({
             "title": "People want help",
@@ -138,7 +143,16 @@ async fn report_with(
     concurrency: usize,
     redact: Option<&(dyn Fn(&str) -> String + Sync)>,
 ) -> Result<Report, Error> {
-    let store = store().await;
+    report_of(store().await, script, config, concurrency, redact).await
+}
+
+async fn report_of(
+    store: EmbeddedStore,
+    script: &Script,
+    config: &ReportConfig,
+    concurrency: usize,
+    redact: Option<&(dyn Fn(&str) -> String + Sync)>,
+) -> Result<Report, Error> {
     let embedder = MiniLm::bundled().expect("the bundled model");
     let (cancel, prices) = (AtomicBool::new(false), PriceTable::default());
     let analyst = Analyst {
@@ -328,4 +342,222 @@ async fn a_name_that_repeats_the_prompt_is_asked_for_once_more_and_else_not_take
     });
     let found = names(&report(&stubborn, &deep(), 4).await.expect("a report"));
     assert!(found.len() > 1 && found.iter().all(|name| !name.starts_with("Members")), "{found:?}");
+}
+
+// ---------------------------------------------------------------- merging
+
+/// Conversations about five topics in four wordings each.
+const VARIED: Corpus = Corpus { threads: 60, topics: 5, turns: 1, sentences: 1, seed: 3 };
+
+/// A model that repeats what was asked for, and gives this answer where it is asked whether two
+/// categories are one.
+fn merging(answer: impl Fn() -> Line + Send + Sync + 'static) -> Script {
+    Script::new(move |request| {
+        let text = &request.messages[0].text;
+        match request.stage.as_ref() {
+            "merge" => answer(),
+            "summarize" => {
+                let said =
+                    text.lines().find_map(|line| line.split_once("user: ")).map_or("", |(_, said)| said);
+                Line::Json(json!({
+                    "request": said, "summary": said, "evidence": [],
+                    "attributes": {"urgent": false, "mood": "calm"},
+                }))
+            }
+            "arrange" => Line::Json(json!({"categories": [], "placed": []})),
+            "name" => {
+                let first = text.lines().find_map(|line| line.strip_prefix("- ")).unwrap_or_default();
+                let words: Vec<&str> = first.split(' ').take(5).collect();
+                Line::Json(json!({"name": words.join(" "), "description": "By a model."}))
+            }
+            _ => Line::Json(decent(request)),
+        }
+    })
+}
+
+async fn varied(script: &Script, config: &ReportConfig, concurrency: usize) -> Report {
+    let store = crate::test_corpus::store(VARIED).await;
+    report_of(store, script, config, concurrency, None).await.expect("a report")
+}
+
+fn asked_to_merge(script: &Script) -> Vec<Request> {
+    script.asked().into_iter().filter(|request| request.stage == "merge").collect()
+}
+
+/// Every leaf but "Other".
+fn leaves_of(report: &Report) -> Vec<&Category> {
+    let nodes = &report.taxonomy.nodes;
+    let is_leaf = |node: &&Category| nodes.iter().all(|other| other.parent.as_ref() != Some(&node.id));
+    nodes.iter().filter(is_leaf).filter(|node| node.kind == CategoryKind::Discovered).collect()
+}
+
+/// The threads of each leaf, and what the model did about merging.
+fn cut(report: &Report) -> (BTreeSet<BTreeSet<&str>>, Option<Merging>) {
+    let of = |leaf: &&Category| {
+        let inside = report.assignments.iter().filter(|one| one.category == leaf.id);
+        inside.map(|one| one.thread.0.as_str()).collect()
+    };
+    let leaves = leaves_of(report).iter().map(of).collect();
+    (leaves, report.made.model.as_ref().expect("books").merging.clone())
+}
+
+fn same() -> Line {
+    Line::Json(json!({"verdict": "same"}))
+}
+
+fn two() -> Line {
+    Line::Json(json!({"verdict": "two"}))
+}
+
+#[tokio::test]
+async fn neighbours_that_the_model_calls_the_same_are_named_and_counted_as_one_category() {
+    let apart = varied(&merging(two), &deep(), 4).await;
+    let script = merging(same);
+    let report = varied(&script, &deep(), 4).await;
+    let told = report.made.model.as_ref().expect("books").merging.clone().expect("it was asked");
+    let asked = asked_to_merge(&script);
+    assert_eq!((told.asked, told.unanswered), (asked.len(), 0));
+    assert!(asked.iter().all(|request| request.model == "big"));
+    let (before, after) = (leaves_of(&apart), leaves_of(&report));
+    assert_eq!(after.len() + told.asked, before.len(), "each pair is one");
+    assert!(told.merged.len() >= 2, "{told:?}");
+    let threads = |leaves: &[&Category]| leaves.iter().map(|leaf| leaf.statistics.threads).sum::<usize>();
+    assert_eq!(threads(&after), threads(&before), "nobody is lost");
+
+    let naming: Vec<String> = script
+        .asked()
+        .into_iter()
+        .filter(|one| one.stage == "name")
+        .map(|one| one.messages[0].text.clone())
+        .filter(|text| !text.contains("these subcategories"))
+        .collect();
+    assert_eq!(naming.len(), after.len(), "each is named once, after it was merged");
+    for merged in &told.merged {
+        let leaf = after.iter().find(|leaf| leaf.name == merged.category).expect("the name it has");
+        let parts: usize = merged.of.iter().map(|part| part.threads).sum();
+        assert!(merged.of.len() >= 2 && merged.of.iter().all(|part| part.threads > 0), "{merged:?}");
+        assert_eq!(leaf.statistics.threads, parts, "{merged:?}");
+        assert!((leaf.statistics.share.value - parts as f64 / 60.0).abs() < 1e-9);
+        let inside: Vec<_> = report.assignments.iter().filter(|one| one.category == leaf.id).collect();
+        assert_eq!(inside.len(), parts);
+        // It is what these leaves were, and its examples are its own members.
+        let were: BTreeSet<&str> = inside
+            .iter()
+            .filter_map(|one| apart.assignments.iter().find(|was| was.thread == one.thread))
+            .map(|was| was.category.as_str())
+            .collect();
+        assert_eq!(were.len(), merged.of.len());
+        let of_it = |example: &Example| inside.iter().any(|one| one.thread == example.thread);
+        assert!(!leaf.examples.is_empty() && leaf.examples.iter().all(of_it), "{:?}", leaf.examples);
+        assert_eq!(leaf.description, "By a model.");
+        // It was named as one: its members are shown, and none of them as a neighbour's.
+        let question = naming.iter().find(|text| {
+            let shown = text.lines().find_map(|line| line.strip_prefix("- ")).unwrap_or_default();
+            text.contains(&format!("The category holds {parts} conversations"))
+                && inside.iter().any(|one| shown.starts_with(&one.request))
+        });
+        let (_, neighbours) = question.and_then(|text| text.split_once("A neighbour,")).expect("neighbours");
+        assert!(inside.iter().all(|one| !neighbours.contains(&one.request)), "{neighbours}");
+    }
+    // Members of both were shown, and nobody else's.
+    for request in &asked[..told.merged.len().min(2)] {
+        let lines: Vec<&str> =
+            request.messages[0].text.lines().filter_map(|line| line.strip_prefix("- ")).collect();
+        let homes: BTreeSet<&str> = lines
+            .iter()
+            .filter_map(|line| apart.assignments.iter().find(|one| one.request == *line))
+            .map(|one| one.category.as_str())
+            .collect();
+        assert_eq!(homes.len(), 2, "{lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_model_calls_two_stays_two_and_so_does_what_has_no_plain_answer() {
+    let script = merging(two);
+    let apart = varied(&script, &deep(), 4).await;
+    let (leaves, told) = cut(&apart);
+    let told = told.expect("it was asked");
+    assert!(told.asked >= 2 && told.asked == asked_to_merge(&script).len(), "{told:?}");
+    assert_eq!((told.unanswered, &told.merged), (0, &Vec::new()));
+    let lines: [fn() -> Line; 4] = [
+        || Line::Json(json!({"verdict": "the same, I guess"})),
+        || Line::Json(json!({"same": true})),
+        || Line::Json(json!("same")),
+        || Line::Refuse("I would rather not".into()),
+    ];
+    for line in lines {
+        let report = varied(&merging(line), &deep(), 4).await;
+        let unanswered = Merging { unanswered: told.asked, ..told.clone() };
+        assert_eq!(cut(&report), (leaves.clone(), Some(unanswered)));
+    }
+}
+
+#[tokio::test]
+async fn when_the_money_ends_at_merging_nothing_is_merged_and_the_report_is_partial() {
+    let over = || assay_llm::Error::OverBudget { cap: 1.into(), spent: 1.into(), needed: 1.into() };
+    let report = varied(&merging(move || Line::Fail(over())), &deep(), 4).await;
+    let work = report.made.model.as_ref().expect("books");
+    assert!(work.partial.as_ref().expect("a reason").contains("budget"));
+    assert_eq!(work.merging, None, "nobody answered");
+    let apart = varied(&merging(two), &deep(), 4).await;
+    assert_eq!(leaves_of(&report).len(), leaves_of(&apart).len());
+}
+
+#[tokio::test]
+async fn merged_reports_are_the_same_however_many_are_asked_at_once() {
+    let script = merging(same);
+    let one = varied(&script, &deep(), 1).await;
+    let many = varied(&script, &deep(), 20).await;
+    assert!(
+        one.made
+            .model
+            .as_ref()
+            .and_then(|work| work.merging.as_ref())
+            .is_some_and(|told| !told.merged.is_empty())
+    );
+    assert_eq!(serde_json::to_string(&one).ok(), serde_json::to_string(&many).ok());
+}
+
+#[tokio::test]
+async fn what_the_reader_gave_and_what_nobody_read_is_not_merged() {
+    let given = PredefinedCategory { name: "Refunds".into(), description: String::new() };
+    for config in [
+        ReportConfig { tier: Tier::Names, ..deep() },
+        ReportConfig { focus: Focus::Errors, ..deep() },
+        ReportConfig { shape: Shape::Levels(vec![5]), ..deep() },
+        ReportConfig { categories: vec![given], ..deep() },
+    ] {
+        let script = merging(same);
+        let report = varied(&script, &config, 4).await;
+        assert!(asked_to_merge(&script).is_empty(), "{config:?}");
+        assert_eq!(cut(&report).1, None);
+    }
+}
+
+#[tokio::test]
+async fn which_category_and_which_answer_comes_first_is_drawn_by_lot() {
+    let config = ReportConfig {
+        instructions: [("What would you like to learn?".to_owned(), "Who gives up?".to_owned())].into(),
+        ..deep()
+    };
+    let mut first: BTreeMap<String, BTreeSet<(bool, String)>> = BTreeMap::new();
+    for seed in 0..8 {
+        let script = merging(two);
+        varied(&script, &ReportConfig { seed, ..config.clone() }, 4).await;
+        for request in asked_to_merge(&script) {
+            let text = &request.messages[0].text;
+            assert!(text.starts_with("What would you like to learn?\nWho gives up?\n"), "{text}");
+            let mut lines: Vec<&str> = text.lines().filter(|line| line.starts_with("- ")).collect();
+            let shown = lines[0].to_owned();
+            lines.sort_unstable();
+            let is_same_first = text.find("\nsame: ") < text.find("\ntwo: ");
+            first.entry(lines.concat()).or_default().insert((is_same_first, shown));
+        }
+    }
+    let orders = |of: &dyn Fn(&(bool, String)) -> String| {
+        first.values().any(|seen| seen.iter().map(of).collect::<BTreeSet<_>>().len() > 1)
+    };
+    assert!(orders(&|(is_same_first, _)| is_same_first.to_string()), "either answer comes first: {first:?}");
+    assert!(orders(&|(_, shown)| shown.clone()), "either category comes first: {first:?}");
 }

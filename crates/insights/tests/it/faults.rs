@@ -95,11 +95,11 @@ async fn after_a_total_outage_running_again_goes_on_and_pays_nothing_twice() {
     assert_eq!(broken.calls_that("answered"), whole.calls_that("answered"), "nothing was paid twice");
 }
 
-/// Questions about where a thread belongs: how often each was put, by its first words to the model.
-fn placements(standin: &Standin) -> BTreeMap<String, usize> {
+/// Questions of one form: how often each was put, by its first words to the model.
+fn asked_by_form(standin: &Standin, form: &str) -> BTreeMap<String, usize> {
     let mut asked = BTreeMap::new();
     for request in standin.requests() {
-        if request.body.pointer("/response_format/json_schema/name") == Some(&json!("choice")) {
+        if request.body.pointer("/response_format/json_schema/name") == Some(&json!(form)) {
             *asked.entry(request.body["messages"][1]["content"].to_string()).or_default() += 1;
         }
     }
@@ -113,7 +113,7 @@ async fn answers_outside_the_options_are_asked_again_then_go_to_other_and_never_
     for outside in [1.0, 0.5] {
         let standin = standin(Behavior { outside, ..behavior() }).await;
         let report = Desk::at(&standin, Terms::default()).report(&place, &config).await.expect("a report");
-        let asked = placements(&standin);
+        let asked = asked_by_form(&standin, "choice");
         let twice = asked.values().filter(|times| **times == 2).count();
         assert!(asked.len() >= 5, "only {} threads lay between categories", asked.len());
         let undecided = |one: &&Assignment| {
@@ -136,6 +136,25 @@ async fn answers_outside_the_options_are_asked_again_then_go_to_other_and_never_
             );
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_usable_answer_on_merging_it_is_asked_again_and_two_categories_stay_two() {
+    let place = Place::with(Corpus { topics: 8, ..of(150) }).await;
+    let config = ReportConfig { attributes: BTreeMap::new(), ..deep() };
+    let usual = standin(behavior()).await;
+    let report = Desk::at(&usual, Terms::default()).report(&place, &config).await.expect("a report");
+    let told = report.made.model.expect("books").merging.expect("it was asked");
+    assert!(told.asked > 0 && told.unanswered == 0, "{told:?}");
+    assert_eq!(asked_by_form(&usual, "merging").into_values().sum::<usize>(), told.asked);
+
+    let outside = standin(Behavior { outside: 1.0, ..behavior() }).await;
+    let report = Desk::at(&outside, Terms::default()).report(&place, &config).await.expect("a report");
+    let told = report.made.model.expect("books").merging.expect("it was asked");
+    assert!(told.merged.is_empty() && told.unanswered == told.asked, "{told:?}");
+    let asked = asked_by_form(&outside, "merging");
+    assert_eq!(asked.len(), told.asked);
+    assert!(asked.values().all(|times| *times == 2), "asked again: {asked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

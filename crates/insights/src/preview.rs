@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use assay_domain::report::{AttributeValue, Evidence, ModelWork, Skipped};
 use assay_domain::{ReportConfig, RunId, ThreadId};
 use assay_store::{Project, Runs};
+use serde::Serialize;
 
 use crate::{Context, Error, model, read, sample, select};
 
@@ -21,17 +22,20 @@ pub struct Preview {
     pub model: Option<ModelWork>,
 }
 
-/// One thread as a report would have it.
-#[derive(Clone, Debug)]
+/// One thread as a report would have it; as JSON under the names of the API.
+#[derive(Clone, Debug, Serialize)]
 pub struct Previewed {
+    #[serde(rename = "thread_id")]
     pub thread: ThreadId,
     /// The run to open first.
+    #[serde(rename = "run_id")]
     pub run: Option<RunId>,
     pub request: String,
     pub summary: String,
     pub attributes: BTreeMap<String, AttributeValue>,
     pub evidence: Vec<Evidence>,
     /// Whether a report would keep it: every `filter_by` attribute is true.
+    #[serde(rename = "included")]
     pub is_kept: bool,
     /// Why the model could not read it; its summary is local then.
     pub unread: Option<String>,

@@ -25,10 +25,10 @@ pub(crate) fn of(
         true => block_on(store.project(&before.project))?.map(|project| project.id),
         false => None,
     };
-    // It is a convenience: a store that can only be read is as good.
-    let store = match project {
-        Some(_) => data::open(dir, None).unwrap_or(store),
-        None => store,
+    // A store that can only be read, or that a server writes, is as good: nothing new is remembered then.
+    let (store, project) = match project.map(|_| data::open(dir, None)) {
+        Some(Ok(writable)) => (writable, project),
+        _ => (store, None),
     };
     let embedder = Remembering { embedder: &MiniLm::bundled()?, store: &store, project };
     Ok(assay_insights::compare::reports(before, after, &embedder)?)

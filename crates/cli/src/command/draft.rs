@@ -123,7 +123,7 @@ pub(crate) fn preview(
     if json {
         return output::print_json(&json!({
             "population": seen.population,
-            "threads": seen.threads.iter().map(told).collect::<Vec<_>>(),
+            "threads": seen.threads,
             "skipped": seen.skipped,
         }));
     }
@@ -139,19 +139,6 @@ pub(crate) fn preview(
         output::note(&format!("{} was skipped: {}", one.thread.0, one.reason));
     }
     Ok(())
-}
-
-fn told(one: &Previewed) -> Value {
-    json!({
-        "thread_id": one.thread,
-        "run_id": one.run,
-        "request": one.request,
-        "summary": one.summary,
-        "attributes": one.attributes,
-        "evidence": one.evidence,
-        "included": one.is_kept,
-        "unread": one.unread,
-    })
 }
 
 fn in_words(one: &Previewed) -> String {

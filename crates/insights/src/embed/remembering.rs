@@ -1,5 +1,7 @@
 //! An embedder that finds in the store what it embedded before, as reports do.
 
+use std::sync::Arc;
+
 use assay_domain::ProjectId;
 use assay_llm::{Embed, Error};
 use assay_store::{Key, Memo, block_on};
@@ -25,12 +27,12 @@ impl<S: Memo> Embed for Remembering<'_, S> {
         self.embedder.dimensions()
     }
 
-    /// Where the store cannot be asked, everything is embedded: that is slower and no other result.
+    /// Fails with [`Error::Memory`] where the store cannot be asked or written.
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, Error> {
         let mut vectors = Vec::with_capacity(texts.len());
         for texts in texts.chunks(CHUNK) {
             let keys: Vec<Key> = texts.iter().map(|text| key(self.name(), text)).collect();
-            let remembered = block_on(self.store.recall(&keys)).unwrap_or_default();
+            let remembered = block_on(self.store.recall(&keys)).map_err(failed)?;
             let mut known: Vec<Option<Vec<f32>>> =
                 remembered.iter().map(|bytes| decode(bytes.as_deref()?, self.dimensions())).collect();
             known.resize(texts.len(), None);
@@ -41,8 +43,7 @@ impl<S: Memo> Embed for Remembering<'_, S> {
                 if let Some(project) = self.project {
                     let news = missing.iter().zip(&fresh);
                     let news = news.map(|(&index, vector)| (keys[index], encode(vector))).collect();
-                    // The next one embeds them again.
-                    let _ = block_on(self.store.remember(project, news));
+                    block_on(self.store.remember(project, news)).map_err(failed)?;
                 }
                 for (index, vector) in missing.into_iter().zip(fresh) {
                     known[index] = Some(vector);
@@ -52,6 +53,10 @@ impl<S: Memo> Embed for Remembering<'_, S> {
         }
         Ok(vectors)
     }
+}
+
+fn failed(error: assay_store::Error) -> Error {
+    Error::Memory(Arc::new(error))
 }
 
 #[cfg(test)]

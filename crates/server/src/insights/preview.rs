@@ -51,27 +51,11 @@ pub(super) async fn preview(
     for (stage, spent) in &spend.stages {
         app.metrics.asked(stage, spent, &Spend::default());
     }
-    let threads: Vec<Value> = seen
-        .threads
-        .iter()
-        .map(|one| {
-            json!({
-                "thread_id": one.thread,
-                "run_id": one.run,
-                "request": one.request,
-                "summary": one.summary,
-                "attributes": one.attributes,
-                "evidence": one.evidence,
-                "included": one.is_kept,
-                "unread": one.unread,
-            })
-        })
-        .collect();
     Ok(Json(json!({
         "tier": job.tier,
         "models": job.models,
         "population": seen.population,
-        "threads": threads,
+        "threads": seen.threads,
         "skipped": seen.skipped,
         "spend": shape::spend(&spend),
         "not_applied": job.unmet,

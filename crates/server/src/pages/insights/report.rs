@@ -91,7 +91,8 @@ pub(super) async fn written(
     Ok(response)
 }
 
-/// What models were paid for a report, and what it would have cost had nothing been remembered.
+/// What models were paid for a report, of which budget, and how many answers were remembered; empty where
+/// none was asked.
 fn paid(entry: &queue::Entry) -> String {
     let spend = &entry.state.spend;
     if spend.calls == 0 && spend.remembered == 0 {

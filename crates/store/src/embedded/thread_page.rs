@@ -83,7 +83,9 @@ fn filtered(
     // What is left to ask of a thread.
     let query = ThreadPage { filter: None, ..query.clone() };
     let deadline = Deadline::after(query.patience);
-    let soon = Deadline::after(query.patience.map(|patience| patience / 2));
+    // A filter that many threads match is answered at once; for any other, to find all that match
+    // mostly is sooner.
+    let soon = Deadline::after(query.patience.map(|patience| patience / 10));
     let mut first = None;
     if let Some(mut seeker) = Seeker::new(connection, project, runs, soon)? {
         let mut passes = |thread: &str, is_first: bool| seeker.asks(thread, is_first);

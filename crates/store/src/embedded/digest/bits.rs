@@ -60,8 +60,13 @@ impl Bits {
         self.0.get(place / 64).is_some_and(|word| word >> (place % 64) & 1 == 1)
     }
 
+    /// In ascending order.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..SIZE as usize).filter(|&place| self.has(place))
+        self.0.iter().enumerate().flat_map(|(number, &word)| {
+            let rest = |&word: &u64| Some(word & word.wrapping_sub(1));
+            let words = std::iter::successors(Some(word), rest).take_while(|&word| word != 0);
+            words.map(move |word| number * 64 + word.trailing_zeros() as usize)
+        })
     }
 }
 

@@ -39,6 +39,10 @@ pub(super) fn unpack_numbers(packed: &[u8]) -> Option<Vec<i64>> {
     let count = raw.len() / 8;
     let mut numbers = vec![0u64; count];
     for (plane, bytes) in raw.chunks_exact(count.max(1)).take(8).enumerate() {
+        // The upper bytes of small numbers are nothing but zeros.
+        if bytes.iter().all(|&byte| byte == 0) {
+            continue;
+        }
         for (number, &byte) in numbers.iter_mut().zip(bytes) {
             *number |= u64::from(byte) << (8 * plane);
         }

@@ -136,7 +136,9 @@ pub(super) fn known(
         false => segment.of_project(project)?.map_or_else(Known::open, Known::exactly),
     };
     let is_inside = window.0 <= zone.first && zone.last <= window.1;
-    let in_time = match segment.numbers(Part::Moment)? {
+    // Times are unpacked only where the window cuts through the segment.
+    let moments = if is_inside { None } else { segment.numbers(Part::Moment)? };
+    let in_time = match moments {
         _ if is_inside => Known::exactly(Bits::all()),
         Some(moments) => Known::exactly(Bits::of(|at| (window.0..=window.1).contains(&moments[at]))),
         None => Known::open(),

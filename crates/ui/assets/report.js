@@ -84,11 +84,14 @@ async function awaitThreads(section, address, mount, before) {
   }
 }
 
-/** Threads are on their way before they are asked for: of small reports at once, else with the first sign of interest. */
+/** Up to so many threads, a list of them is some hundred kilobytes at most. */
+const FEW = 5000;
+
+/** Threads are on their way before they are asked for: where they are few at once, else with the first sign of interest. */
 function readAhead() {
   if (hasThreads()) return;
   const begin = () => loadThreads().catch(() => {});
-  if (report.analysed <= 1000) setTimeout(begin, 200);
+  if (report.analysed <= FEW) setTimeout(begin, 0);
   const note = (event) => { if (event.target.closest?.('a[href^="#"], .figure, tr[data-position]')) begin(); };
   for (const kind of ["pointerover", "focusin"]) addEventListener(kind, note, { passive: true });
 }

@@ -8,6 +8,9 @@ import { matchingCategories } from "./tree.js";
 /** Rows drawn at once; the next ones follow when the end comes near. */
 const PAGE = 60;
 
+/** Words marked in one text; a letter alone occurs hundreds of times. */
+const MARKS = 12;
+
 const SORTS = {
   "": ["Report order", () => 0],
   latency: ["Slowest first", (a, b) => (b.latency ?? -1) - (a.latency ?? -1)],
@@ -65,7 +68,7 @@ function marked(text, words, isLine = false) {
   // A word longer than the way to the match is cut.
   if (match && from > match[0]) from = match[0];
   if (from > 0) out.push("… ");
-  for (; match && out.length < 60; match = nextMatch(lower, words, from)) {
+  for (; match && out.length < MARKS * 2; match = nextMatch(lower, words, from)) {
     out.push(text.slice(from, match[0]), h("mark", {}, text.slice(...match)));
     from = match[1];
   }

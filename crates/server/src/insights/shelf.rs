@@ -1,19 +1,22 @@
 //! The reports that were looked at last, kept in memory: as they were made, and
-//! as they were edited.
+//! as they were edited, each with what its page needs to be made once.
 //!
 //! Reading a large report and putting edits into it takes longer than anybody
 //! wants to wait at every click. What is here is used only while the store
 //! still holds the same report, which it says by when it was stored; what was
 //! deleted is taken out by [`Shelf::clear`].
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use assay_domain::{Edits, ProjectId, Report, ReportId, Time};
 use assay_store::{Catalog as _, Error};
+use assay_ui::web::report::Searchable;
+use bytes::Bytes;
 
 use crate::app::App;
 
-/// Threads of all reports here together: about two kilobytes each.
+/// Threads of all reports here together: about three kilobytes each, with what is beside them.
 const MOST_THREADS: usize = 70_000;
 /// However small they are.
 const MOST: usize = 16;
@@ -25,6 +28,36 @@ pub(crate) struct Shelf(Mutex<Vec<Held>>);
 struct Held {
     key: Key,
     report: Arc<Report>,
+    beside: Arc<Beside>,
+}
+
+/// What is made of a report when its page first asks for it.
+#[derive(Default)]
+pub(crate) struct Beside {
+    /// The packed list of its threads: without conversations, and with them.
+    packed: [OnceLock<Bytes>; 2],
+    searchable: OnceLock<Searchable>,
+}
+
+impl Beside {
+    /// The list of threads, packed; made where it is not here yet.
+    pub(crate) fn packed(
+        &self,
+        has_conversations: bool,
+        make: impl FnOnce() -> io::Result<Vec<u8>>,
+    ) -> io::Result<Bytes> {
+        let place = &self.packed[usize::from(has_conversations)];
+        if let Some(packed) = place.get() {
+            return Ok(packed.clone());
+        }
+        // Two that ask at once make the same.
+        let made = Bytes::from(make()?);
+        Ok(place.get_or_init(|| made).clone())
+    }
+
+    pub(crate) fn searchable(&self, report: &Report) -> &Searchable {
+        self.searchable.get_or_init(|| Searchable::new(report))
+    }
 }
 
 /// Which report, of when, with which edits.
@@ -57,10 +90,17 @@ impl Shelf {
         let is_replaced =
             |one: &Held| one.key.id == key.id && one.key.edits.0.is_empty() == key.edits.0.is_empty();
         held.retain(|one| !is_replaced(one));
-        held.push(Held { key, report: report.clone() });
+        held.push(Held { key, report: report.clone(), beside: Arc::default() });
         while held.len() > MOST || held.iter().map(size).sum::<usize>() > MOST_THREADS {
             held.remove(0);
         }
+    }
+
+    /// What is kept beside a report that came from here; empty, and forgotten, for any other.
+    pub(crate) fn beside(&self, report: &Arc<Report>) -> Arc<Beside> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = held.iter().find(|one| Arc::ptr_eq(&one.report, report));
+        found.map(|one| one.beside.clone()).unwrap_or_default()
     }
 
     /// Forgets everything: something in the store was deleted.
@@ -140,6 +180,24 @@ mod tests {
         assert!(shelf.get(&key(1, 10)).is_some());
         assert!(shelf.get(&key(1, 11)).is_none());
         assert!(shelf.get(&key(1, 10)).is_none(), "the old one is gone");
+    }
+
+    #[test]
+    fn what_is_made_of_a_report_is_made_once_and_goes_with_it() {
+        let shelf = Shelf::default();
+        let (first, second) = (of(1), of(2));
+        shelf.put(key(1, 1), &first);
+        let pack = |report: &Arc<Report>, byte: u8| {
+            shelf.beside(report).packed(true, || Ok(vec![byte])).expect("packed")[0]
+        };
+        assert_eq!((pack(&first, 1), pack(&first, 2)), (1, 1));
+        // Another state of the report has its own, and one that is not kept here none.
+        shelf.put(key(1, 2), &second);
+        assert_eq!((pack(&second, 3), pack(&second, 4)), (3, 3));
+        shelf.clear();
+        assert_eq!((pack(&second, 5), pack(&second, 6)), (5, 6));
+        let refused = shelf.beside(&second).packed(false, || Err(io::Error::other("no")));
+        assert!(refused.is_err());
     }
 
     #[test]

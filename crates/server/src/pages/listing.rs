@@ -24,9 +24,9 @@ use crate::extract::Params;
 use crate::{filters, views};
 
 /// Rows of the first portion: somewhat more than are in sight, so that they are soon painted.
-pub(super) const FIRST: usize = 30;
+pub(super) const FIRST: usize = 24;
 /// Rows of each portion that follows.
-pub(super) const PORTION: usize = 60;
+pub(super) const PORTION: usize = 40;
 /// So long a list looks for its rows, and a count counts: what comes later is asked for by itself.
 pub(super) const SOON: Duration = Duration::from_millis(70);
 /// So often it is looked further for what stands beside something in a list.

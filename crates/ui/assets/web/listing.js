@@ -16,7 +16,7 @@ const unit = () => byId("listing").dataset.unit;
 /** Rows further away than so many heights of the list are taken out. */
 const KEEP = 4;
 /** So many taken out portions stay in memory. */
-const REMEMBER = 24;
+const REMEMBER = 36;
 const NEWS_EVERY = 4000;
 /** Of a row further down than so many portions, the way back is not remembered. */
 const RETURN = 1000;

@@ -198,30 +198,44 @@ pub(super) fn words(report: &Report, rows: &[usize], out: &mut dyn io::Write) ->
     inert_json::write_embedded(&rows.iter().filter_map(words).collect::<BTreeMap<_, _>>(), out)
 }
 
-/// The places of the threads in which each of the words occurs: in what `searchText` of `data.js` looks through.
-pub(super) fn found(report: &Report, query: &str) -> Vec<usize> {
-    let query = query.to_lowercase();
-    let words: Vec<&str> = query.split_whitespace().collect();
-    let index = Index::new(report);
-    let nodes = &report.taxonomy.nodes;
-    let path = |position: usize| {
-        let mut at = Some(position);
-        let names = std::iter::from_fn(|| {
-            let node = &nodes[at?];
-            at = node.parent.as_deref().and_then(|id| index.get(id));
-            Some(text::name(&node.name))
-        });
-        // No tree is deeper; a circle would be.
-        names.take(16).collect::<Vec<_>>().join("\n").to_lowercase()
-    };
-    let paths: Vec<String> = (0..nodes.len()).map(path).collect();
-    let is_found = |assignment: &Assignment| {
-        let category = index.get(&assignment.category).map_or("", |position| paths[position].as_str());
-        let own = searched(assignment);
-        words.iter().all(|word| own.contains(word) || category.contains(word))
-    };
-    let all = report.assignments.iter().enumerate();
-    all.filter(|(_, assignment)| is_found(assignment)).map(|(row, _)| row).collect()
+/// What a search looks through, thread by thread: what `searchText` of `data.js` does.
+pub struct Searchable(Vec<String>);
+
+impl Searchable {
+    /// Takes about as much memory as the words of the report's threads.
+    pub fn new(report: &Report) -> Self {
+        let index = Index::new(report);
+        let nodes = &report.taxonomy.nodes;
+        let path = |position: usize| {
+            let mut at = Some(position);
+            let names = std::iter::from_fn(|| {
+                let node = &nodes[at?];
+                at = node.parent.as_deref().and_then(|id| index.get(id));
+                Some(text::name(&node.name))
+            });
+            // No tree is deeper; a circle would be.
+            names.take(16).collect::<Vec<_>>().join("\n").to_lowercase()
+        };
+        let paths: Vec<String> = (0..nodes.len()).map(path).collect();
+        let whole = |assignment: &Assignment| {
+            let mut whole = searched(assignment);
+            if let Some(position) = index.get(&assignment.category) {
+                // Words that are searched have no space in them: none begins here and ends there.
+                whole.push('\n');
+                whole.push_str(&paths[position]);
+            }
+            whole
+        };
+        Self(report.assignments.iter().map(whole).collect())
+    }
+
+    /// The places of the threads in which each of the words of `query` occurs.
+    pub(super) fn find(&self, query: &str) -> Vec<usize> {
+        let query = query.to_lowercase();
+        let words: Vec<&str> = query.split_whitespace().collect();
+        let all = self.0.iter().enumerate();
+        all.filter(|(_, whole)| words.iter().all(|word| whole.contains(word))).map(|(row, _)| row).collect()
+    }
 }
 
 /// Everything of a thread that a search may find, in lower case.

@@ -6,6 +6,7 @@ use std::io;
 use assay_domain::report::Report;
 
 pub(crate) use super::page::Body;
+pub use super::payload::Searchable;
 use super::selection::Selection;
 use super::{HtmlOptions, conversation, payload};
 use crate::{Spoken, inert_json};
@@ -57,8 +58,8 @@ pub(crate) fn words(report: &Report, rows: &[usize]) -> io::Result<Vec<u8>> {
 }
 
 /// The places of the threads in which each of the words occurs, as JSON.
-pub(crate) fn found(report: &Report, query: &str) -> io::Result<Vec<u8>> {
-    serde_json::to_vec(&payload::found(report, query)).map_err(io::Error::other)
+pub(crate) fn found(searchable: &Searchable, query: &str) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(&searchable.find(query)).map_err(io::Error::other)
 }
 
 /// One conversation, as JSON.

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::Shell;
 use super::parts::Moment;
 use crate::html::served;
+pub use crate::html::served::Searchable;
 use crate::{Spoken, inert_json};
 
 #[derive(Template)]
@@ -132,8 +133,8 @@ pub fn words(report: &Report, rows: &[usize]) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn found(report: &Report, query: &str) -> io::Result<Vec<u8>> {
-    served::found(report, query)
+pub fn found(searchable: &Searchable, query: &str) -> io::Result<Vec<u8>> {
+    served::found(searchable, query)
 }
 
 /// A conversation as the page's modules read it: JSON.

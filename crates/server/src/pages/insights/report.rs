@@ -15,7 +15,8 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use uuid::Uuid;
 
-use super::super::{Visit, page, squeeze::squeeze};
+use super::super::squeeze::{pack, say_packed, squeeze, unpacks};
+use super::super::{Visit, page};
 use super::{Found, api, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::{ApiError, ApiResult};
@@ -263,13 +264,30 @@ impl Threads {
     }
 
     /// Of this report, as JSON.
-    pub(super) async fn of(self, report: Arc<Report>, headers: &HeaderMap) -> ApiResult<Response> {
-        let made = move || match self {
-            Self::All { has_conversations } => report::threads(&report, has_conversations),
-            Self::Words(rows) => report::words(&report, &rows),
-            Self::Found(query) => report::found(&report, &query),
+    pub(super) async fn of(
+        self,
+        visit: &Visit,
+        report: Arc<Report>,
+        headers: &HeaderMap,
+    ) -> ApiResult<Response> {
+        let beside = visit.app.insights.shelf.beside(&report);
+        let made = match self {
+            Self::All { has_conversations } if unpacks(headers) => {
+                let all = move || report::threads(&report, has_conversations).and_then(|all| pack(&all));
+                let packed = off_thread(move || beside.packed(has_conversations, all)).await?;
+                let mut response = json(packed);
+                say_packed(&mut response);
+                return Ok(response);
+            }
+            Self::All { has_conversations } => {
+                off_thread(move || report::threads(&report, has_conversations)).await?
+            }
+            Self::Words(rows) => off_thread(move || report::words(&report, &rows)).await?,
+            Self::Found(query) => {
+                off_thread(move || report::found(beside.searchable(&report), &query)).await?
+            }
         };
-        let mut response = json(off_thread(made).await?);
+        let mut response = json(made);
         squeeze(&mut response, headers).await?;
         Ok(response)
     }
@@ -282,7 +300,7 @@ pub(super) async fn threads(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let report = of(Found::of(&visit, &project, &report).await?)?;
-    Threads::All { has_conversations: true }.of(report, &headers).await
+    Threads::All { has_conversations: true }.of(&visit, report, &headers).await
 }
 
 /// What some of its threads are about.
@@ -292,7 +310,7 @@ pub(super) async fn words(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let report = of(Found::of(&visit, &project, &report).await?)?;
-    Threads::words(&visit)?.of(report, &headers).await
+    Threads::words(&visit)?.of(&visit, report, &headers).await
 }
 
 /// Which of its threads have some words.
@@ -302,7 +320,7 @@ pub(super) async fn matches(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let report = of(Found::of(&visit, &project, &report).await?)?;
-    Threads::found(&visit).of(report, &headers).await
+    Threads::found(&visit).of(&visit, report, &headers).await
 }
 
 /// One conversation of the report; 404 where it is gone.
@@ -349,8 +367,8 @@ fn of(found: Found) -> ApiResult<Arc<Report>> {
     found.report.ok_or_else(|| ApiError::not_found(format!("report of insights job {id}")))
 }
 
-fn json(bytes: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(bytes));
+fn json(bytes: impl Into<Body>) -> Response {
+    let mut response = Response::new(bytes.into());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -44,7 +44,7 @@ pub(super) async fn threads(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let (_, report) = behind(&visit, &token).await?;
-    Threads::All { has_conversations: false }.of(report, &headers).await
+    Threads::All { has_conversations: false }.of(&visit, report, &headers).await
 }
 
 pub(super) async fn words(
@@ -53,7 +53,7 @@ pub(super) async fn words(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let (_, report) = behind(&visit, &token).await?;
-    Threads::words(&visit)?.of(report, &headers).await
+    Threads::words(&visit)?.of(&visit, report, &headers).await
 }
 
 pub(super) async fn matches(
@@ -62,7 +62,7 @@ pub(super) async fn matches(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let (_, report) = behind(&visit, &token).await?;
-    Threads::found(&visit).of(report, &headers).await
+    Threads::found(&visit).of(&visit, report, &headers).await
 }
 
 /// The job and the report behind a token; 404 where nothing is shared under it (any more).

@@ -134,16 +134,23 @@ function setUpSearch() {
   const go = () => {
     const address = parseAddress(location.hash);
     const target = addressOfThreads({ ...(address.view === "threads" ? Object.fromEntries(address.query) : {}), q: input.value.trim() });
-    if (target === location.hash) return;
+    if (target === location.hash) return undefined;
     if (address.view === "threads") {
       history.replaceState(null, "", target);
-      mountThreadList(parseAddress(target).query);
-    } else if (input.value.trim()) {
-      location.hash = target;
+      return mountThreadList(parseAddress(target).query);
     }
+    if (input.value.trim()) location.hash = target;
+    return undefined;
   };
   input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(go, 120); });
-  form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(timer); go(); moveFocus(1); });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    clearTimeout(timer);
+    const sought = input.value;
+    await go();
+    // The first thread found, not one of the list before; whoever writes on stays.
+    if (input.value === sought) moveFocus(1);
+  });
 }
 
 function setUpEvidence() {

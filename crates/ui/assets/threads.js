@@ -127,7 +127,7 @@ export function stateTitle(thread) {
   return thread.status === "pending" ? "unfinished" : "no failure shows";
 }
 
-/** Draws `list` into `mount`, more as the end comes near. Draws at least `atLeast` rows. */
+/** Draws `list` into `mount`, more as the end comes near. Draws at least `atLeast` rows: resolves once they are there. */
 function drawRows(mount, list, options, atLeast) {
   const rows = h("ol", { class: "thread-rows" });
   const end = h("div", { class: "list-end" });
@@ -171,9 +171,10 @@ function drawRows(mount, list, options, atLeast) {
     if (entries.some((entry) => entry.isIntersecting)) draw(drawn + PAGE);
   }, { rootMargin: "1200px" });
   mount.replaceChildren(rows, end);
-  draw(Math.max(PAGE, atLeast));
+  const first = draw(Math.max(PAGE, atLeast));
   if (drawn > 0 && drawn < list.length) watcher.observe(end);
   mount.assayDrawn = () => drawn;
+  return first;
 }
 
 /** Threads worth reading, in their order: what j and k walk through when one was opened from the overview. */
@@ -233,7 +234,7 @@ async function awaitSearch(mount, words, query) {
   mount.setAttribute("aria-busy", "true");
   try {
     await searchFor(words);
-    if (location.hash === hash) mountThreadList(query);
+    if (location.hash === hash) await mountThreadList(query);
   } catch (error) {
     if (location.hash !== hash) return;
     mount.replaceChildren(h("div", { class: "empty small", role: "alert" }, h("h3", {}, "The search was not answered"), h("p", {}, error.message),
@@ -242,13 +243,12 @@ async function awaitSearch(mount, words, query) {
   mount.removeAttribute("aria-busy");
 }
 
-/** The list of all threads, with search; its state is its address. */
+/** The list of all threads, with search; its state is its address. Resolves once it is there. */
 export function mountThreadList(query) {
   const mount = byId("thread-list");
   const sought = wordsOf(query.get("q") ?? "").join(" ");
   if (sought !== "" && !isSearched(sought)) {
-    awaitSearch(mount, sought, query);
-    return;
+    return awaitSearch(mount, sought, query);
   }
   const state = Object.fromEntries(["q", "status", "category", "attribute", "value", "reason", "sort"].map((key) => [key, query.get(key) ?? ""]));
   const change = (changes) => {
@@ -281,15 +281,17 @@ export function mountThreadList(query) {
   mount.replaceChildren(tools,
     ...(chips.length > 0 ? [h("p", { class: "chips" }, chips)] : []),
     ...(found.length > 0 ? [categoryHits(found)] : []), rows);
+  let drawn = null;
   if (list.length === 0) {
     rows.append(noThreads(Boolean(filtered), () => { byId("search").elements.q.value = ""; change({ q: "", status: "", category: "", attribute: "", value: "", reason: "" }); }));
   } else {
-    drawRows(rows, list, { showCategory: true, words: wordsOf(state.q) }, atLeast);
+    drawn = drawRows(rows, list, { showCategory: true, words: wordsOf(state.q) }, atLeast);
   }
   if (report.listed < report.analysed && !filtered) {
     mount.append(h("p", { class: "hint" }, `This page lists ${plural(report.listed, "thread")} of ${plural(report.analysed, "thread")}; assignments.csv has all.`));
   }
   announce(plural(list.length, "thread"));
+  return drawn;
 }
 
 function chip(text, onRemove) {

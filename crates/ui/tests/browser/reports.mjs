@@ -475,8 +475,11 @@ const tests = {
     // Words are looked for on the server: also in threads that were never in sight.
     await page.keyboard.press("/");
     await page.keyboard.type(`${1199 * 7919}`);
+    // Enter leads to the first thread found, not to one of the list before.
+    await page.keyboard.press("Enter");
     await page.waitForFunction(() => document.querySelector("#thread-list .list-count")?.textContent === "1 thread");
-    await page.locator("#thread-list .row-link").click();
+    await page.waitForFunction(() => document.activeElement?.matches("#thread-list .row-link"));
+    await page.keyboard.press("Enter");
     await page.waitForSelector("#thread.current .message.user");
     assert.match(await page.locator("#thread h1").innerText(), new RegExp(`order ${1199 * 7919}`));
     const all = page.bytes();

@@ -4,6 +4,7 @@ use assay_domain::job::Scope;
 use assay_domain::report::Skipped;
 use assay_domain::{Report, ReportConfig, ThreadOverview};
 use assay_store::{Memo, Project, Runs};
+use futures_util::future;
 
 use crate::context::{Context, Stage};
 use crate::grouping::ReadThread;
@@ -124,14 +125,19 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
 
     ctx.progress.begin(Stage::Name, 0);
     let names = name::each(&threads, &grouping, &|thread| vectors.of_thread(thread), ctx.embedder)?;
-    let (grouping, names) =
+    let (grouping, mut names) =
         model::merge::alike(&work, ctx.embedder, &threads, &vectors, grouping, names).await?;
-    let (grouping, mut names) = model::categories::refine(&work, &threads, &vectors, grouping, names).await?;
+    model::categories::name(&work, &threads, &vectors, &grouping, &mut names).await?;
     ctx.check()?;
 
-    let grouping =
-        model::place::unclear(&work, ctx.progress, &threads, &vectors, grouping, &mut names).await?;
-
+    // Both know the leaves by their names, and neither waits for the other.
+    let (order, choices) = future::try_join(
+        model::categories::order(&work, &grouping, &names),
+        model::place::unclear(&work, ctx.progress, &threads, &vectors, &grouping, &names),
+    )
+    .await?;
+    let (grouping, names) = model::place::placed(grouping, names, choices);
+    let (grouping, names) = model::categories::arrange(&work, grouping, names, order).await?;
     model::merge::tell(&work, &names);
 
     ctx.progress.begin(Stage::Count, 0);

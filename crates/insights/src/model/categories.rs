@@ -3,7 +3,7 @@
 //! Every leaf is named in one call that shows typical members and those of its
 //! nearest neighbours, so that a name sets it apart ([`Contrast`] says how many). In tier `deep`, unless the
 //! reader gave categories or counts, the model also proposes the top categories
-//! in the light of the instructions and says which of them each leaf belongs to;
+//! in the light of the instructions and says which of them each leaf belongs to ([`order`]);
 //! a leaf that it puts under none that exists, asked twice, stays by itself. A name that only
 //! repeats the prompt is none ([`echo`]).
 //! What the model cannot do keeps its local name and place.
@@ -37,30 +37,86 @@ const WORTH_ARRANGING: usize = 6;
 /// Leaves placed per call.
 const PER_CALL: usize = 25;
 
-/// Names, describes and arranges the categories as far as the tier says.
+/// Names and describes the leaves as far as the tier says.
 ///
 /// # Errors
 /// Where the model fails for good or somebody asked to stop.
-pub(crate) async fn refine(
+pub(crate) async fn name(
     work: &Work<'_>,
     threads: &[ReadThread],
     vectors: &Vectors,
+    grouping: &Grouping,
+    names: &mut [Named],
+) -> Result<(), Error> {
+    if work.names() {
+        name_leaves(work, threads, vectors, grouping, names).await?;
+        // Whoever chooses among them has to tell them apart.
+        set_apart(grouping, names, true);
+    }
+    Ok(())
+}
+
+/// The top categories that the model proposed, and under which of them each leaf belongs.
+pub(crate) struct Order {
+    tops: Vec<Titled>,
+    top_of: BTreeMap<usize, usize>,
+}
+
+/// Lets the model propose the top categories and put the leaves under them; `None` where they
+/// stay as they are.
+///
+/// # Errors
+/// As [`name`].
+pub(crate) async fn order(
+    work: &Work<'_>,
+    grouping: &Grouping,
+    names: &[Named],
+) -> Result<Option<Order>, Error> {
+    if !may_arrange(work, grouping) {
+        return Ok(None);
+    }
+    let leaves = leaves(grouping);
+    let Some(tops) = propose(work, grouping, &leaves, names).await? else { return Ok(None) };
+    let mut top_of: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut left = leaves;
+    // Asked twice: an answer beside the options may be a slip.
+    for round in 0..2 {
+        let found = sort_in(work, &left, &tops, names, round).await?;
+        left.retain(|leaf| !found.contains_key(leaf));
+        top_of.extend(found);
+        if left.is_empty() {
+            break;
+        }
+    }
+    Ok((!top_of.is_empty()).then_some(Order { tops, top_of }))
+}
+
+/// Arranges the leaves in that order, or names the categories above them where there is none.
+/// Whatever holds nobody goes.
+///
+/// # Errors
+/// As [`name`].
+pub(crate) async fn arrange(
+    work: &Work<'_>,
     grouping: Grouping,
-    mut names: Vec<Named>,
+    names: Vec<Named>,
+    order: Option<Order>,
 ) -> Result<(Grouping, Vec<Named>), Error> {
-    if !work.names() {
-        return Ok((grouping, names));
-    }
-    name_leaves(work, threads, vectors, &grouping, &mut names).await?;
-    let (grouping, mut names, is_arranged) = if may_arrange(work, &grouping) {
-        arrange(work, grouping, names).await?
-    } else {
-        (grouping, names, false)
+    let is_arranged = order.is_some();
+    let (grouping, mut names) = match order {
+        Some(order) => rebuilt(grouping, names, &order.tops, &order.top_of),
+        None => (grouping, names),
     };
-    if !is_arranged {
-        name_inner(work, &grouping, &mut names).await?;
+    let holds: Vec<bool> = grouping.members_of_nodes().iter().map(|members| !members.is_empty()).collect();
+    let mut kept = holds.iter();
+    names.retain(|_| kept.next().copied().unwrap_or(false));
+    let grouping = grouping.without_empty_nodes();
+    if work.names() {
+        if !is_arranged {
+            name_inner(work, &grouping, &mut names).await?;
+        }
+        set_apart(&grouping, &mut names, false);
     }
-    set_apart(&grouping, &mut names);
     Ok((grouping, names))
 }
 
@@ -269,12 +325,16 @@ fn neighbours(leaves: &[usize], members: &[Vec<usize>], vectors: &Vectors) -> BT
 }
 
 /// No two leaves and no two siblings with one name: whoever comes later adds its local keyword.
-fn set_apart(grouping: &Grouping, names: &mut [Named]) {
+/// With `only_leaves` the others are left alone.
+fn set_apart(grouping: &Grouping, names: &mut [Named], only_leaves: bool) {
     let mut taken: BTreeSet<(Option<usize>, String)> = BTreeSet::new();
     let mut leaf_names: BTreeSet<String> = BTreeSet::new();
     for node in 0..names.len() {
-        let parent = grouping.nodes[node].parent;
         let is_leaf = is_leaf(grouping, node);
+        if only_leaves && !is_leaf {
+            continue;
+        }
+        let parent = grouping.nodes[node].parent.filter(|_| !only_leaves);
         let above = parent.map(|parent| names[parent].name.to_lowercase());
         let is_free = |name: &str| {
             let key = name.to_lowercase();
@@ -307,34 +367,6 @@ fn may_arrange(work: &Work<'_>, grouping: &Grouping) -> bool {
         && config.shape == Shape::Automatic
         && config.categories.is_empty()
         && leaves(grouping).len() >= WORTH_ARRANGING
-}
-
-/// Lets the model propose the top categories and put the leaves under them.
-async fn arrange(
-    work: &Work<'_>,
-    grouping: Grouping,
-    names: Vec<Named>,
-) -> Result<(Grouping, Vec<Named>, bool), Error> {
-    let leaves = leaves(&grouping);
-    let Some(tops) = propose(work, &grouping, &leaves, &names).await? else {
-        return Ok((grouping, names, false));
-    };
-    let mut top_of: BTreeMap<usize, usize> = BTreeMap::new();
-    let mut left = leaves.clone();
-    // Asked twice: an answer beside the options may be a slip.
-    for round in 0..2 {
-        let found = sort_in(work, &left, &tops, &names, round).await?;
-        left.retain(|leaf| !found.contains_key(leaf));
-        top_of.extend(found);
-        if left.is_empty() {
-            break;
-        }
-    }
-    if top_of.is_empty() {
-        return Ok((grouping, names, false));
-    }
-    let (grouping, names) = rebuilt(grouping, names, &tops, &top_of);
-    Ok((grouping, names, true))
 }
 
 async fn propose(

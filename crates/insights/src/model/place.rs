@@ -33,7 +33,7 @@ const CHOSEN: f64 = 0.75;
 const UNFIT: &str = "fits none of the nearest categories, the model says";
 const UNDECIDED: &str = "lies between categories, and the model gave no usable answer";
 
-/// Places unclear threads anew.
+/// Where unclear threads belong, as the model says; nothing of those it was not asked about.
 ///
 /// # Errors
 /// Where the model fails for good or somebody asked to stop.
@@ -42,19 +42,19 @@ pub(crate) async fn unclear(
     progress: &dyn Progress,
     threads: &[ReadThread],
     vectors: &Vectors,
-    mut grouping: Grouping,
-    names: &mut Vec<Named>,
-) -> Result<Grouping, Error> {
-    let leaves = leaves(&grouping);
+    grouping: &Grouping,
+    names: &[Named],
+) -> Result<Vec<(usize, Choice)>, Error> {
+    let leaves = leaves(grouping);
     // What fails is placed by its cause, not by what was asked for.
     if !work.reads() || leaves.len() < 2 || work.config().focus != Focus::Usage {
-        return Ok(grouping);
+        return Ok(Vec::new());
     }
     progress.begin(Stage::Assign, 0);
     let members = grouping.members_of_nodes();
     let vector = |thread: usize| vectors.of_thread(thread);
     let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&members[leaf], &vector)).collect();
-    let asked: Vec<(usize, Vec<usize>)> = (unclear_members(&grouping, &leaves).into_iter())
+    let asked: Vec<(usize, Vec<usize>)> = (unclear_members(grouping, &leaves).into_iter())
         .filter_map(|thread| Some((thread, shortlist(work, thread, threads, vectors, &leaves, &centroids)?)))
         .collect();
     let answers: Vec<(usize, Option<Choice>)> = stream::iter(asked)
@@ -74,26 +74,29 @@ pub(crate) async fn unclear(
         .buffered(work.concurrency())
         .try_collect()
         .await?;
-    for (thread, choice) in answers {
-        match choice {
-            Some(Choice::Leaf(leaf)) => {
-                grouping.members[thread] = Member { leaf, confidence: CHOSEN, reason: None };
-            }
-            Some(Choice::Nowhere(reason)) => {
-                let other = other(&mut grouping, names);
-                grouping.members[thread] =
-                    Member { leaf: other, confidence: 0.0, reason: Some(reason.into()) };
-            }
-            None => {}
-        }
-    }
-    let holds: Vec<bool> = grouping.members_of_nodes().iter().map(|members| !members.is_empty()).collect();
-    let mut kept = holds.iter();
-    names.retain(|_| kept.next().copied().unwrap_or(false));
-    Ok(grouping.without_empty_nodes())
+    Ok(answers.into_iter().filter_map(|(thread, choice)| Some((thread, choice?))).collect())
 }
 
-enum Choice {
+/// Places threads where the model says. Leaves that nobody is in any more stay for now.
+pub(crate) fn placed(
+    mut grouping: Grouping,
+    mut names: Vec<Named>,
+    choices: Vec<(usize, Choice)>,
+) -> (Grouping, Vec<Named>) {
+    for (thread, choice) in choices {
+        grouping.members[thread] = match choice {
+            Choice::Leaf(leaf) => Member { leaf, confidence: CHOSEN, reason: None },
+            Choice::Nowhere(reason) => {
+                let leaf = other(&mut grouping, &mut names);
+                Member { leaf, confidence: 0.0, reason: Some(reason.into()) }
+            }
+        };
+    }
+    (grouping, names)
+}
+
+/// Where a thread belongs, or why nowhere.
+pub(crate) enum Choice {
     Leaf(usize),
     Nowhere(&'static str),
 }

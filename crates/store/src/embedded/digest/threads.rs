@@ -34,24 +34,57 @@ pub(crate) fn matching(
     // Traces whose thread no digest named.
     let mut elsewhere = HashSet::new();
     let window = walk::window(query);
+    let mut is_whole = true;
     for scope in walk::undigested(connection, project)? {
-        select::traces_in(connection, query, &scope, &mut |trace| {
-            elsewhere.insert(trace);
-        })?;
+        is_whole &= ask_in_pieces(connection, query, &scope, deadline, &mut elsewhere)?;
     }
     for zone in walk::zones(connection, project, window)? {
-        if deadline.is_over() {
-            look_up(connection, elsewhere, found)?;
-            return Ok(false);
+        if !is_whole || deadline.is_over() {
+            is_whole = false;
+            break;
         }
         let mut segment = Segment::new(connection, zone.segment);
         let known = walk::known(&mut segment, query, project, &zone, window)?;
         if !known.may.is_empty() {
-            let mut part = Matching { segment, query, project, found, elsewhere: &mut elsewhere };
-            part.add(&known)?;
+            let elsewhere = &mut elsewhere;
+            let mut part = Matching { segment, query, project, deadline, found, elsewhere };
+            is_whole = part.add(&known)?;
         }
     }
     look_up(connection, elsewhere, found)?;
+    Ok(is_whole)
+}
+
+/// Runs asked between two looks at the clock, where payloads may have to be read.
+const PIECE: i64 = if cfg!(test) { 3 } else { 256 };
+
+/// Adds the traces of a range of runs that match. Whether there was time for all.
+fn ask_in_pieces(
+    connection: &Connection,
+    query: &RunQuery,
+    scope: &Scope,
+    deadline: Deadline,
+    elsewhere: &mut HashSet<i64>,
+) -> Result<bool, Problem> {
+    let mut add = |trace| {
+        elsewhere.insert(trace);
+    };
+    let Scope::Range { project, first, last } = *scope else {
+        select::traces_in(connection, query, scope, &mut add)?;
+        return Ok(true);
+    };
+    let newest: Option<i64> =
+        connection.prepare_cached("SELECT max(key) FROM runs")?.query_row([], |row| row.get(0))?;
+    let last = last.min(newest.unwrap_or(i64::MIN));
+    let mut at = first;
+    while at <= last {
+        if deadline.is_over() {
+            return Ok(false);
+        }
+        let end = at.saturating_add(PIECE - 1).min(last);
+        select::traces_in(connection, query, &Scope::Range { project, first: at, last: end }, &mut add)?;
+        at = end.saturating_add(1);
+    }
     Ok(true)
 }
 
@@ -60,12 +93,14 @@ struct Matching<'a, 'c> {
     segment: Segment<'c>,
     query: &'a RunQuery,
     project: i64,
+    deadline: Deadline,
     found: &'a mut Found,
     elsewhere: &'a mut HashSet<i64>,
 }
 
 impl Matching<'_, '_> {
-    fn add(&mut self, known: &Known) -> Result<(), Problem> {
+    /// Whether there was time for all.
+    fn add(&mut self, known: &Known) -> Result<bool, Problem> {
         let (traces, threads) = (self.segment.numbers(Part::Trace)?, self.segment.threads()?);
         let (Some(traces), Some(threads)) = (traces, threads) else { return self.ask(&known.may) };
         // Of runs below a root in this segment, the thread by the trace; made when somebody asks.
@@ -96,21 +131,24 @@ impl Matching<'_, '_> {
         self.ask(&doubtful)
     }
 
-    /// Asks the runs themselves.
-    fn ask(&mut self, places: &Bits) -> Result<(), Problem> {
+    /// Asks the runs themselves. Whether there was time for all.
+    fn ask(&mut self, places: &Bits) -> Result<bool, Problem> {
         let (connection, number) = (self.segment.connection(), self.segment.number);
-        let mut found = |trace| {
-            self.elsewhere.insert(trace);
-        };
         if places.count() * 4 > SIZE.unsigned_abs() {
             let (first, last) = keys_of(number);
             let scope = Scope::Range { project: self.project, first, last };
-            return select::traces_in(connection, self.query, &scope, &mut found);
+            return ask_in_pieces(connection, self.query, &scope, self.deadline, self.elsewhere);
         }
         for scope in walk::keyed(places, self.project, number) {
+            if self.deadline.is_over() {
+                return Ok(false);
+            }
+            let mut found = |trace| {
+                self.elsewhere.insert(trace);
+            };
             select::traces_in(connection, self.query, &scope, &mut found)?;
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -4,10 +4,11 @@
 //! leave, stops when somebody says so or the money ends, and keeps the books.
 //! The stages are [`read`] (what happened in a thread), [`merge`] (categories
 //! that are one), [`categories`] (names and order of categories), [`place`]
-//! (threads that lie between two) and [`claims`] (the executive summary). [`causes`] puts together what it says
-//! went wrong, and [`spread`] carries categories to threads it did not read. Whatever a model says is checked before
-//! it is used: quotes against the thread, choices against the options, numbers
-//! not at all, since it may not write any.
+//! (threads that lie between two) and [`claims`] (the executive summary).
+//! [`causes`] puts together what it says went wrong, and [`spread`] carries
+//! categories to threads it did not read. Whatever a model says is checked
+//! before it is used: quotes against the thread, choices against the options,
+//! numbers not at all, since it may not write any.
 
 pub mod categories;
 pub mod causes;

@@ -130,12 +130,14 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
     model::categories::name(&work, &threads, &vectors, &grouping, &mut names).await?;
     ctx.check()?;
 
-    // Both know the leaves by their names, and neither waits for the other.
-    let (order, choices) = future::try_join(
-        model::categories::order(&work, &grouping, &names),
-        model::place::unclear(&work, ctx.progress, &threads, &vectors, &grouping, &names),
-    )
-    .await?;
+    let order = model::categories::order(&work, &grouping, &names);
+    let choices = model::place::unclear(&work, ctx.progress, &threads, &vectors, &grouping, &names);
+    // Both know the leaves by their names, and neither waits for the other. Where the money may end
+    // the order comes first: it concerns every thread, and what is left out must not be a matter of timing.
+    let (order, choices) = match work.config().budget {
+        Some(_) => (order.await?, choices.await?),
+        None => future::try_join(order, choices).await?,
+    };
     let (grouping, names) = model::place::placed(grouping, names, choices);
     let (grouping, names) = model::categories::arrange(&work, grouping, names, order).await?;
     model::merge::tell(&work, &names);

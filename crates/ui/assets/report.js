@@ -3,7 +3,7 @@ import { byId, h } from "./dom.js";
 import { categoryById, hasThreads, haveWords, loadThreads, loadWords, report, threadById } from "./data.js";
 import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, scrollBack, startRouter } from "./router.js";
 import { setUpTables, showTable, toggleFold } from "./tree.js";
-import { listHighlights, mountCategoryList, mountThreadList } from "./threads.js";
+import { listedAddress, listHighlights, mountCategoryList, mountThreadList } from "./threads.js";
 import { neighbour, showThread } from "./conversation.js";
 import { redrawMap, showMap } from "./map.js";
 
@@ -131,26 +131,39 @@ function setUpSearch() {
   const form = byId("search");
   const input = form.elements.q;
   let timer = 0;
+  /** The address whose list is to have the focus once it is there. */
+  let wanted = null;
   const go = () => {
     const address = parseAddress(location.hash);
     const target = addressOfThreads({ ...(address.view === "threads" ? Object.fromEntries(address.query) : {}), q: input.value.trim() });
-    if (target === location.hash) return undefined;
+    if (target === location.hash) return;
     if (address.view === "threads") {
       history.replaceState(null, "", target);
-      return mountThreadList(parseAddress(target).query);
+      mountThreadList(parseAddress(target).query);
+    } else if (input.value.trim()) {
+      location.hash = target;
     }
-    if (input.value.trim()) location.hash = target;
-    return undefined;
   };
-  input.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(go, 120); });
-  form.addEventListener("submit", async (event) => {
+  // To what was found, not to the list before. Whoever writes on or went elsewhere stays there.
+  const reach = () => {
+    if (wanted === null || location.hash !== wanted) return;
+    if (parseAddress(wanted).view === "threads" && listedAddress() !== wanted) return;
+    wanted = null;
+    if (document.activeElement === input) moveFocus(1);
+  };
+  input.addEventListener("input", () => {
+    wanted = null;
+    clearTimeout(timer);
+    timer = setTimeout(go, 120);
+  });
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
     clearTimeout(timer);
-    const sought = input.value;
-    await go();
-    // The first thread found, not one of the list before; whoever writes on stays.
-    if (input.value === sought) moveFocus(1);
+    go();
+    wanted = location.hash;
+    reach();
   });
+  document.addEventListener("assay-listed", reach);
 }
 
 function setUpEvidence() {

@@ -243,7 +243,11 @@ async function awaitSearch(mount, words, query) {
   mount.removeAttribute("aria-busy");
 }
 
-/** The list of all threads, with search; its state is its address. Resolves once it is there. */
+/** The address whose threads the list shows, row by row. */
+let listed = null;
+export const listedAddress = () => listed;
+
+/** The list of all threads, with search; its state is its address. Resolves, and is told of by `assay-listed`, once it is there. */
 export function mountThreadList(query) {
   const mount = byId("thread-list");
   const sought = wordsOf(query.get("q") ?? "").join(" ");
@@ -291,7 +295,12 @@ export function mountThreadList(query) {
     mount.append(h("p", { class: "hint" }, `This page lists ${plural(report.listed, "thread")} of ${plural(report.analysed, "thread")}; assignments.csv has all.`));
   }
   announce(plural(list.length, "thread"));
-  return drawn;
+  const address = location.hash;
+  return Promise.resolve(drawn).then(() => {
+    if (location.hash !== address) return;
+    listed = address;
+    document.dispatchEvent(new CustomEvent("assay-listed"));
+  });
 }
 
 function chip(text, onRemove) {

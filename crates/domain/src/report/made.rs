@@ -103,7 +103,7 @@ pub struct Merging {
 /// A category that a model made of several.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Merged {
-    /// What the category was called when the report was made.
+    /// What the category is called, but for what was edited by hand since.
     pub category: String,
     pub of: Vec<MergedPart>,
 }

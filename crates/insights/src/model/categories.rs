@@ -104,7 +104,12 @@ pub(crate) async fn arrange(
 ) -> Result<(Grouping, Vec<Named>), Error> {
     let is_arranged = order.is_some();
     let (grouping, mut names) = match order {
-        Some(order) => rebuilt(grouping, names, &order.tops, &order.top_of),
+        Some(mut order) => {
+            // A leaf that lost all its threads makes no top.
+            let members = grouping.members_of_nodes();
+            order.top_of.retain(|&leaf, _| !members[leaf].is_empty());
+            rebuilt(grouping, names, &order.tops, &order.top_of)
+        }
         None => (grouping, names),
     };
     let holds: Vec<bool> = grouping.members_of_nodes().iter().map(|members| !members.is_empty()).collect();

@@ -23,7 +23,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::extract::Params;
 use crate::{filters, views};
 
-/// Rows of the first portion: somewhat more than are in sight, so that they are soon painted.
+/// Rows of the first portion: what a usual screen shows, so that they are soon painted; a taller one asks for more.
 pub(super) const FIRST: usize = 24;
 /// Rows of each portion that follows.
 pub(super) const PORTION: usize = 40;

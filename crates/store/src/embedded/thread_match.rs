@@ -113,7 +113,8 @@ pub(super) struct Seeker<'c> {
     up_to: i64,
     runs_left: usize,
     doubts_left: usize,
-    deadline: Deadline,
+    /// Where digests tell all, and where runs themselves have to be asked.
+    deadlines: [Deadline; 2],
 }
 
 impl<'c> Seeker<'c> {
@@ -122,7 +123,7 @@ impl<'c> Seeker<'c> {
         connection: &'c Connection,
         project: i64,
         runs: &RunQuery,
-        deadline: Deadline,
+        deadlines: [Deadline; 2],
     ) -> Result<Option<Self>, Problem> {
         select::check(runs)?;
         let is_open = matches!(select::scopes(connection, runs)?.as_slice(), [Scope::Project(_)]);
@@ -138,7 +139,7 @@ impl<'c> Seeker<'c> {
             up_to: digest::up_to(connection)?,
             runs_left: RUNS,
             doubts_left: DOUBTS,
-            deadline,
+            deadlines,
         }))
     }
 
@@ -176,7 +177,7 @@ impl<'c> Seeker<'c> {
         self.runs_left == 0
             || self.doubts_left == 0
             || self.segments.len() >= SEGMENTS
-            || self.deadline.is_over()
+            || self.deadlines[usize::from(self.doubts_left < DOUBTS)].is_over()
     }
 
     /// What is known of the runs of a segment, whatever their project: these are of threads of ours.

@@ -84,10 +84,11 @@ fn filtered(
     let query = ThreadPage { filter: None, ..query.clone() };
     let deadline = Deadline::after(query.patience);
     // A filter that many threads match is answered at once; for any other, to find all that match
-    // mostly is sooner.
+    // mostly is sooner. Where payloads have to be read, neither is, and it goes on as it began.
     let soon = Deadline::after(query.patience.map(|patience| patience / 10));
+    let later = Deadline::after(query.patience.map(|patience| patience / 2));
     let mut first = None;
-    if let Some(mut seeker) = Seeker::new(connection, project, runs, soon)? {
+    if let Some(mut seeker) = Seeker::new(connection, project, runs, [soon, later])? {
         let mut passes = |thread: &str, is_first: bool| seeker.asks(thread, is_first);
         let part = walk(connection, project, &query, cursor, limit, usize::MAX, &mut passes)?;
         if part.cut.is_none() {

@@ -198,44 +198,57 @@ pub(super) fn words(report: &Report, rows: &[usize], out: &mut dyn io::Write) ->
     inert_json::write_embedded(&rows.iter().filter_map(words).collect::<BTreeMap<_, _>>(), out)
 }
 
-/// What a search looks through, thread by thread: what `searchText` of `data.js` does.
+/// What a search looks through, thread by thread, kept for the next one.
 pub struct Searchable(Vec<String>);
 
 impl Searchable {
     /// Takes about as much memory as the words of the report's threads.
     pub fn new(report: &Report) -> Self {
-        let index = Index::new(report);
-        let nodes = &report.taxonomy.nodes;
-        let path = |position: usize| {
-            let mut at = Some(position);
-            let names = std::iter::from_fn(|| {
-                let node = &nodes[at?];
-                at = node.parent.as_deref().and_then(|id| index.get(id));
-                Some(text::name(&node.name))
-            });
-            // No tree is deeper; a circle would be.
-            names.take(16).collect::<Vec<_>>().join("\n").to_lowercase()
-        };
-        let paths: Vec<String> = (0..nodes.len()).map(path).collect();
-        let whole = |assignment: &Assignment| {
-            let mut whole = searched(assignment);
-            if let Some(position) = index.get(&assignment.category) {
-                // Words that are searched have no space in them: none begins here and ends there.
-                whole.push('\n');
-                whole.push_str(&paths[position]);
-            }
-            whole
-        };
-        Self(report.assignments.iter().map(whole).collect())
+        Self(lines(report).collect())
     }
 
     /// The places of the threads in which each of the words of `query` occurs.
     pub(super) fn find(&self, query: &str) -> Vec<usize> {
-        let query = query.to_lowercase();
-        let words: Vec<&str> = query.split_whitespace().collect();
-        let all = self.0.iter().enumerate();
-        all.filter(|(_, whole)| words.iter().all(|word| whole.contains(word))).map(|(row, _)| row).collect()
+        found(self.0.iter().map(String::as_str), query)
     }
+}
+
+/// The same of a report that is searched once: a thread at a time.
+pub(super) fn find_once(report: &Report, query: &str) -> Vec<usize> {
+    found(lines(report), query)
+}
+
+fn found(lines: impl Iterator<Item = impl AsRef<str>>, query: &str) -> Vec<usize> {
+    let query = query.to_lowercase();
+    let words: Vec<&str> = query.split_whitespace().collect();
+    let is_found = |line: &str| words.iter().all(|word| line.contains(word));
+    lines.enumerate().filter(|(_, line)| is_found(line.as_ref())).map(|(row, _)| row).collect()
+}
+
+/// Everything that a search may find of each thread: what `searchText` of `data.js` has.
+fn lines(report: &Report) -> impl Iterator<Item = String> + '_ {
+    let index = Index::new(report);
+    let nodes = &report.taxonomy.nodes;
+    let path = |position: usize| {
+        let mut at = Some(position);
+        let names = std::iter::from_fn(|| {
+            let node = &nodes[at?];
+            at = node.parent.as_deref().and_then(|id| index.get(id));
+            Some(text::name(&node.name))
+        });
+        // No tree is deeper; a circle would be.
+        names.take(16).collect::<Vec<_>>().join("\n").to_lowercase()
+    };
+    let paths: Vec<String> = (0..nodes.len()).map(path).collect();
+    report.assignments.iter().map(move |assignment| {
+        let mut line = searched(assignment);
+        if let Some(position) = index.get(&assignment.category) {
+            // Words that are searched have no space in them: none begins here and ends there.
+            line.push('\n');
+            line.push_str(&paths[position]);
+        }
+        line
+    })
 }
 
 /// Everything of a thread that a search may find, in lower case.

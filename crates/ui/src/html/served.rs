@@ -62,6 +62,11 @@ pub(crate) fn found(searchable: &Searchable, query: &str) -> io::Result<Vec<u8>>
     serde_json::to_vec(&searchable.find(query)).map_err(io::Error::other)
 }
 
+/// The same of a report of which nothing is kept.
+pub(crate) fn found_once(report: &Report, query: &str) -> io::Result<Vec<u8>> {
+    serde_json::to_vec(&payload::find_once(report, query)).map_err(io::Error::other)
+}
+
 /// One conversation, as JSON.
 pub(crate) fn conversation(spoken: &Spoken) -> io::Result<Vec<u8>> {
     let mut out = Vec::new();

@@ -137,6 +137,14 @@ pub fn found(searchable: &Searchable, query: &str) -> io::Result<Vec<u8>> {
     served::found(searchable, query)
 }
 
+/// The same of a report of which nothing is kept: slower, in the memory of one thread.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn found_once(report: &Report, query: &str) -> io::Result<Vec<u8>> {
+    served::found_once(report, query)
+}
+
 /// A conversation as the page's modules read it: JSON.
 ///
 /// # Errors

@@ -102,7 +102,11 @@ fn a_server_sends_of_threads_what_lists_need_and_their_words_when_they_are_looke
     }
     // Words are searched where they are: in requests, ids, names of categories, in any case.
     let searchable = report::Searchable::new(&made);
-    let found = |query: &str| json(report::found(&searchable, query)).as_array().expect("a list").len();
+    let found = |query: &str| {
+        let found = json(report::found(&searchable, query));
+        assert_eq!(found, json(report::found_once(&made, query)));
+        found.as_array().expect("a list").len()
+    };
     assert_eq!(found(""), 400);
     assert_eq!(found(&made.assignments[399].thread.0.to_uppercase()), 1);
     assert_eq!(found("no such words"), 0);

@@ -271,21 +271,22 @@ impl Threads {
         headers: &HeaderMap,
     ) -> ApiResult<Response> {
         let beside = visit.app.insights.shelf.beside(&report);
-        let made = match self {
-            Self::All { has_conversations } if unpacks(headers) => {
+        let made = match (self, beside) {
+            (Self::All { has_conversations }, Some(beside)) if unpacks(headers) => {
                 let all = move || report::threads(&report, has_conversations).and_then(|all| pack(&all));
                 let packed = off_thread(move || beside.packed(has_conversations, all)).await?;
                 let mut response = json(packed);
                 say_packed(&mut response);
                 return Ok(response);
             }
-            Self::All { has_conversations } => {
+            (Self::All { has_conversations }, _) => {
                 off_thread(move || report::threads(&report, has_conversations)).await?
             }
-            Self::Words(rows) => off_thread(move || report::words(&report, &rows)).await?,
-            Self::Found(query) => {
+            (Self::Words(rows), _) => off_thread(move || report::words(&report, &rows)).await?,
+            (Self::Found(query), Some(beside)) => {
                 off_thread(move || report::found(beside.searchable(&report), &query)).await?
             }
+            (Self::Found(query), None) => off_thread(move || report::found_once(&report, &query)).await?,
         };
         let mut response = json(made);
         squeeze(&mut response, headers).await?;

@@ -62,12 +62,17 @@ impl Bits {
 
     /// In ascending order.
     pub(super) fn places(&self) -> impl Iterator<Item = usize> + '_ {
-        self.0.iter().enumerate().flat_map(|(number, &word)| {
-            let rest = |&word: &u64| Some(word & word.wrapping_sub(1));
-            let words = std::iter::successors(Some(word), rest).take_while(|&word| word != 0);
-            words.map(move |word| number * 64 + word.trailing_zeros() as usize)
-        })
+        ones(&self.0)
     }
+}
+
+/// The places of the bits that are set, from the lowest of the first word.
+fn ones(words: &[u64]) -> impl Iterator<Item = usize> + '_ {
+    words.iter().enumerate().flat_map(|(number, &word)| {
+        let rest = |&word: &u64| Some(word & word.wrapping_sub(1));
+        let words = std::iter::successors(Some(word), rest).take_while(|&word| word != 0);
+        words.map(move |word| number * 64 + word.trailing_zeros() as usize)
+    })
 }
 
 /// Of which runs a condition is true for certain, and of which it can be.
@@ -97,5 +102,16 @@ impl Known {
 
     pub(super) fn not(self) -> Self {
         Self { must: Bits::all().without(&self.may), may: Bits::all().without(&self.must) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn places_are_counted_across_words() {
+        let places = |words: &[u64]| super::ones(words).collect::<Vec<_>>();
+        assert_eq!(places(&[1 | 1 << 63, 1, 1 << 63]), [0, 63, 64, 191]);
+        assert_eq!(places(&[0, u64::MAX, 0]), (64..128).collect::<Vec<_>>());
+        assert!(places(&[0, 0]).is_empty());
     }
 }

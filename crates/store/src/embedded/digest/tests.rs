@@ -373,6 +373,43 @@ fn threads_that_match_are_paged_and_counted_as_they_are_listed() {
 }
 
 #[test]
+fn threads_found_until_time_was_up_are_some_of_all_and_the_clock_is_looked_at_within_a_segment() {
+    use super::threads::{Found, matching};
+    use crate::embedded::patience::Deadline;
+
+    let store = filled();
+    let connection = connection(&store);
+    let project = ProjectId::from_name("p");
+    let key = projects::key_of(&connection, project).expect("readable").expect("a project");
+    let asked = |query: &RunQuery, deadline: Deadline| {
+        let mut found = Found::new();
+        let is_whole = matching(&connection, query, key, deadline, &mut found).expect("threads");
+        (found, is_whole)
+    };
+    for text in FILTERS {
+        let query = RunQuery { projects: vec![project], filter: filter(text), ..RunQuery::default() };
+        let (all, is_whole) = asked(&query, Deadline::after(None));
+        assert!(is_whole, "{text}");
+        let mut looks = 0;
+        loop {
+            let (found, is_whole) = asked(&query, Deadline::after_looks(looks));
+            assert!(found.keys().all(|thread| all.contains_key(thread)), "{text} after {looks}");
+            if is_whole {
+                assert_eq!(found.len(), all.len(), "{text} after {looks}");
+                break;
+            }
+            looks += 1;
+            assert!(looks < 1_000, "{text}");
+        }
+        // What digests settle is looked at once a segment; payloads are not all read between two looks.
+        let segments = walk::zones(&connection, key, (i64::MIN, i64::MAX)).expect("zones").len();
+        if text == r#"not(eq(input_value, "where"))"# {
+            assert!(looks > segments, "{looks} looks at {segments} segments");
+        }
+    }
+}
+
+#[test]
 fn threads_with_a_key_are_counted_without_the_others() {
     let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
     let thread = |number: usize| {

@@ -69,7 +69,11 @@ fn ask_in_pieces(
     let mut add = |trace| {
         elsewhere.insert(trace);
     };
-    let Scope::Range { project, first, last } = *scope else {
+    let range = match *scope {
+        Scope::Range { project, first, last } if deadline.is_set() => Some((project, first, last)),
+        _ => None,
+    };
+    let Some((project, first, last)) = range else {
         select::traces_in(connection, query, scope, &mut add)?;
         return Ok(true);
     };

@@ -97,6 +97,16 @@ class List {
     else this.rowHeight ??= 0;
   }
 
+  /** Rows are of another height now: what was taken out leaves gaps of that height. */
+  measureAgain() {
+    this.rowHeight = undefined;
+    this.measure();
+    for (const portion of this.portions) {
+      if (!portion.isIn) portion.leaveGap(portion.body.rows[0]?.cells[0]?.colSpan ?? 1, this.rowHeight);
+    }
+    this.look();
+  }
+
   look() {
     if (this.left.signal.aborted) return;
     if (this.rowHeight === undefined) this.measure();
@@ -399,6 +409,8 @@ document.addEventListener("assay-replaced", ({ detail: fresh }) => {
   setUpList();
   showCount();
 });
+
+document.addEventListener("assay-density", () => list?.measureAgain());
 
 setUpMenus(async (href) => {
   if (await go(href)) leaveMenu(byId("time"));

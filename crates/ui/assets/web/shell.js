@@ -51,6 +51,23 @@ function setUpTheme() {
   });
 }
 
+/** How close rows stand together; the choice stays with the browser. */
+function setUpDensity() {
+  const button = byId("density");
+  const show = () => button?.setAttribute("aria-pressed", String(document.documentElement.dataset.density === "compact"));
+  button?.addEventListener("click", () => {
+    const { dataset } = document.documentElement;
+    if (dataset.density === "compact") delete dataset.density;
+    else dataset.density = "compact";
+    try {
+      localStorage.setItem("assay-density", dataset.density ?? "");
+    } catch { /* storage is off: the choice lasts as long as the page */ }
+    show();
+    document.dispatchEvent(new CustomEvent("assay-density"));
+  });
+  show();
+}
+
 function setUpCopying() {
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
@@ -157,6 +174,7 @@ if (document.querySelector("[data-report]") === null) {
     if (event.key === "Escape" && !event.defaultPrevented && !isTyping(event) && document.querySelector("dialog[open]") === null) up();
   });
 }
+setUpDensity();
 setUpCopying();
 setUpRows();
 showTimes();

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 pub(super) const STYLE: &str =
     concat!(include_str!("../../assets/base.css"), include_str!("../../assets/report.css"));
 
-/// Runs before anything is drawn: notes that there is a script, and the chosen theme.
+/// Runs before anything is drawn: notes that there is a script, and the chosen theme and density.
 pub(super) const EARLY_SCRIPT: &str = include_str!("../../assets/early.js");
 
 /// Modules in the order of their dependencies.

@@ -309,6 +309,19 @@ const tests = {
     await page.waitForFunction(() => document.querySelector("#listing tbody tr")?.classList.contains("row"));
     const rows = await page.evaluate(() => document.querySelectorAll("#listing tr.row").length);
     assert.ok(rows < 3000, `${rows} rows after going back`);
+    // Closer together, more rows are in sight, and the list stays as long as its rows are.
+    const sizes = () => page.evaluate(() => {
+      const list = document.querySelector("#listing");
+      const all = [...list.querySelectorAll("tbody")].reduce((sum, body) => sum + body.getBoundingClientRect().height, 0);
+      return { row: list.querySelector("tr.row").getBoundingClientRect().height, all, pressed: document.querySelector("#density").ariaPressed };
+    });
+    const wide = await sizes();
+    await page.locator("#density").click();
+    const close = await sizes();
+    assert.deepEqual([wide.row, close.row, wide.pressed, close.pressed], [40, 30, "false", "true"]);
+    assert.ok(Math.abs(close.all - 12_000 * 30) < 60, `${close.all} px`);
+    await page.locator("#density").click();
+    assert.equal((await sizes()).row, 40);
     // Whoever comes back from a row far down finds it again, not the top of the list.
     await page.evaluate(() => { document.querySelector("#listing").scrollTop = 150_000; });
     await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
@@ -321,6 +334,10 @@ const tests = {
     await page.keyboard.press("Escape");
     await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, far);
     assert.ok(await page.evaluate(() => document.querySelector("#listing").scrollTop) > 100_000);
+    await page.locator("#density").click();
+    await page.reload();
+    await page.waitForSelector("tr.row");
+    assert.equal((await sizes()).row, 30, "the choice is kept");
     return page;
   },
 

@@ -16,6 +16,7 @@ pub(crate) struct Environment {
     /// `target/clients`
     home: PathBuf,
     python: PathBuf,
+    older: PathBuf,
     sdist: PathBuf,
 }
 
@@ -29,6 +30,7 @@ impl Environment {
             fs_err::remove_file(entry?.path())?;
         }
         let python = python(&home, &source)?;
+        let older = older(&home, &source, &python)?;
         let node = node(&home, &source)?;
         let sdist = sdist(&home, &source, &python)?;
         let work = home.join("run");
@@ -38,7 +40,7 @@ impl Environment {
         copy(&source, &work)?;
         // Node looks for packages in the folders above a file.
         link(&node.join("node_modules"), &work.join("node_modules"))?;
-        Ok(Self { home, python, sdist })
+        Ok(Self { home, python, older, sdist })
     }
 
     /// The folder the suites run in.
@@ -48,6 +50,11 @@ impl Environment {
 
     pub(crate) fn python(&self) -> &Path {
         &self.python
+    }
+
+    /// A folder with the older client of LangSmith, to be searched before the Python environment.
+    pub(crate) fn older(&self) -> &Path {
+        &self.older
     }
 
     pub(crate) fn logs(&self) -> PathBuf {
@@ -89,6 +96,17 @@ fn python(home: &Path, source: &Path) -> Result<PathBuf> {
         finish(pip)
     })?;
     Ok(folder.join("bin/python"))
+}
+
+/// A folder with the older client of LangSmith alone, by its checksum; what it needs is in the environment.
+fn older(home: &Path, source: &Path, python: &Path) -> Result<PathBuf> {
+    let list = source.join("insights_0_9/wheel.txt");
+    installed(home, "older", &[&fs_err::read(&list)?], |folder| {
+        let mut pip = Command::new(python);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]);
+        pip.args(["--only-binary", ":all:", "--require-hashes", "-r"]).arg(&list).arg("--target").arg(folder);
+        finish(pip)
+    })
 }
 
 /// A folder with `node_modules` as `package-lock.json` says.

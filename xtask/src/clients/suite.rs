@@ -28,16 +28,19 @@ enum Runner {
     /// The tests in the source distribution of LangSmith's SDK, as listed.
     Upstream,
     Pytest,
+    /// The same with the older client of LangSmith in the place of the one under test elsewhere.
+    PytestOlder,
     Node,
 }
 
 /// All suites in the order they run: the quick ones first.
-pub(crate) const SUITES: [Suite; 8] = [
+pub(crate) const SUITES: [Suite; 9] = [
     Suite { name: "sdk-js", folder: "js_sdk", runner: Runner::Node, asks_models: false },
     Suite { name: "langchain", folder: "langchain", runner: Runner::Pytest, asks_models: false },
     Suite { name: "wrappers", folder: "wrappers", runner: Runner::Pytest, asks_models: false },
     Suite { name: "otel", folder: "otel", runner: Runner::Pytest, asks_models: false },
     Suite { name: "insights", folder: "insights", runner: Runner::Pytest, asks_models: false },
+    Suite { name: "insights-0.9", folder: "insights_0_9", runner: Runner::PytestOlder, asks_models: true },
     Suite { name: "insights-deep", folder: "insights_deep", runner: Runner::Pytest, asks_models: true },
     Suite { name: "vercel-ai", folder: "vercel_ai", runner: Runner::Node, asks_models: false },
     Suite { name: "sdk-python", folder: "python_sdk", runner: Runner::Upstream, asks_models: false },
@@ -51,12 +54,13 @@ impl Suite {
         models: Option<&Models>,
     ) -> Result<Verdict> {
         let outcomes = environment.log(&format!("{}.outcomes", self.name));
-        let call = Call { environment, server, models, name: self.name, outcomes: &outcomes };
+        let older = matches!(self.runner, Runner::PytestOlder).then(|| environment.older());
+        let call = Call { environment, server, models, older, name: self.name, outcomes: &outcomes };
         if outcomes.exists() {
             fs_err::remove_file(&outcomes)?;
         }
         match self.runner {
-            Runner::Pytest => {
+            Runner::Pytest | Runner::PytestOlder => {
                 // Where calls of models are counted, one process makes them.
                 let processes = if self.asks_models { "0" } else { "2" };
                 call.pytest(".", &["-n", processes, self.folder], &[])?
@@ -73,7 +77,7 @@ impl Suite {
             Runner::Upstream => {
                 outcome::against_lists(self.name, &found, &environment.work().join(self.folder))?
             }
-            Runner::Pytest | Runner::Node => outcome::of_all(self.name, &found),
+            Runner::Pytest | Runner::PytestOlder | Runner::Node => outcome::of_all(self.name, &found),
         };
         ensure!(
             !verdict.passed.is_empty() || !verdict.failed.is_empty(),
@@ -89,6 +93,8 @@ struct Call<'a> {
     environment: &'a Environment,
     server: &'a Server,
     models: Option<&'a Models>,
+    /// Packages that go before those of the Python environment.
+    older: Option<&'a Path>,
     name: &'a str,
     outcomes: &'a Path,
 }
@@ -97,7 +103,9 @@ impl Call<'_> {
     fn pytest(&self, folder: &str, args: &[&str], variables: &[(&str, &str)]) -> Result<()> {
         let mut command = Command::new(self.environment.python());
         command.args(["-B", "-m", "pytest", "--quiet", "--tb=short"]).args(args);
-        command.env("PYTHONPATH", self.environment.work().join("support"));
+        let support = self.environment.work().join("support");
+        let folders = self.older.into_iter().chain([support.as_path()]);
+        command.env("PYTHONPATH", std::env::join_paths(folders)?);
         command.envs(variables.iter().copied());
         // 1: some tests failed, which the outcomes tell better.
         self.finish(command, folder, &[0, 1])

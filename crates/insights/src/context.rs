@@ -19,7 +19,7 @@ pub enum Stage {
     Cluster,
     /// No unit.
     Name,
-    /// No unit. A model places threads that lie between categories.
+    /// Unit: threads. A model places those that lie between categories; not begun where none do.
     Assign,
     /// No unit.
     Count,

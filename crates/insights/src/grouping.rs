@@ -16,6 +16,42 @@ pub struct ReadThread {
     pub weight: f64,
 }
 
+#[cfg(test)]
+impl ReadThread {
+    /// A thread in which nothing but this is asked for.
+    pub(crate) fn asking(id: &str, request: &str) -> Self {
+        let overview = ThreadOverview {
+            id: id.into(),
+            project: assay_domain::ProjectId::from_name("tests"),
+            traces: Vec::new(),
+            runs: 0,
+            start_time: None,
+            end_time: None,
+            latency: None,
+            status: assay_domain::RunStatus::Success,
+            total_tokens: 0,
+            input_tokens: 0,
+            output_tokens: 0,
+            total_cost: None,
+            feedback: BTreeMap::new(),
+            metadata: serde_json::Map::default(),
+            tags: std::collections::BTreeSet::new(),
+        };
+        let summary = Summary {
+            thread: id.into(),
+            text: String::new(),
+            request: request.into(),
+            topics: vec![crate::summary::Topic { text: request.into(), weight: 1.0 }],
+            own_words: None,
+            attributes: BTreeMap::new(),
+            evidence: Vec::new(),
+            failures: Vec::new(),
+            run: None,
+        };
+        Self { overview, summary, weight: 1.0 }
+    }
+}
+
 /// A tree of groups over the threads that were read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Grouping {

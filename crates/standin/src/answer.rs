@@ -4,7 +4,7 @@
 //! material, whose choices are the options that share most words with it, whose
 //! quotes stand in it letter by letter, whose lists are as long as their
 //! descriptions ask for. Two lists are the same where what nearly every line of the one says is
-//! said in the other, too. Without a schema: its first sentences.
+//! said in the other, too (asked by the options `same` and `two`). Without a schema: its first sentences.
 //! Now and then a choice is wrong on purpose ([`Behavior::wrong`]).
 
 use std::collections::BTreeSet;
@@ -74,7 +74,7 @@ impl Writer<'_> {
             return Value::Null;
         }
         if let Some(options) = schema.get("enum").and_then(Value::as_array) {
-            let alike = said_of(schema).to_lowercase().contains("the same").then(|| self.alike()).flatten();
+            let alike = is_same_or_two(options).then(|| self.alike()).flatten();
             return self.choice(options, alike, place);
         }
         for keyword in ["anyOf", "oneOf", "allOf"] {
@@ -340,6 +340,11 @@ impl Place<'_> {
     }
 }
 
+/// Whether it is asked if two are the same, and nothing else.
+fn is_same_or_two(options: &[Value]) -> bool {
+    options.len() == 2 && ["same", "two"].iter().all(|word| options.iter().any(|option| option == word))
+}
+
 /// What a schema says of itself.
 fn said_of(schema: &Value) -> &str {
     schema.get("description").and_then(Value::as_str).unwrap_or_default()
@@ -413,16 +418,18 @@ mod tests {
 
     #[test]
     fn lists_that_speak_of_the_same_are_the_same_and_others_are_two() {
-        let schema = json!({"enum": ["two", "same"], "description": "The same kind of request, or two."});
-        let answer = |one: [&str; 3], other: [&str; 3], behavior: &Behavior| {
+        let verdict = json!({"enum": ["two", "same"], "description": "One kind of request, or two."});
+        let answer_to = |schema: &Value, one: [&str; 3], other: [&str; 3], behavior: &Behavior| {
             let list = |lines: [&str; 3]| lines.map(|line| format!("- {line}\n")).concat();
             let text = format!(
                 "One, such as:\n{}The other, such as:\n{}Answers:\nsame: both",
                 list(one),
                 list(other)
             );
-            structured(&schema, &Prompt::new("Decide.", &text), behavior)
+            structured(schema, &Prompt::new("Decide.", &text), behavior)
         };
+        let answer =
+            |one: [&str; 3], other: [&str; 3], behavior: &Behavior| answer_to(&verdict, one, other, behavior);
         let refunds = ["refund for shoes", "a refund, please, for the lamp", "refunds of coats"];
         let others = ["my refund for a chair", "refund the bicycle", "when is the refund there"];
         let parcels = ["where is the parcel", "parcel never arrived", "track my parcel"];
@@ -432,6 +439,12 @@ mod tests {
         assert_eq!(answer(parcels, ["weather", "storm", "snow"], &usual), "two", "nothing in common");
         let wrong = Behavior { wrong: 1.0, ..Behavior::default() };
         assert_eq!(answer(refunds, parcels, &wrong), "same");
+        // Another question is answered by what is talked about, whatever it says of sameness.
+        let topic = json!({
+            "enum": ["a refund for shoes, a lamp, a chair", "same"],
+            "description": "What they want, or the same as before.",
+        });
+        assert_ne!(answer_to(&topic, refunds, others, &usual), "same");
     }
 
     #[test]

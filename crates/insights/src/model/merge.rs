@@ -208,11 +208,13 @@ impl Show<'_> {
         answers.sort_by_cached_key(|(answer, _)| lot(&["answer", &seed, &salt, answer]));
         let mut text = self.work.instructions();
         for (group, which) in pair.iter().zip(["One category", "The other category"]) {
-            let of = |leaf: &usize| format!("“{}”", tidy(&self.names[*leaf].name, LONGEST_NAME));
+            // Cleaned before it is cut.
+            let name = |leaf: &usize| tidy(&self.work.shown(&self.names[*leaf].name), LONGEST_NAME);
+            let of = |leaf: &usize| format!("“{}”", name(leaf));
             let names: Vec<String> = group.leaves.iter().map(of).collect();
             let title = format!(
                 "{which}, for now called {}, holds {} conversations, such as",
-                self.work.shown(&names.join(" and ")),
+                names.join(" and "),
                 group.members.len()
             );
             let lines = members_shown(self.work, &group.members, self.threads, self.grouping, self.shown);

@@ -50,13 +50,16 @@ pub(crate) async fn unclear(
     if !work.reads() || leaves.len() < 2 || work.config().focus != Focus::Usage {
         return Ok(Vec::new());
     }
-    progress.begin(Stage::Assign, 0);
     let members = grouping.members_of_nodes();
     let vector = |thread: usize| vectors.of_thread(thread);
     let centroids: Vec<Vec<f32>> = leaves.iter().map(|&leaf| centroid(&members[leaf], &vector)).collect();
     let asked: Vec<(usize, Vec<usize>)> = (unclear_members(grouping, &leaves).into_iter())
         .filter_map(|thread| Some((thread, shortlist(work, thread, threads, vectors, &leaves, &centroids)?)))
         .collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    progress.begin(Stage::Assign, asked.len());
     let answers: Vec<(usize, Option<Choice>)> = stream::iter(asked)
         .map(|(thread, options)| {
             let question = question(work, &threads[thread], &options, names);
@@ -68,6 +71,7 @@ pub(crate) async fn unclear(
                     Asked::Skipped(_) => Some(Choice::Nowhere(UNDECIDED)),
                     Asked::Over => None,
                 };
+                progress.advance(1);
                 Ok::<_, Error>((thread, choice))
             }
         })

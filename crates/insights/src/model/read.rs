@@ -464,3 +464,85 @@ fn filtered(work: &Work<'_>, mut threads: Vec<ReadThread>) -> Vec<ReadThread> {
     work.note(|books| books.filtered_out = left_out);
     threads
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMON: usize = 160;
+    const ALL: usize = 200;
+
+    /// Four of five ask for the same with another number, everybody else for something of their own.
+    fn threads() -> Vec<ReadThread> {
+        let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+        let request = |number: usize| match number < COMMON {
+            true => format!("where is parcel {number}"),
+            false => format!("tell me about {}{}", letter(number), letter(number / 26)),
+        };
+        (0..ALL).map(|number| ReadThread::asking(&format!("thread {number:03}"), &request(number))).collect()
+    }
+
+    /// The same, and every tenth fails.
+    fn failing() -> Vec<ReadThread> {
+        let mut threads = threads();
+        for thread in threads.iter_mut().step_by(10) {
+            thread.summary.failures.push(Failure {
+                kind: FailureKind::ToolError,
+                signature: "no answer".into(),
+                tool: None,
+                agent: None,
+                evidence: "no answer".into(),
+                count: 1,
+                recovered: false,
+                run: None,
+            });
+        }
+        threads
+    }
+
+    fn chosen(threads: &[ReadThread], size: usize, seed: u64) -> Vec<usize> {
+        choose(threads, &ReportConfig { read_by_model: Some(size), seed, ..ReportConfig::usage_patterns() })
+    }
+
+    fn wordings(threads: &[ReadThread], chosen: &[usize]) -> usize {
+        chosen.iter().map(|&index| pattern(&threads[index].summary.request)).collect::<BTreeSet<_>>().len()
+    }
+
+    #[test]
+    fn a_sample_for_the_model_has_the_size_asked_for_and_follows_from_the_seed() {
+        let threads = failing();
+        for size in [1, 7, 20, 100, ALL - 1, ALL, ALL + 1] {
+            let sample = chosen(&threads, size, 1);
+            assert_eq!(sample.len(), size.min(ALL));
+            assert!(sample.is_sorted_by(|a, b| a < b), "each once, in thread order: {sample:?}");
+            assert_eq!(sample, chosen(&threads, size, 1));
+        }
+        assert_ne!(chosen(&threads, 20, 1), chosen(&threads, 20, 2));
+        let everybody = ReportConfig { read_by_model: None, ..ReportConfig::usage_patterns() };
+        assert_eq!(choose(&threads, &everybody), (0..ALL).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_sample_for_the_model_is_spread_over_what_is_asked_for() {
+        let threads = threads();
+        let first: Vec<usize> = (0..20).collect();
+        assert_eq!(wordings(&threads, &first), 1);
+        for seed in 0..5 {
+            assert_eq!(wordings(&threads, &chosen(&threads, 20, seed)), 20, "nobody twice");
+            // All there is, before anybody is read twice.
+            assert_eq!(wordings(&threads, &chosen(&threads, 60, seed)), ALL - COMMON + 1);
+        }
+    }
+
+    #[test]
+    fn half_of_a_sample_for_the_model_failed_where_so_many_did() {
+        let threads = failing();
+        for seed in 0..5 {
+            let sample = chosen(&threads, 20, seed);
+            let fails = sample.iter().filter(|&&index| shows_failure(&threads[index])).count();
+            assert!((10..20).contains(&fails), "{fails} of 20");
+            // Four of those that failed ask for something of their own, and ten are not chosen for failing.
+            assert!(wordings(&threads, &sample) >= 14);
+        }
+    }
+}

@@ -127,6 +127,9 @@ fn count(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::ToolCall;
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -149,5 +152,41 @@ mod tests {
         assert!(text.contains("messages left out"));
         assert!(count(&text) < 1000, "{}", count(&text));
         assert!(thread(&transcript, &whole, 1_000_000).contains("step 150"));
+    }
+
+    #[test]
+    fn the_tool_calls_around_an_error_survive_where_others_do_not() {
+        let call = |step: usize| ToolCall {
+            id: None,
+            name: "track_parcel".into(),
+            arguments: json!({ "attempt": step }),
+        };
+        let mut messages = vec![Message::text_of(Role::User, "where is my parcel?")];
+        for step in 1..200 {
+            // Their words alone are more than the budget.
+            let mut message = Message::text_of(Role::Assistant, format!("step {step} {}", "bla ".repeat(60)));
+            message.tool_calls.push(call(step));
+            messages.push(message);
+        }
+        // What failed, right after the call that led to it and before the one that tried again;
+        // that one is said at such length that it is cut.
+        let mut failed = Message::text_of(Role::Tool, "no answer");
+        failed.error = Some("timeout in carrier api".into());
+        messages.insert(121, failed);
+        messages[122].parts = vec![Part::Text("let me try again ".repeat(400))];
+        messages.push(Message::text_of(Role::Assistant, "I could not find it."));
+        let transcript = Transcript { messages };
+        let whole = lines(&transcript, &str::to_owned);
+        let text = thread(&transcript, &whole, 1_000);
+        let calls: Vec<&str> = text.lines().filter(|line| line.contains("calls track_parcel")).collect();
+        for step in [120, 121] {
+            let kept = format!("calls track_parcel({{\"attempt\":{step}}})");
+            assert!(calls.iter().any(|line| line.ends_with(&kept)), "{kept}: {text}");
+        }
+        assert!(text.contains("[121] tool: no answer\n  ERROR: timeout in carrier api"), "{text}");
+        assert!(text.contains("characters left out"), "{text}");
+        for step in [100, 119, 122, 140] {
+            assert!(!text.contains(&format!("{{\"attempt\":{step}}}")), "{step}: {text}");
+        }
     }
 }

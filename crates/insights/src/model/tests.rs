@@ -1,5 +1,9 @@
 //! What is promised of reports that a model has a part in, with scripted models.
 
+mod alike;
+mod given;
+mod lots;
+
 use std::sync::atomic::AtomicBool;
 
 use assay_domain::report::{
@@ -37,17 +41,20 @@ const TOPICS: [(&str, [&str; 3]); 3] = [
 
 /// A store with a few dozen short conversations about three topics.
 async fn store() -> EmbeddedStore {
+    let said = (0..54).map(|number| {
+        let (topic, wordings) = TOPICS[number % 3];
+        let which = ["red", "blue", "big", "old", "new", "odd"][number / 9];
+        (topic, format!("{} ({which} of {topic})", wordings[number / 3 % 3]))
+    });
+    store_of(said).await
+}
+
+/// A store with a conversation of two messages per topic and request.
+async fn store_of(said: impl Iterator<Item = (&'static str, String)>) -> EmbeddedStore {
     let store = EmbeddedStore::open_temporary(PriceTable::default()).expect("a store");
     let mut batch = Batch { project: "shop".into(), ..Batch::default() };
-    for number in 0..54 {
-        let (topic, wordings) = TOPICS[number % 3];
+    for (number, (topic, request)) in said.enumerate() {
         let id = RunId::from_name(&format!("run {number}"));
-        let request = format!(
-            "{} ({} of {})",
-            wordings[number / 3 % 3],
-            ["red", "blue", "big", "old", "new", "odd"][number / 9],
-            topic
-        );
         batch.patches.push(RunPatch {
             trace: Some(TraceId::from(id)),
             name: Some("chat".into()),

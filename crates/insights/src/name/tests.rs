@@ -1,11 +1,7 @@
-use std::collections::BTreeMap;
-
 use assay_domain::report::{AttributeValue, CategoryKind};
-use assay_domain::{ProjectId, RunStatus, ThreadId, ThreadOverview};
 
 use super::*;
 use crate::grouping::{Member, Node};
-use crate::summary::{Summary, Topic};
 
 /// Every word has a direction of its own: texts are as alike as the words they share.
 struct Words;
@@ -36,36 +32,9 @@ fn vector_of(text: &str) -> Vec<f32> {
 }
 
 fn thread(id: usize, text: &str, language: &str) -> ReadThread {
-    let id: ThreadId = format!("t{id:04}").as_str().into();
-    let overview = ThreadOverview {
-        id: id.clone(),
-        project: ProjectId::from_name("names"),
-        traces: Vec::new(),
-        runs: 0,
-        start_time: None,
-        end_time: None,
-        latency: None,
-        status: RunStatus::Success,
-        total_tokens: 0,
-        input_tokens: 0,
-        output_tokens: 0,
-        total_cost: None,
-        feedback: BTreeMap::new(),
-        metadata: Default::default(),
-        tags: BTreeSet::new(),
-    };
-    let summary = Summary {
-        thread: id,
-        text: String::new(),
-        request: text.into(),
-        topics: vec![Topic { text: text.into(), weight: 1.0 }],
-        own_words: None,
-        attributes: BTreeMap::from([("language".into(), AttributeValue::Text(language.into()))]),
-        evidence: Vec::new(),
-        failures: Vec::new(),
-        run: None,
-    };
-    ReadThread { overview, summary, weight: 1.0 }
+    let mut thread = ReadThread::asking(&format!("t{id:04}"), text);
+    thread.summary.attributes.insert("language".into(), AttributeValue::Text(language.into()));
+    thread
 }
 
 fn node(parent: Option<usize>, name: Option<&str>) -> Node {

@@ -161,7 +161,7 @@ const STEPS: [(Stage, &str, &str, &[Tier]); 8] = [
     (Stage::Embed, "Embed", "text", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Cluster, "Group", "", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Name, "Name", "", &[Tier::Local, Tier::Names, Tier::Deep]),
-    (Stage::Assign, "Place", "", &[Tier::Names, Tier::Deep]),
+    (Stage::Assign, "Place", "thread", &[Tier::Names, Tier::Deep]),
     (Stage::Count, "Count", "", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Conclude, "Conclude", "", &[Tier::Names, Tier::Deep]),
 ];

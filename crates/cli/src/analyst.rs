@@ -229,6 +229,7 @@ fn settings(flags: &ModelFlags, purpose: Purpose) -> anyhow::Result<Settings> {
     }
     let mut settings = Settings::of(api, flags.base_url.as_deref(), key)?;
     settings.ca_file.clone_from(&flags.ca_file);
+    settings.proxy = flags.proxy.as_deref().map(Secret::new);
     Ok(settings)
 }
 

@@ -2,8 +2,9 @@
 //!
 //! It knows bytes, headers and addresses; what they mean is `providers`'
 //! business. TLS is rustls with the system's certificates and, on request,
-//! those of a file. Proxies come from the settings, else from `HTTPS_PROXY`,
-//! `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`; this machine is reached directly.
+//! those of a file. A proxy in the settings carries everything; without one,
+//! `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count, and this machine
+//! is reached directly.
 
 use std::path::Path;
 use std::time::Duration;
@@ -63,7 +64,10 @@ impl Http {
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true);
         if let Some(proxy) = proxy {
-            let proxy = reqwest::Proxy::all(proxy.expose()).map_err(|_| {
+            // Of another kind it would be passed by without a word.
+            let url = Url::parse(proxy.expose()).ok();
+            let url = url.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+            let proxy = url.and_then(|url| reqwest::Proxy::all(url).ok()).ok_or_else(|| {
                 Error::Configuration("the proxy is not a URL such as http://proxy:3128".into())
             })?;
             builder = builder.proxy(proxy);

@@ -32,6 +32,9 @@ pub(crate) struct ModelFlags {
     /// Certificates (PEM) to trust beside the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// Proxy for all calls to the provider, such as http://proxy:3128 [default: HTTPS_PROXY and its like]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
     /// US dollars that the report may cost at most; what is made by then is kept and marked
     #[arg(long, value_name = "DOLLARS")]
     pub(crate) budget: Option<f64>,

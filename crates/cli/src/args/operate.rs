@@ -54,6 +54,9 @@ pub(crate) struct Serve {
     /// Certificates (PEM) to trust beside the system's
     #[arg(long, value_name = "FILE", help_heading = "Language models")]
     pub(crate) models_ca_file: Option<String>,
+    /// Proxy for all calls to models, such as http://proxy:3128 [default: HTTPS_PROXY and its like]
+    #[arg(long, value_name = "URL", help_heading = "Language models")]
+    pub(crate) models_proxy: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

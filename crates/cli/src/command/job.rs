@@ -59,6 +59,7 @@ pub(crate) fn entries(analysis: &Analysis) -> anyhow::Result<Map<String, Value>>
         ("--provider", model.provider.is_some()),
         ("--base-url", model.base_url.is_some()),
         ("--ca-file", model.ca_file.is_some()),
+        ("--proxy", model.proxy.is_some()),
         ("--no-redaction", model.no_redaction),
     ];
     if let Some((flag, _)) = of_this_command.iter().find(|(_, is_given)| *is_given) {

@@ -73,6 +73,7 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         models_thinking,
         models_summary,
         models_ca_file,
+        models_proxy,
     } = args;
     let said = [
         ("data", data),
@@ -87,6 +88,7 @@ fn settings(args: Serve) -> anyhow::Result<Settings> {
         ("models.thinking", models_thinking),
         ("models.summary", models_summary),
         ("models.ca_file", models_ca_file),
+        ("models.proxy", models_proxy),
     ];
     let flags = said.into_iter().filter_map(|(key, text)| Some((key, text?))).collect();
     of_file(config.as_deref(), flags)

@@ -24,6 +24,11 @@ fn may_cut_off() -> Result<(), String> {
 #[test]
 fn the_local_tier_needs_no_network() {
     if let Err(reason) = may_cut_off() {
+        // The checks before a merge must see it; whatever refuses there is to be mended there.
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "`unshare --user --net` is needed to show that nothing leaves: {reason}"
+        );
         eprintln!("skipped: {reason}");
         return;
     }

@@ -111,6 +111,18 @@ fn an_address_where_no_provider_is_fails_within_seconds_and_says_what_is_waited_
 }
 
 #[test]
+fn a_provider_is_asked_through_a_proxy_where_one_is_given() {
+    // As a proxy the stand-in answers for every host.
+    let (place, provider) = (place(), provider());
+    let flags = "--project shop --tier names --model gpt-4o-mini --base-url http://models.invalid/v1";
+    place.assay(&format!("insights run {flags} --proxy {} --json", provider.standin.url())).ok();
+    assert!(provider.standin.calls_that("answered") > 0);
+    place
+        .assay(&format!("insights run {flags} --proxy proxy:3128"))
+        .fails_with(&["the proxy is not a URL such as http://proxy:3128"]);
+}
+
+#[test]
 fn vectors_may_come_from_the_provider_and_only_with_a_tier_that_asks_it() {
     let (place, provider) = (place(), provider());
     let flags =

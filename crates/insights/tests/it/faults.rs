@@ -27,6 +27,14 @@ fn faults() -> Behavior {
     }
 }
 
+/// So long one model is down: `ASSAY_DOWN_SECONDS`, or half a second.
+fn down() -> Duration {
+    match std::env::var("ASSAY_DOWN_SECONDS") {
+        Ok(seconds) => Duration::from_secs(seconds.parse().expect("ASSAY_DOWN_SECONDS: whole seconds")),
+        Err(_) => Duration::from_millis(500),
+    }
+}
+
 fn of(threads: usize) -> Corpus {
     Corpus { threads, ..Corpus::default() }
 }
@@ -44,17 +52,21 @@ async fn until(standin: &Standin, calls: u64) {
 async fn among_all_faults_together_the_report_arrives_and_lists_what_was_skipped() {
     let place = Place::with(of(200)).await;
     let standin = standin(faults()).await;
-    let desk = Desk::at(&standin, Terms::default());
+    let (down, usual) = (down(), Terms::default());
+    let terms = Terms { patience: usual.patience + down, deadline: usual.deadline + down, ..usual };
+    let desk = Desk::at(&standin, terms);
     let config = deep();
-    // Thirty seconds for users; here the model that reads is away for half of one.
+    let start = Instant::now();
+    // The model that reads.
     let (made, ()) = tokio::join!(desk.report(&place, &config), async {
         until(&standin, 60).await;
-        standin.outage(Some("small-1"), Duration::from_millis(500));
+        standin.outage(Some("small-1"), down);
     });
     let report = made.expect("a report");
     verify::report(&report).expect("it checks");
     let work = report.made.model.as_ref().expect("books");
     assert!(standin.calls_that("down") > 0, "the model was away");
+    assert!(start.elapsed() >= down, "what it was to read was waited for: {:?}", start.elapsed());
     assert!(work.partial.is_none(), "{:?}", work.partial);
     assert_eq!(work.threads_read + work.unread.len(), 200);
     assert!((3..30).contains(&work.unread.len()), "{} were skipped, 5 % refuse", work.unread.len());

@@ -56,6 +56,8 @@ pub(crate) struct Terms {
     pub(crate) memory: Arc<dyn Memory>,
     pub(crate) concurrency: usize,
     pub(crate) patience: Duration,
+    /// For one question, with all its tries.
+    pub(crate) deadline: Duration,
 }
 
 impl Default for Terms {
@@ -65,6 +67,7 @@ impl Default for Terms {
             memory: Arc::new(InMemory::default()),
             concurrency: 20,
             patience: Duration::from_secs(20),
+            deadline: Duration::from_secs(30),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Desk {
         let prices = prices();
         let budget = Arc::new(Budget::new(terms.cap, prices.clone()));
         let retry = Retry {
-            deadline: Duration::from_secs(30),
+            deadline: terms.deadline,
             first: Duration::from_millis(2),
             slowest: Duration::from_millis(20),
             ..Retry::default()

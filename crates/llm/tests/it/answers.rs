@@ -182,6 +182,8 @@ fn settings_that_cannot_work_are_refused_before_anything_is_sent() {
         Settings { ca_file: Some(folder.path().join("missing.pem")), ..base() },
         Settings { ca_file: Some(empty), ..base() },
         Settings { proxy: Some(Secret::new("not a proxy")), ..base() },
+        Settings { proxy: Some(Secret::new("proxy:3128")), ..base() },
+        Settings { proxy: Some(Secret::new("socks5://proxy:1080")), ..base() },
         Settings { base_url: "localhost:11434".into(), ..base() },
         Settings { key: Some(Secret::new("two\nlines")), ..base() },
         Settings { headers: vec![("a b".into(), Secret::new("x"))], ..base() },

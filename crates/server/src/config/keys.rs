@@ -105,6 +105,12 @@ pub(super) const KEYS: &[Key] = &[
     key("models.summary", Kind::Text, "", "Model that reads threads where a job names none"),
     key("models.ca_file", Kind::Path, "", "Certificates (PEM) to trust beside the system's"),
     key(
+        "models.proxy",
+        Kind::Text,
+        "",
+        "Proxy for all calls to models, such as `http://proxy:3128`; without it the variables `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` count",
+    ),
+    key(
         "models.concurrency",
         Kind::Number,
         "20",

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use assay_llm::{Api, Limits};
+use assay_llm::{Api, Limits, Secret};
 use toml::Table;
 
 use crate::admission::Policy;
@@ -292,6 +292,7 @@ impl Reader<'_> {
             thinking: self.parse("models.thinking", word)?,
             summary: self.parse("models.summary", word)?,
             ca_file: self.path("models.ca_file")?,
+            proxy: self.parse("models.proxy", proxy)?,
             limits: Limits {
                 concurrency: self.must("models.concurrency", positive)?,
                 requests_per_minute: self.parse("models.requests_per_minute", rate)?,
@@ -350,6 +351,7 @@ impl Reader<'_> {
         let mut shown = String::new();
         for key in KEYS {
             let (text, origin) = self.layers.text(key)?;
+            let text = without_password(text);
             let sign = if text.is_empty() { "# " } else { "" };
             shown += &format!("{sign}{} = {:?}  # {origin}\n", key.name, text);
         }
@@ -368,6 +370,17 @@ fn web_address(text: &str) -> Result<String, String> {
         url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     url.map(|_| text.to_owned())
         .ok_or_else(|| "write an address such as https://assay.example.com".to_owned())
+}
+
+fn proxy(text: &str) -> Result<Secret, String> {
+    let wrong = |_| "write an address such as http://proxy:3128".to_owned();
+    web_address(text).map(Secret::new).map_err(wrong)
+}
+
+/// A value as it may be shown: an address may hold a password.
+fn without_password(text: String) -> String {
+    let Ok(mut url) = url::Url::parse(&text) else { return text };
+    if url.password().is_some() && url.set_password(Some("***")).is_ok() { url.into() } else { text }
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one of many ways to read a text")]

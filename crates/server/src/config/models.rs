@@ -24,6 +24,8 @@ pub struct ModelSettings {
     pub summary: Option<String>,
     /// Certificates (PEM) to trust beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// For all calls; the usual variables of the environment count without it.
+    pub proxy: Option<Secret>,
     /// Of every model, for all jobs together.
     pub limits: Limits,
     /// For one exchange.
@@ -57,6 +59,7 @@ impl Default for ModelSettings {
             thinking: None,
             summary: None,
             ca_file: None,
+            proxy: None,
             limits: Limits::default(),
             timeout: Duration::from_secs(120),
             thread_tokens: 3000,

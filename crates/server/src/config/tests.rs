@@ -92,6 +92,8 @@ fn what_makes_no_sense_is_refused_with_a_way_out() {
         ("listen = 1984", None, "text in quotes"),
         ("allow_anonymous = \"yes\"", None, "without quotes"),
         ("public_url = \"assay\"", None, "https://"),
+        ("models.proxy = \"proxy:3128\"", None, "assay.toml): write an address such as http://proxy:3128"),
+        ("models.proxy = \"socks5://proxy\"", None, "such as http://proxy:3128"),
         ("limits.drain = \"off\"", None, "cannot be off"),
         ("projects.a.retention = 14", None, "in quotes"),
         ("projects.a.retention = \"14\"", None, "write a time"),
@@ -123,6 +125,9 @@ fn variables_that_are_none_are_pointed_out() {
 fn settings_can_be_shown_with_where_they_come_from() {
     let settings =
         of("[log]\nformat = \"json\"", &[("ASSAY_GRPC", "127.0.0.1:4317")], &[("listen", "127.0.0.1:0")]);
+    let proxy = of("", &[], &[("models.proxy", "http://user:pass-1@proxy:3128")]).expect("settings");
+    assert!(proxy.show().contains("models.proxy = \"http://user:***@proxy:3128/\"  # --models-proxy"));
+    assert!(!proxy.show().contains("pass-1") && !format!("{:?}", proxy.server).contains("pass-1"));
     let settings = settings.expect("settings");
     for line in [
         "listen = \"127.0.0.1:0\"  # --listen",

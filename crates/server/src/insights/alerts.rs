@@ -286,7 +286,83 @@ fn signature(secret: &str, seconds: i64, body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::ReportId;
+    use assay_domain::comparison::{Compared, MatchedBy};
+    use assay_domain::report::Estimate;
+
     use super::*;
+
+    fn told(alert: &Alert, change: CategoryChange) -> bool {
+        let side = || Compared {
+            report: ReportId(Uuid::nil()),
+            project: "p".into(),
+            title: "t".into(),
+            threads: 1000,
+            population: 1000,
+            categories: 5,
+            failure_rate: Estimate::default(),
+        };
+        let comparison = Comparison {
+            before: side(),
+            after: side(),
+            shared_threads: 0,
+            matched_by: MatchedBy::Words,
+            changes: vec![change],
+            tests: 1,
+        };
+        !news(&comparison, alert).is_empty()
+    }
+
+    /// A change of share, clearly beyond chance.
+    fn change(kind: ChangeKind, before: f64, after: f64, difference: f64) -> CategoryChange {
+        let of = |value| Estimate { value, ..Estimate::default() };
+        CategoryChange {
+            kind,
+            is_top: true,
+            before: Vec::new(),
+            after: Vec::new(),
+            similarity: 1.0,
+            share_before: of(before),
+            share_after: of(after),
+            difference: of(difference),
+            p_value: 0.001,
+            q_value: 0.002,
+            is_significant: true,
+        }
+    }
+
+    fn alert() -> Alert {
+        Alert { webhook: "https://example.com/hook".into(), on_new: true, growth: 0.05 }
+    }
+
+    #[test]
+    fn a_category_is_news_once_it_grew_by_the_threshold_beyond_chance() {
+        use ChangeKind::{Gone, Kept, Merged, Split};
+        for kind in [Kept, Split, Merged] {
+            for (difference, is_news) in
+                [(0.0501, true), (0.05, true), (0.0499, false), (0.0, false), (-0.0501, false), (-0.5, false)]
+            {
+                let grown = change(kind, 0.5, 0.5 + difference, difference);
+                assert_eq!(told(&alert(), grown.clone()), is_news, "{kind:?} by {difference}");
+                let by_chance = CategoryChange { is_significant: false, q_value: 0.051, ..grown };
+                assert!(!told(&alert(), by_chance), "{kind:?} by {difference}, maybe by chance");
+            }
+        }
+        let grown = change(Kept, 0.1, 0.3, 0.2);
+        assert!(!told(&Alert { growth: 0.21, ..alert() }, grown.clone()), "the threshold is the alert's own");
+        assert!(told(&Alert { growth: 0.2, on_new: false, ..alert() }, grown), "new ones are another matter");
+        assert!(!told(&alert(), change(Gone, 0.3, 0.0, -0.3)));
+    }
+
+    #[test]
+    fn a_new_category_is_news_where_asked_for_and_not_tiny() {
+        let new = |share| change(ChangeKind::New, 0.0, share, share);
+        assert!(told(&alert(), new(SMALLEST)) && told(&alert(), new(0.3)));
+        assert!(!told(&alert(), new(SMALLEST - 0.0001)));
+        assert!(!told(&Alert { on_new: false, ..alert() }, new(0.3)));
+        let unsure = CategoryChange { is_significant: false, ..new(0.02) };
+        assert!(told(&alert(), unsure), "it need not have grown: it was not there");
+    }
 
     #[test]
     fn a_signature_is_that_of_the_standard() {

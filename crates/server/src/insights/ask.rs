@@ -53,6 +53,7 @@ impl Endpoints {
         let mut settings = Settings::of(api, base_url, key)?;
         settings.timeout = models.timeout;
         settings.ca_file.clone_from(&models.ca_file);
+        settings.proxy.clone_from(&models.proxy);
         let provider = Provider::new(settings)?;
         let endpoint = Arc::new(Endpoint::new(Arc::new(provider), models.limits.clone()));
         known.insert(api.as_str(), Shared { print, endpoint: endpoint.clone() });

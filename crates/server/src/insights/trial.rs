@@ -147,4 +147,20 @@ mod tests {
         server.post(PATH, json!({})).await.ok();
         assert!(standin.calls() > calls, "it is asked again, not remembered");
     }
+
+    #[tokio::test]
+    async fn models_are_asked_through_the_proxy_of_the_settings() {
+        // As a proxy the stand-in answers for every host.
+        let standin = Standin::start(Behavior::default().into()).await.expect("a port");
+        let models = ModelSettings {
+            provider: Some(Api::Compatible),
+            base_url: Some("http://models.invalid/v1".to_owned()),
+            thinking: Some("standin-1".to_owned()),
+            proxy: Some(assay_llm::Secret::new(standin.url())),
+            ..ModelSettings::default()
+        };
+        let server = Server::with(Config { models, ..Config::default() });
+        let told = server.post(PATH, json!({})).await.ok();
+        assert_eq!((&told["model"], standin.calls_that("answered")), (&json!("standin-1"), 1), "{told}");
+    }
 }

@@ -17,8 +17,12 @@ pub enum Stage {
     Embed,
     /// No unit: one long step.
     Cluster,
-    /// No unit.
+    /// Unit: pairs of categories. A model says which are one.
+    Merge,
+    /// Unit: categories that a model names; none where they are named locally.
     Name,
+    /// No unit. A model proposes the top categories and what belongs under them.
+    Arrange,
     /// Unit: threads. A model places those that lie between categories; not begun where none do.
     Assign,
     /// No unit.
@@ -35,7 +39,9 @@ impl Stage {
             Self::Summarize => "summarizing",
             Self::Embed => "embedding",
             Self::Cluster => "grouping",
+            Self::Merge => "merging",
             Self::Name => "naming",
+            Self::Arrange => "arranging",
             Self::Assign => "placing",
             Self::Count => "counting",
             Self::Conclude => "concluding",

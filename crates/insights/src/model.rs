@@ -159,7 +159,7 @@ impl<'a> Work<'a> {
         ReportConfig { seed: self.config.seed.wrapping_add(self.draw), ..self.config.clone() }
     }
 
-    /// The same, telling somebody what is waited for.
+    /// The same, telling somebody how far it is and what is waited for.
     pub(crate) fn watched_by(self, progress: &'a dyn Progress) -> Self {
         Self { progress, ..self }
     }

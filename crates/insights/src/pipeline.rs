@@ -123,7 +123,8 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
     let grouping = model::spread::threads(&work, ctx, project.id, &threads, &vectors).await?;
     ctx.check()?;
 
-    ctx.progress.begin(Stage::Name, 0);
+    let next = if model::merge::is_wanted(&work) { Stage::Merge } else { Stage::Name };
+    ctx.progress.begin(next, 0);
     let names = name::each(&threads, &grouping, &|thread| vectors.of_thread(thread), ctx.embedder)?;
     let (grouping, mut names) =
         model::merge::alike(&work, ctx.embedder, &threads, &vectors, grouping, names).await?;
@@ -131,7 +132,7 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
     ctx.check()?;
 
     let order = model::categories::order(&work, &grouping, &names);
-    let choices = model::place::unclear(&work, ctx.progress, &threads, &vectors, &grouping, &names);
+    let choices = model::place::unclear(&work, &threads, &vectors, &grouping, &names);
     // Both know the leaves by their names, and neither waits for the other. Where the money may end
     // the order comes first: it concerns every thread, and what is left out must not be a matter of timing.
     let (order, choices) = match work.config().budget {
@@ -163,7 +164,7 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
     });
     executive::write(&mut report);
 
-    model::claims::write(&work, ctx.progress, &mut report).await?;
+    model::claims::write(&work, &mut report).await?;
     work.lengths().keep(ctx, project.id).await?;
     report.made.model = work.finish();
     verify::report(&report).map_err(Error::Unverified)?;

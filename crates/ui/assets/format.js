@@ -90,5 +90,10 @@ export function moment(secondsSince1970) {
 }
 
 export function plural(value, word) {
-  return `${count(value)} ${word}${value === 1 ? "" : "s"}`;
+  return `${count(value)} ${value === 1 ? word : several(word)}`;
+}
+
+/** A word for more than one: `threads`, `categories`, `days`. */
+export function several(word) {
+  return /[^aeiou]y$/.test(word) ? `${word.slice(0, -1)}ies` : `${word}s`;
 }

@@ -1,7 +1,7 @@
 // Puts the page together: views, search, keys, theme, where numbers come from.
 import { byId, h } from "./dom.js";
 import { categoryById, hasThreads, haveWords, loadThreads, loadWords, report, threadById } from "./data.js";
-import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, scrollBack, startRouter } from "./router.js";
+import { addressOfCategory, addressOfThread, addressOfThreads, parseAddress, replaceAddress, scrollBack, settle, startRouter } from "./router.js";
 import { setUpTables, showTable, toggleFold } from "./tree.js";
 import { listedAddress, listHighlights, mountCategoryList, mountThreadList } from "./threads.js";
 import { neighbour, showThread } from "./conversation.js";
@@ -138,7 +138,7 @@ function setUpSearch() {
     const target = addressOfThreads({ ...(address.view === "threads" ? Object.fromEntries(address.query) : {}), q: input.value.trim() });
     if (target === location.hash) return;
     if (address.view === "threads") {
-      history.replaceState(null, "", target);
+      replaceAddress(target);
       mountThreadList(parseAddress(target).query);
     } else if (input.value.trim()) {
       location.hash = target;
@@ -274,6 +274,8 @@ function setUpKeys() {
       byId("evidence").hidePopover();
       return event.preventDefault();
     }
+    // The key is about what the keys before it led to, however fast they follow.
+    settle();
     const action = KEYS[event.key];
     if (action && action() !== false) event.preventDefault();
   });

@@ -69,11 +69,16 @@ export function startRouter(onChange) {
   listener = onChange;
   history.scrollRestoration = "manual";
   addEventListener("scroll", () => current !== null && scrolls.set(current, scrollY), { passive: true });
-  addEventListener("hashchange", () => navigate(true));
+  addEventListener("hashchange", settle);
   // What is loaded again, or come back to from another page, is where it was.
   addEventListener("pagehide", () => history.replaceState({ ...history.state, top: scrollY }, ""));
   if (history.state?.top > 0) scrolls.set(location.hash, history.state.top);
   navigate(false);
+}
+
+/** Shows what the address says, where it does not yet: the browser tells of a change only later, and of several at once. */
+export function settle() {
+  if (location.hash !== current) navigate(true);
 }
 
 function navigate(isMove) {

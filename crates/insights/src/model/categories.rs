@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::contrast::Contrast;
 use super::{Asked, Question, Role, Work, echo, lot, object, string, tidy};
 use crate::Error;
+use crate::context::Stage;
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Node, ReadThread};
 use crate::math::matrix::dot;
@@ -75,6 +76,7 @@ pub(crate) async fn order(
     if !may_arrange(work, grouping) {
         return Ok(None);
     }
+    work.progress.begin(Stage::Arrange, 0);
     let leaves = leaves(grouping);
     let Some(tops) = propose(work, grouping, &leaves, names).await? else { return Ok(None) };
     let mut top_of: BTreeMap<usize, usize> = BTreeMap::new();
@@ -167,6 +169,7 @@ async fn name_leaves(
             (leaf, text)
         })
         .collect();
+    work.progress.begin(Stage::Name, questions.len());
     apply_names(work, questions, names).await
 }
 
@@ -177,6 +180,9 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
     let mut levels: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for node in (0..grouping.nodes.len()).filter(inner) {
         levels.entry(grouping.line(node).count()).or_default().push(node);
+    }
+    if !levels.is_empty() {
+        work.progress.begin(Stage::Name, levels.values().map(Vec::len).sum());
     }
     for nodes in levels.into_values().rev() {
         let questions: Vec<(usize, String)> = nodes
@@ -207,7 +213,11 @@ async fn apply_names(
     names: &mut [Named],
 ) -> Result<(), Error> {
     let answers: Vec<(usize, Option<Titled>)> = stream::iter(questions)
-        .map(|(node, text)| async move { Ok::<_, Error>((node, titled(work, &text).await?)) })
+        .map(|(node, text)| async move {
+            let found = titled(work, &text).await?;
+            work.progress.advance(1);
+            Ok::<_, Error>((node, found))
+        })
         .buffered(work.concurrency())
         .try_collect()
         .await?;
@@ -334,7 +344,10 @@ fn neighbours(leaves: &[usize], members: &[Vec<usize>], vectors: &Vectors) -> BT
 fn set_apart(grouping: &Grouping, names: &mut [Named], only_leaves: bool) {
     let mut taken: BTreeSet<(Option<usize>, String)> = BTreeSet::new();
     let mut leaf_names: BTreeSet<String> = BTreeSet::new();
-    for node in 0..names.len() {
+    let is_given = |node: &usize| grouping.nodes[*node].name.is_some();
+    // What the reader gave is called so: others make way.
+    let (given, others): (Vec<usize>, Vec<usize>) = (0..names.len()).partition(is_given);
+    for node in given.into_iter().chain(others) {
         let is_leaf = is_leaf(grouping, node);
         if only_leaves && !is_leaf {
             continue;
@@ -353,7 +366,7 @@ fn set_apart(grouping: &Grouping, names: &mut [Named], only_leaves: bool) {
             .chain(names[node].keywords.iter().map(|word| with(word)))
             .chain((2..).map(|number: usize| with(&number.to_string())))
             .find(|name| is_free(name));
-        let name = free.unwrap_or(own);
+        let name = free.filter(|_| !is_given(&node)).unwrap_or(own);
         taken.insert((parent, name.to_lowercase()));
         if is_leaf {
             leaf_names.insert(name.to_lowercase());
@@ -555,4 +568,44 @@ fn rebuilt(
         },
         renamed,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grouping::Node;
+
+    #[test]
+    fn what_the_reader_called_a_category_it_is_called_whatever_comes_before_it() {
+        let node = |parent, kind, name: Option<&str>| Node {
+            parent,
+            kind,
+            name: name.map(str::to_owned),
+            description: None,
+        };
+        let grouping = Grouping {
+            nodes: vec![
+                node(None, CategoryKind::Predefined, Some("Orders")),
+                node(Some(0), CategoryKind::Discovered, None),
+                node(None, CategoryKind::Predefined, Some("Late parcels")),
+                node(Some(0), CategoryKind::Discovered, None),
+            ],
+            ..Grouping::default()
+        };
+        let named = |name: &str| Named {
+            name: name.to_owned(),
+            description: String::new(),
+            keywords: vec!["courier".to_owned()],
+            examples: Vec::new(),
+            merged: Vec::new(),
+        };
+        for only_leaves in [true, false] {
+            let mut names: Vec<Named> =
+                ["Orders", "Late parcels", "Late parcels", "late parcels"].map(named).into();
+            set_apart(&grouping, &mut names, only_leaves);
+            let told: Vec<&str> = names.iter().map(|one| one.name.as_str()).collect();
+            let apart = ["Orders", "Late parcels (courier)", "Late parcels", "late parcels (2)"];
+            assert_eq!(told, apart, "{only_leaves}");
+        }
+    }
 }

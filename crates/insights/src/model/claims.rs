@@ -17,7 +17,7 @@ use assay_llm::Schema;
 use serde_json::{Value, json};
 
 use super::{Asked, Question, Role, Work, object, string, tidy};
-use crate::context::{Progress, Stage};
+use crate::context::Stage;
 use crate::verify::wording::invented_quote;
 use crate::{Error, verify};
 
@@ -108,15 +108,11 @@ const QUANTIFYING: &[&str] =
 ///
 /// # Errors
 /// Where the model fails for good or somebody asked to stop.
-pub(crate) async fn write(
-    work: &Work<'_>,
-    progress: &dyn Progress,
-    report: &mut Report,
-) -> Result<(), Error> {
+pub(crate) async fn write(work: &Work<'_>, report: &mut Report) -> Result<(), Error> {
     if !work.names() || report.assignments.is_empty() {
         return Ok(());
     }
-    progress.begin(Stage::Conclude, 0);
+    work.progress.begin(Stage::Conclude, 0);
     let facts = facts(report);
     let threads = candidates(report);
     let answer = match work.ask(question(work, report, &facts, &threads)).await? {

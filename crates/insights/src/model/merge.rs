@@ -18,6 +18,7 @@ use serde_json::json;
 use super::categories::{leaves, list, members_shown};
 use super::{Asked, Question, Role, Work, contrast, lot, object, tidy};
 use crate::Error;
+use crate::context::Stage;
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, ReadThread};
 use crate::math::matrix::dot;
@@ -113,7 +114,7 @@ pub(crate) fn tell(work: &Work<'_>, names: &[Named]) {
 }
 
 /// The reader's own counts and categories stay as they are; failures are put together by cause.
-fn is_wanted(work: &Work<'_>) -> bool {
+pub(crate) fn is_wanted(work: &Work<'_>) -> bool {
     let config = work.config();
     work.reads()
         && config.focus == Focus::Usage
@@ -165,8 +166,13 @@ impl Show<'_> {
         }
         let questions: Vec<((usize, usize), Question)> =
             pairs.into_iter().map(|(a, b)| ((a, b), self.question(&groups[a], &groups[b]))).collect();
+        self.work.progress.begin(Stage::Merge, questions.len());
         let answers: Vec<((usize, usize), Asked)> = stream::iter(questions)
-            .map(|(pair, question)| async move { Ok::<_, Error>((pair, self.work.ask(question).await?)) })
+            .map(|(pair, question)| async move {
+                let answer = self.work.ask(question).await?;
+                self.work.progress.advance(1);
+                Ok::<_, Error>((pair, answer))
+            })
             .buffered(self.work.concurrency())
             .try_collect()
             .await?;

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Asked, Question, Role, Work, lot, object, tidy};
 use crate::Error;
-use crate::context::{Progress, Stage};
+use crate::context::Stage;
 use crate::embed::Vectors;
 use crate::grouping::{Grouping, Member, Node, ReadThread};
 use crate::math::matrix::dot;
@@ -39,7 +39,6 @@ const UNDECIDED: &str = "lies between categories, and the model gave no usable a
 /// Where the model fails for good or somebody asked to stop.
 pub(crate) async fn unclear(
     work: &Work<'_>,
-    progress: &dyn Progress,
     threads: &[ReadThread],
     vectors: &Vectors,
     grouping: &Grouping,
@@ -59,7 +58,7 @@ pub(crate) async fn unclear(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    progress.begin(Stage::Assign, asked.len());
+    work.progress.begin(Stage::Assign, asked.len());
     let answers: Vec<(usize, Option<Choice>)> = stream::iter(asked)
         .map(|(thread, options)| {
             let question = question(work, &threads[thread], &options, names);
@@ -71,7 +70,7 @@ pub(crate) async fn unclear(
                     Asked::Skipped(_) => Some(Choice::Nowhere(UNDECIDED)),
                     Asked::Over => None,
                 };
-                progress.advance(1);
+                work.progress.advance(1);
                 Ok::<_, Error>((thread, choice))
             }
         })

@@ -3,6 +3,7 @@
 mod alike;
 mod given;
 mod lots;
+mod told;
 
 use std::sync::atomic::AtomicBool;
 
@@ -160,6 +161,17 @@ async fn report_of(
     concurrency: usize,
     redact: Option<&(dyn Fn(&str) -> String + Sync)>,
 ) -> Result<Report, Error> {
+    watched_report_of(store, script, config, concurrency, redact, &Silent).await
+}
+
+async fn watched_report_of(
+    store: EmbeddedStore,
+    script: &Script,
+    config: &ReportConfig,
+    concurrency: usize,
+    redact: Option<&(dyn Fn(&str) -> String + Sync)>,
+    progress: &dyn Progress,
+) -> Result<Report, Error> {
     let embedder = MiniLm::bundled().expect("the bundled model");
     let (cancel, prices) = (AtomicBool::new(false), PriceTable::default());
     let analyst = Analyst {
@@ -175,7 +187,7 @@ async fn report_of(
         embedder: &embedder,
         analyst: Some(&analyst),
         remember: false,
-        progress: &Silent,
+        progress,
         cancel: &cancel,
     };
     let project = store.project("shop").await.expect("a store").expect("a project");

@@ -1,6 +1,6 @@
 // The list of reports: progress as it happens, cancel, rename, delete, compare, run again.
 import { byId, h } from "../dom.js";
-import { count, money, plural, seconds } from "../format.js";
+import { count, money, plural, seconds, several } from "../format.js";
 import { accept, act, ask, confirmed, isTyping, refuse, toast } from "./api.js";
 import { keepFresh, refresh } from "./live.js";
 import { setUpTabs } from "./tabs.js";
@@ -13,12 +13,13 @@ const streams = new Map();
 /** How fast a step goes, from when it was first seen. */
 class Pace {
   stage = "";
+  total = 0;
   since = 0;
   from = 0;
 
   /** Seconds until the step's end, or null while nobody can know. */
   left({ stage, done, total }) {
-    if (stage !== this.stage || done < this.from) Object.assign(this, { stage, since: performance.now(), from: done });
+    if (stage !== this.stage || total !== this.total || done < this.from) Object.assign(this, { stage, total, since: performance.now(), from: done });
     const moved = done - this.from;
     const took = (performance.now() - this.since) / 1000;
     if (moved <= 0 || total <= done || took < 1) return { rate: null, left: null };
@@ -51,7 +52,7 @@ function show(job, told, pace) {
   const { rate, left } = pace.left(told);
   const unit = steps[at]?.dataset.unit || "step";
   say("done", total > 0 ? `${count(done)} of ${plural(total, unit)}` : "no count");
-  say("rate", rate === null ? "–" : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} ${unit}s/s`);
+  say("rate", rate === null ? "–" : `${rate < 10 ? rate.toFixed(1) : count(Math.round(rate))} ${several(unit)}/s`);
   say("left", left === null ? "–" : `about ${seconds(left)}`);
   if (spend) {
     say("spent", spend.cost === null ? "price unknown" : money(Number(spend.cost)));

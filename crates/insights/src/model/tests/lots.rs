@@ -1,5 +1,6 @@
 //! Models like what stands first: the order of options is drawn by lot, and the seed is the lot.
 
+use super::told::Told;
 use super::*;
 use crate::context::Stage;
 use crate::embed::Vectors;
@@ -78,10 +79,9 @@ impl Scene {
         let config = ReportConfig { seed, ..deep() };
         let (cancel, prices) = (AtomicBool::new(false), PriceTable::default());
         let analyst = analyst(&script, &prices);
-        let work = Work::begin(Some(&analyst), &config, &cancel).expect("work");
+        let work = Work::begin(Some(&analyst), &config, &cancel).expect("work").watched_by(progress);
         let Self { threads, vectors, grouping, names } = self;
-        let placed =
-            place::unclear(&work, progress, threads, vectors, grouping, names).await.expect("places");
+        let placed = place::unclear(&work, threads, vectors, grouping, names).await.expect("places");
         let is_first = |(_, choice): &(usize, place::Choice)| matches!(choice, place::Choice::Leaf(0));
         assert!(placed.iter().all(is_first), "whatever its label is");
         prompts(&script)
@@ -161,26 +161,13 @@ async fn what_is_arranged_and_under_what_is_shown_in_an_order_drawn_by_lot() {
     assert_ne!(one[1..], other[1..], "and so do the top categories");
 }
 
-#[derive(Default)]
-struct Told(Mutex<Vec<(Option<Stage>, usize)>>);
-
-impl Progress for Told {
-    fn begin(&self, stage: Stage, total: usize) {
-        self.0.lock().expect("told").push((Some(stage), total));
-    }
-
-    fn advance(&self, done: usize) {
-        self.0.lock().expect("told").push((None, done));
-    }
-}
-
 #[tokio::test]
 async fn placing_tells_of_how_many_it_asks_and_does_not_begin_where_nobody_is_unclear() {
     let told = Told::default();
     assert_eq!(Scene::new(4, 0.55).placing(1, &told).await.len(), 3);
-    assert_eq!(*told.0.lock().expect("told"), [(Some(Stage::Assign), 3), (None, 1), (None, 1), (None, 1)]);
+    assert_eq!(told.stages(), [(Stage::Assign, 3, 3)]);
 
     let told = Told::default();
     assert!(Scene::new(4, 0.9).placing(1, &told).await.is_empty());
-    assert!(told.0.lock().expect("told").is_empty());
+    assert!(told.stages().is_empty());
 }

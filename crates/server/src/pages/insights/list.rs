@@ -155,13 +155,15 @@ fn of_command(project: &Project, stored: &Stored, report: Option<Report>, colors
 }
 
 /// The steps of an analysis in the words of people, with what is counted in each and who takes it.
-const STEPS: [(Stage, &str, &str, &[Tier]); 8] = [
+const STEPS: [(Stage, &str, &str, &[Tier]); 10] = [
     (Stage::Read, "Read", "thread", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Summarize, "Summarize", "thread", &[Tier::Deep]),
     (Stage::Embed, "Embed", "text", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Cluster, "Group", "", &[Tier::Local, Tier::Names, Tier::Deep]),
-    (Stage::Name, "Name", "", &[Tier::Local, Tier::Names, Tier::Deep]),
-    (Stage::Assign, "Place", "thread", &[Tier::Names, Tier::Deep]),
+    (Stage::Merge, "Merge", "pair", &[Tier::Deep]),
+    (Stage::Name, "Name", "category", &[Tier::Local, Tier::Names, Tier::Deep]),
+    (Stage::Arrange, "Arrange", "", &[Tier::Deep]),
+    (Stage::Assign, "Place", "thread", &[Tier::Deep]),
     (Stage::Count, "Count", "", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Conclude, "Conclude", "", &[Tier::Names, Tier::Deep]),
 ];

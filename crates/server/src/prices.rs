@@ -67,11 +67,14 @@ pub(crate) async fn load(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Every entry that can be read, newest first.
-pub(crate) async fn entries(app: &App) -> ApiResult<Vec<(Uuid, Entry)>> {
-    let query = RecordQuery { kind: KIND.to_owned(), is_newest_first: true, ..RecordQuery::default() };
-    let records = app.store.records(&query).await?;
-    Ok(records.iter().filter_map(|record| Some((record.id, entry(record).ok()?))).collect())
+/// What to ask the store for the entries, newest first.
+pub(crate) fn query() -> RecordQuery {
+    RecordQuery { kind: KIND.to_owned(), is_newest_first: true, ..RecordQuery::default() }
+}
+
+/// Those of some records that are entries.
+pub(crate) fn readable(records: &[Record]) -> Vec<(Uuid, Entry)> {
+    records.iter().filter_map(|record| Some((record.id, entry(record).ok()?))).collect()
 }
 
 /// One entry. Prices are US dollars per token, as exact decimals.
@@ -188,8 +191,7 @@ fn amounts(field: &str, given: Option<Map<String, Value>>) -> ApiResult<BTreeMap
 /// Lists the entries, newest first. The prices that ship with Assay lie beneath them.
 #[utoipa::path(get, path = "/model-price-map", tag = "prices", responses((status = 200, description = "a list of entries")))]
 async fn list(State(app): State<App>) -> ApiResult<Json<Value>> {
-    let query = RecordQuery { kind: KIND.to_owned(), is_newest_first: true, ..RecordQuery::default() };
-    let records = app.store.records(&query).await?;
+    let records = app.store.records(&query()).await?;
     Ok(Json(records.iter().map(shape).collect::<ApiResult<Vec<_>>>()?.into()))
 }
 

@@ -89,8 +89,12 @@ pub async fn create(store: &impl Records, new: NewKey, now: Time) -> Result<(Api
 
 /// All keys that were ever made, the newest first.
 pub async fn list(store: &impl Records) -> Result<Vec<ApiKey>, Error> {
-    let query = RecordQuery { kind: KIND.into(), is_newest_first: true, ..RecordQuery::default() };
-    store.records(&query).await?.into_iter().map(ApiKey::read).collect()
+    store.records(&query()).await?.into_iter().map(ApiKey::read).collect()
+}
+
+/// What to ask the store for the keys, newest first.
+pub(crate) fn query() -> RecordQuery {
+    RecordQuery { kind: KIND.into(), is_newest_first: true, ..RecordQuery::default() }
 }
 
 /// Ends a key. One that was revoked before stays as it is.
@@ -117,7 +121,7 @@ impl ApiKey {
         })
     }
 
-    fn read(record: Record) -> Result<Self, Error> {
+    pub(crate) fn read(record: Record) -> Result<Self, Error> {
         let damaged = |error: serde_json::Error| Error::Corrupt {
             what: format!("API key {}", record.id),
             why: error.to_string(),

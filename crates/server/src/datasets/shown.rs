@@ -102,7 +102,13 @@ pub(crate) struct Case {
 }
 
 /// The dataset with the examples that `as_of`, `split` and `q` ask for; 404 where there is none.
-pub(crate) async fn open(app: &App, id: Uuid, params: &Params, page: (usize, usize)) -> ApiResult<Opened> {
+/// `places` are those to be read of so many.
+pub(crate) async fn open(
+    app: &App,
+    id: Uuid,
+    params: &Params,
+    places: impl Fn(usize) -> std::ops::Range<usize>,
+) -> ApiResult<Opened> {
     let dataset = dataset::find(app, id).await?;
     let at = versions::moment(Some(&dataset), params.get("as_of"))?;
     let selection = Selection { dataset: Some(id), at, order: Order::NewestFirst, ..Selection::default() };
@@ -112,14 +118,13 @@ pub(crate) async fn open(app: &App, id: Uuid, params: &Params, page: (usize, usi
         *splits.entry(split.clone()).or_default() += 1;
     }
     let all = heads.len();
-    let (offset, limit) = page;
     let wanted = params.get("split");
     let is_wanted =
         |splits: &[String]| wanted.is_none_or(|wanted| splits.iter().any(|split| split == wanted));
     let (found, examples) = match params.get("q") {
         None => {
             let heads: Vec<_> = heads.into_iter().filter(|head| is_wanted(&head.splits)).collect();
-            let shown: Vec<_> = heads.iter().skip(offset).take(limit).cloned().collect();
+            let shown = heads[places(heads.len())].to_vec();
             (heads.len(), load(app, &shown).await?)
         }
         Some(words) => {
@@ -129,7 +134,13 @@ pub(crate) async fn open(app: &App, id: Uuid, params: &Params, page: (usize, usi
                 conditions: conditions::of(&asked)?,
                 ..selection
             };
-            (selection.count(app).await?, selection.page(app, offset, limit).await?)
+            let found = selection.count(app).await?;
+            let places = places(found);
+            let examples = match places.is_empty() {
+                true => Vec::new(),
+                false => selection.page(app, places.start, places.len()).await?,
+            };
+            (found, examples)
         }
     };
     let projects = app.store.projects().await?.into_iter();

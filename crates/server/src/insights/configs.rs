@@ -82,7 +82,9 @@ impl SavedConfig {
         self.focus().is_some()
     }
 
-    fn of(record: Record) -> Result<Self, Error> {
+    /// # Errors
+    /// Where it cannot be read.
+    pub(crate) fn of(record: Record) -> Result<Self, Error> {
         let Record { id, parent, created_at, body, .. } = record;
         let body: ConfigBody = serde_json::from_value(body).map_err(|error| Error::Corrupt {
             what: format!("insights config {id}"),
@@ -184,14 +186,18 @@ pub(crate) async fn find(app: &App, project: ProjectId, id: &str) -> ApiResult<S
     found.ok_or_else(|| ApiError::not_found(format!("insights config {id}")))
 }
 
+/// What to ask the store for the saved configs of a project, or of all.
+pub(crate) fn query(project: Option<ProjectId>) -> RecordQuery {
+    let parent = project.map(|project| project.0);
+    RecordQuery { kind: KIND.to_owned(), parent, ..RecordQuery::default() }
+}
+
 /// The saved configs of a project, or of all, oldest first.
 ///
 /// # Errors
 /// What the store says.
 pub async fn saved(store: &impl Records, project: Option<ProjectId>) -> Result<Vec<SavedConfig>, Error> {
-    let parent = project.map(|project| project.0);
-    let query = RecordQuery { kind: KIND.to_owned(), parent, ..RecordQuery::default() };
-    store.records(&query).await?.into_iter().map(SavedConfig::of).collect()
+    store.records(&query(project)).await?.into_iter().map(SavedConfig::of).collect()
 }
 
 /// The saved config of this id.

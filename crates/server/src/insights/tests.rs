@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::queue;
 use super::worker::Workers;
 use crate::testing::Server;
 
@@ -559,4 +560,16 @@ mod alerts {
         assert!(refused.contains("same focus"), "{refused}");
         stop(&server, workers).await;
     }
+}
+
+/// A job as if its report were made, without making one.
+pub(crate) async fn as_if_made(server: &Server, project: Uuid, body: Value) -> Uuid {
+    let asked = server.post(&format!("/sessions/{project}/insights"), body).await.ok();
+    let id: Uuid = serde_json::from_value(asked["id"].clone()).expect("an id");
+    let store = &server.app.store;
+    let queue::Entry { job, mut state } = queue::find(store, id).await.expect("asked").expect("there");
+    state.status = assay_domain::JobStatus::Succeeded;
+    state.report = Some(assay_domain::ReportId(id));
+    queue::put(store, &job, &state, server.app.now()).await.expect("written");
+    id
 }

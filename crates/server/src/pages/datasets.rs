@@ -6,7 +6,7 @@ use assay_ui::web::Shell;
 use assay_ui::web::datasets::{DatasetPage, DatasetRow, DatasetsPage, ExampleView, VersionRow};
 use assay_ui::web::json::pretty;
 use assay_ui::web::listing::Choice;
-use assay_ui::web::parts::{Pager, Stat};
+use assay_ui::web::parts::Stat;
 use assay_ui::web::talk::{Places, Talk};
 use axum::Router;
 use axum::extract::Path;
@@ -16,6 +16,7 @@ use chrono::SecondsFormat;
 use serde_json::{Map, Value};
 use url::form_urlencoded::byte_serialize;
 
+use super::portion::Portion;
 use super::state::State;
 use super::trace::media;
 use super::{Visit, page};
@@ -28,6 +29,10 @@ use crate::ingest::attachments::{self, Links};
 
 /// Datasets on a page.
 const DATASETS: usize = 50;
+/// Of a dataset, on a page beside its examples.
+const SPLITS: usize = 24;
+const VERSIONS: usize = 40;
+const EXPERIMENTS: usize = 20;
 /// Examples on a page.
 const EXAMPLES: usize = 20;
 /// Messages of an example; the first and the last are kept.
@@ -61,7 +66,7 @@ async fn compare(Path((_, dataset)): Path<(String, String)>) -> ApiResult<Redire
 
 async fn list(visit: Visit) -> ApiResult<Response> {
     let query: String = visit.params.get("q").unwrap_or_default().chars().take(200).collect();
-    let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
+    let portion = Portion::read(&visit.params, "offset", DATASETS);
     let all = shown::list(&visit.app).await?;
     let is_empty = all.is_empty();
     let wanted = query.trim().to_lowercase();
@@ -72,11 +77,11 @@ async fn list(visit: Visit) -> ApiResult<Response> {
         format!("{}?q={query}&offset={offset}", place())
     };
     let total = found.len();
-    let rows: Vec<DatasetRow> = found.into_iter().skip(offset).take(DATASETS).map(row).collect();
+    let rows: Vec<DatasetRow> = portion.of(found).into_iter().map(row).collect();
     Ok(page(&DatasetsPage {
         shell: shell(&visit, "Datasets"),
         place: place(),
-        pager: pager(href, offset, DATASETS, rows.len(), total, "dataset"),
+        pager: portion.pager(href, total, ("dataset", "datasets")),
         rows,
         is_empty,
         query: text::line(&query),
@@ -102,41 +107,20 @@ fn row(one: Listed) -> DatasetRow {
     }
 }
 
-fn pager(
-    href: impl Fn(usize) -> String,
-    offset: usize,
-    size: usize,
-    rows: usize,
-    total: usize,
-    unit: &str,
-) -> Pager {
-    Pager {
-        previous: if offset > 0 { href(offset.saturating_sub(size)) } else { String::new() },
-        next: if offset + rows < total { href(offset + size) } else { String::new() },
-        shown: match total {
-            1 => format!("1 {unit}"),
-            _ if total <= size => format!("{} {unit}s", format::count(total)),
-            _ => format!(
-                "{}–{} of {} {unit}s",
-                format::count(offset + 1),
-                format::count(offset + rows),
-                format::count(total)
-            ),
-        },
-    }
-}
-
 async fn show(visit: Visit, Path((_, dataset)): Path<(String, String)>) -> ApiResult<Response> {
     let id = uuid("dataset", &dataset)?;
-    let offset = visit.params.parse("offset")?.unwrap_or(0_usize);
-    let opened = shown::open(&visit.app, id, &visit.params, (offset, EXAMPLES)).await?;
-    let names = ["q", "split", "as_of", "view", "offset"];
+    let portion = Portion::read(&visit.params, "offset", EXAMPLES);
+    let opened = shown::open(&visit.app, id, &visit.params, |found| portion.places(found)).await?;
+    let names = ["q", "split", "as_of", "view", "offset", "splits", "versions", "experiments"];
     let state = State::read(format!("{}/{id}", place()), &visit.params, &names);
     let links = attachments::links(&visit.app).await?;
     let may = |action| visit.may(Permission(Area::Datasets, action));
     let here = Here {
         state,
-        offset,
+        portion,
+        splits: Portion::read(&visit.params, "splits", SPLITS),
+        versions: Portion::read(&visit.params, "versions", VERSIONS),
+        experiments: Portion::read(&visit.params, "experiments", EXPERIMENTS),
         links,
         may_change: may(Action::Update) && !opened.is_past,
         may_delete: may(Action::Delete),
@@ -151,7 +135,10 @@ async fn show(visit: Visit, Path((_, dataset)): Path<(String, String)>) -> ApiRe
 
 struct Here {
     state: State,
-    offset: usize,
+    portion: Portion,
+    splits: Portion,
+    versions: Portion,
+    experiments: Portion,
     links: Links,
     may_change: bool,
     may_delete: bool,
@@ -163,11 +150,13 @@ impl Here {
         let is_json = self.state.get("view") == Some("json");
         let api = format!("/api/v1/datasets/{}", dataset.id);
         let state = self.state.with(&[("offset", "")]);
-        let href = |offset: usize| {
-            state
-                .with(&[("offset", if offset == 0 { String::new() } else { offset.to_string() }.as_str())])
-                .href()
-        };
+        let experiments_pager = self.experiments.pager_of(
+            &self.state,
+            "#experiments",
+            experiments.len(),
+            ("experiment", "experiments"),
+        );
+        let experiments = self.experiments.of(experiments);
         let as_of = self.state.get("as_of");
         let exported = |kind: &str| {
             let query: String =
@@ -182,14 +171,14 @@ impl Here {
         DatasetPage {
             place: place(),
             path: state.path.clone(),
-            kept: state.pairs.iter().filter(|(name, _)| name != "q").cloned().collect(),
+            kept: self.state.with(&[("q", ""), ("offset", "")]).pairs,
             id: dataset.id.to_string(),
             name: text::name(&dataset.name),
             plain_name: dataset.name.clone(),
             description: text::line(&dataset.description),
             facts: facts(&dataset, &versions, all),
             views: vec![view("Conversations", "", !is_json), view("JSON", "json", is_json)],
-            splits: split_choices(&state, &splits, all),
+            splits: split_choices(&state, &splits, self.splits, all),
             version_word: if is_past { "Earlier version".to_owned() } else { "Latest version".to_owned() },
             versions: self.versions(&versions, as_of),
             latest: state.with(&[("as_of", "")]).href(),
@@ -205,14 +194,11 @@ impl Here {
             is_json,
             has_examples: all > 0,
             examples: examples.into_iter().map(|case| self.example(case, is_json)).collect(),
-            pager: pager(
-                href,
-                self.offset,
-                EXAMPLES,
-                found.saturating_sub(self.offset).min(EXAMPLES),
-                found,
-                "example",
-            ),
+            pager: self.portion.pager_of(&self.state, "", found, ("example", "examples")),
+            splits_pager: self.splits.pager_of(&self.state, "#examples", splits.len(), ("split", "splits")),
+            versions_pager: self.versions.pager_of(&self.state, "", versions.len(), ("version", "versions")),
+            is_in_versions: self.state.get("versions").is_some(),
+            experiments_pager,
             query: text::line(self.state.get("q").unwrap_or_default()),
             clear: state.with(&[("q", ""), ("split", "")]).href(),
             may_change: self.may_change,
@@ -231,11 +217,12 @@ impl Here {
                 at: version.at.into(),
                 tags: version.tags.iter().map(|tag| text::line(tag)).collect(),
                 is_latest: index == 0,
-                href: self.state.with(&[("as_of", said), ("offset", "")]).href(),
+                href: self.state.with(&[("as_of", said), ("offset", ""), ("versions", "")]).href(),
                 is_current: is_tag || as_of.map_or(index == 0, |as_of| as_of == moment),
             }
         };
-        all.iter().enumerate().map(row).collect()
+        let places = self.versions.places(all.len());
+        all.iter().enumerate().skip(places.start).take(places.len()).map(row).collect()
     }
 
     fn example(&self, case: Case, is_json: bool) -> ExampleView {
@@ -301,6 +288,7 @@ fn facts(dataset: &Listed, versions: &[shown::Version], all: usize) -> Vec<Stat>
 fn split_choices(
     state: &State,
     splits: &std::collections::BTreeMap<String, usize>,
+    portion: Portion,
     all: usize,
 ) -> Vec<Choice> {
     let choice = |label: String, word: &str| Choice {
@@ -309,7 +297,12 @@ fn split_choices(
         is_current: state.get("split").unwrap_or_default() == word,
     };
     let every = choice(format!("All {}", format::count(all)), "");
-    let each = splits.iter().map(|(name, count)| {
+    let places = portion.places(splits.len());
+    // The one that is looked at is among them, wherever it stands.
+    let is_shown = |(at, (name, _)): &(usize, (&String, &usize))| {
+        places.contains(at) || state.get("split") == Some(name.as_str())
+    };
+    let each = splits.iter().enumerate().filter(is_shown).map(|(_, (name, count))| {
         choice(format!("{} {}", text::cut(&text::name(name), 40), format::count(*count)), name)
     });
     std::iter::once(every).chain(each).collect()

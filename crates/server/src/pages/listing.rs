@@ -17,6 +17,7 @@ use url::form_urlencoded::byte_serialize;
 
 use super::Visit;
 use super::conditions::{self, Known};
+use super::portion::Portion;
 use super::state::{State, Window};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
@@ -33,6 +34,8 @@ pub(super) const SOON: Duration = Duration::from_millis(70);
 pub(super) const LOOKS: usize = 4;
 /// So long it counts where somebody waits for all of it.
 const LATER: Duration = Duration::from_secs(3);
+/// Saved filters of a list, on a page of their menu.
+const VIEWS: usize = 20;
 /// The newest runs tell which values occur.
 const LOOKED_AT: usize = 300;
 const MAX_KNOWN: usize = 40;
@@ -192,6 +195,9 @@ pub(super) async fn bar(
     let is_narrowed = ["filter", "q"].iter().any(|name| state.get(name).is_some());
     // What is asked while one types stands for itself.
     let unfiltered = state.with(&[("filter", "")]);
+    let views = saved(&visit.app, project, state, view_kind).await?;
+    let portion = Portion::read(&visit.params, "views", VIEWS);
+    let views_pager = portion.pager_of(state, "", views.len(), ("saved filter", "saved filters"));
     Ok(Bar {
         path: state.path.clone(),
         here: state.href(),
@@ -210,7 +216,8 @@ pub(super) async fn bar(
         filter: state.get("filter").unwrap_or_default().to_owned(),
         problem: asked.as_ref().err().map(conditions::problem),
         fields: conditions::fields(&known),
-        views: saved(&visit.app, project, state, view_kind).await?,
+        views: portion.of(views),
+        views_pager,
         view_kind,
         project: project.id.to_string(),
         count: if asked.is_ok() { state.with(&[]).below("count") } else { String::new() },
@@ -225,13 +232,14 @@ pub(super) async fn bar(
     })
 }
 
-/// Saved filters of this kind of list.
+/// Saved filters of this kind of list. Of which kind one is stands in it: all of a project are read, which are
+/// small.
 async fn saved(app: &App, project: &Project, state: &State, kind: &str) -> ApiResult<Vec<View>> {
     let query =
         RecordQuery { kind: views::KIND.to_owned(), parent: Some(project.id.0), ..RecordQuery::default() };
     let records = app.store.records(&query).await?;
     let is_of_kind = |record: &&Record| record.body["type"].as_str().unwrap_or("runs") == kind;
-    let here = state.with(&[]).query();
+    let here = state.with(&[("views", "")]).query();
     let view = |record: &Record| {
         let said = |name: &str| record.body[name].as_str().unwrap_or_default().to_owned();
         // Saved here, it holds the whole state of the list; saved by a client, a filter.

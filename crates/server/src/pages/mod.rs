@@ -16,6 +16,7 @@ mod insights;
 mod listing;
 mod login;
 mod places;
+mod portion;
 mod projects;
 mod settings;
 mod squeeze;
@@ -97,6 +98,8 @@ async fn first_tab(Path(project): Path<String>) -> ApiResult<Redirect> {
     Ok(Redirect::to(&format!("/p/{}/insights", uuid("project", &project)?)))
 }
 
+#[cfg(test)]
+mod list_tests;
 #[cfg(test)]
 mod report_tests;
 #[cfg(test)]

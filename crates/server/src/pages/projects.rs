@@ -331,6 +331,7 @@ fn pager(asked: &Asked, rows: usize, total: usize) -> Pager {
     let href = |offset| asked.href(asked.window, asked.sort, offset);
     let last = asked.offset + rows;
     Pager {
+        label: "Pages of projects".to_owned(),
         previous: if asked.offset > 0 { href(asked.offset.saturating_sub(PAGE)) } else { String::new() },
         next: if last < total { href(asked.offset + PAGE) } else { String::new() },
         shown: match total {

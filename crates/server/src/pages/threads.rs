@@ -23,7 +23,7 @@ use crate::error::ApiResult;
 use crate::extract::Params;
 use crate::filters;
 
-const STATE: [&str; 7] = ["q", "filter", "range", "from", "until", "columns", "cursor"];
+const STATE: [&str; 8] = ["q", "filter", "range", "from", "until", "columns", "views", "cursor"];
 
 const COLUMNS: [Possible; 13] = [
     column("first", "First request", "long", true),

@@ -21,7 +21,8 @@ use crate::app::App;
 use crate::error::ApiResult;
 use crate::extract::Params;
 
-const STATE: [&str; 9] = ["scope", "q", "filter", "range", "from", "until", "order", "columns", "cursor"];
+const STATE: [&str; 10] =
+    ["scope", "q", "filter", "range", "from", "until", "order", "columns", "views", "cursor"];
 
 const COLUMNS: [Possible; 15] = [
     column("name", "Name", "title", true),

@@ -83,7 +83,8 @@ export function setUpInPlace() {
     const link = event.target.closest?.("main a[href]");
     if (!link || link.getAttribute("href").startsWith("#") || !isHere(link)) return;
     event.preventDefault();
-    const menu = link.closest("details.menu");
+    // Whoever leafs through a menu has not chosen yet.
+    const menu = link.closest(".pager") ? null : link.closest("details.menu");
     go(link.href, { arrived: () => { if (menu?.open) leaveMenu(menu); } });
   });
   document.addEventListener("submit", (event) => {

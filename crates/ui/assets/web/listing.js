@@ -322,7 +322,7 @@ function setUpViews() {
     event.preventDefault();
     act(form.querySelector("button"), async () => {
       const state = new URLSearchParams(location.search);
-      state.delete("cursor");
+      for (const place of ["cursor", "views"]) state.delete(place);
       const name = form.elements.name.value.trim();
       await ask(`/api/v1/sessions/${form.dataset.project}/views`, {
         method: "POST",

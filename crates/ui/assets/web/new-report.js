@@ -3,7 +3,7 @@ import { byId, h } from "../dom.js";
 import { compact, count, money, plural, seconds } from "../format.js";
 import { accept, act, ask, refuse, toast } from "./api.js";
 import { problemView, setUpBuilder, would } from "./filters.js";
-import { later } from "./fragment.js";
+import { fetchDocument, later, take } from "./fragment.js";
 import { setUpMenus } from "./menus.js";
 import { setUpTabs } from "./tabs.js";
 
@@ -322,7 +322,21 @@ function setUpConditions() {
     building.reset();
     shut(byId("add-filter"));
   });
-  byId("saved-filters")?.addEventListener("click", (event) => {
+  byId("saved-filters")?.addEventListener("click", async (event) => {
+    const link = event.target.closest(".pager a");
+    if (link) {
+      // The next page of the menu, and the form as it is.
+      event.preventDefault();
+      const menu = byId("saved-filters");
+      try {
+        const fresh = await fetchDocument(link.href);
+        menu.querySelector(".menu-body").replaceWith(take(fresh.querySelector("#saved-filters .menu-body")));
+        menu.querySelector("button").focus();
+      } catch (error) {
+        toast(error.message, "bad");
+      }
+      return;
+    }
     const { filter } = event.target.closest("button")?.dataset ?? {};
     if (filter === undefined) return;
     setFilter(filter);

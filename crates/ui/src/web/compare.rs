@@ -1,10 +1,12 @@
 //! Two reports side by side: where categories went, and which shares changed.
 
+use std::ops::Range;
+
 use askama::Template;
 use assay_domain::comparison::{CategoryChange, CategoryReference, ChangeKind, Comparison, MatchedBy};
 
 use super::Shell;
-use super::parts::{Badge, Moment, Stat, length};
+use super::parts::{Badge, Moment, Pager, Stat, length};
 use crate::{format, text};
 
 #[derive(Template)]
@@ -18,7 +20,15 @@ pub struct ComparePage {
     pub stats: Vec<Stat>,
     pub flow: Flow,
     pub tops: Vec<ChangeRow>,
+    pub tops_pager: Pager,
     pub leaves: Vec<ChangeRow>,
+    pub leaves_pager: Pager,
+}
+
+/// The part of a table of changes that is shown: its places in the table, and where the others are.
+pub struct Shown {
+    pub places: Range<usize>,
+    pub pager: Pager,
 }
 
 /// One of the two reports.
@@ -38,6 +48,9 @@ pub struct ChangeRow {
     pub kind: Badge,
     pub before: Vec<(String, String)>,
     pub after: Vec<(String, String)>,
+    /// Categories beyond those that are named.
+    pub more_before: usize,
+    pub more_after: usize,
     pub share_before: String,
     pub share_after: String,
     pub difference: String,
@@ -60,6 +73,8 @@ pub struct Flow {
     pub height: String,
     pub bars: Vec<FlowBar>,
     pub ribbons: Vec<Ribbon>,
+    /// What is left out of it, in words; empty where nothing is.
+    pub left_out: &'static str,
 }
 
 pub struct FlowBar {
@@ -90,25 +105,41 @@ const LEFT: (f64, f64) = (300.0, 314.0);
 const RIGHT: (f64, f64) = (686.0, 700.0);
 /// A name needs so much room.
 const LEAST: f64 = 12.0;
+/// So many bars are drawn on one side; more could not be told apart.
+const MOST_BARS: usize = 40;
+/// So many categories of one change are named in a row.
+const MOST_NAMES: usize = 12;
 
 impl ComparePage {
+    /// `shown` says of a number of changes which of them a table shows: of top categories, then of subcategories.
     #[must_use]
-    pub fn new(shell: Shell, before: SideView, after: SideView, comparison: &Comparison) -> Self {
+    pub fn new(
+        shell: Shell,
+        before: SideView,
+        after: SideView,
+        comparison: &Comparison,
+        shown: (impl FnOnce(usize) -> Shown, impl FnOnce(usize) -> Shown),
+    ) -> Self {
         let (tops, leaves): (Vec<_>, Vec<_>) = comparison.changes.iter().partition(|change| change.is_top);
+        let (shown_tops, shown_leaves) = (shown.0(tops.len()), shown.1(leaves.len()));
+        // All rows of both tables are on one scale, whichever are shown.
         let most = comparison
             .changes
             .iter()
             .flat_map(|change| [change.difference.low.abs(), change.difference.high.abs()])
             .fold(0.01, f64::max);
-        let rows = |changes: &[&CategoryChange]| {
-            changes.iter().map(|change| row(change, &before, &after, most)).collect()
+        let rows = |changes: &[&CategoryChange], places: Range<usize>| {
+            let shown = changes.get(places).unwrap_or_default();
+            shown.iter().map(|change| row(change, &before, &after, most)).collect()
         };
         Self {
             matched: matched(comparison),
             stats: stats(comparison),
             flow: flow(&tops, &before, &after),
-            tops: rows(&tops),
-            leaves: rows(&leaves),
+            tops: rows(&tops, shown_tops.places),
+            tops_pager: shown_tops.pager,
+            leaves: rows(&leaves, shown_leaves.places),
+            leaves_pager: shown_leaves.pager,
             shell,
             before,
             after,
@@ -182,8 +213,10 @@ fn row(change: &CategoryChange, before: &SideView, after: &SideView, most: f64) 
     };
     ChangeRow {
         kind: kind(change.kind),
-        before: change.before.iter().map(|category| link(before, category)).collect(),
-        after: change.after.iter().map(|category| link(after, category)).collect(),
+        before: change.before.iter().take(MOST_NAMES).map(|category| link(before, category)).collect(),
+        after: change.after.iter().take(MOST_NAMES).map(|category| link(after, category)).collect(),
+        more_before: change.before.len().saturating_sub(MOST_NAMES),
+        more_after: change.after.len().saturating_sub(MOST_NAMES),
         share_before: format::percent(change.share_before.value),
         share_after: format::percent(change.share_after.value),
         difference: points(difference.value),
@@ -234,7 +267,18 @@ fn flow(tops: &[&CategoryChange], before: &SideView, after: &SideView) -> Flow {
     let size = |change: &CategoryChange| change.share_before.value.max(change.share_after.value);
     ordered.sort_by(|a, b| size(b).total_cmp(&size(a)));
     let (mut left_y, mut right_y) = (0.0, 0.0);
+    let mut drawn = (0, 0);
     for (index, change) in ordered.into_iter().enumerate() {
+        let next = (drawn.0 + change.before.len(), drawn.1 + change.after.len());
+        // The largest is drawn in any case, as far as there is room.
+        let is_over = next.0.max(next.1) > MOST_BARS;
+        if is_over {
+            flow.left_out = "Only the largest are drawn; the table below has all.";
+        }
+        if is_over && index > 0 {
+            break;
+        }
+        drawn = next;
         let color = COLORS[index % COLORS.len()];
         let left = column(&mut flow, &change.before, before, color, &mut left_y, true);
         let right = column(&mut flow, &change.after, after, color, &mut right_y, false);
@@ -253,7 +297,7 @@ fn column(
     is_left: bool,
 ) -> Vec<Place> {
     let mut places = Vec::with_capacity(categories.len());
-    for category in categories {
+    for category in categories.iter().take(MOST_BARS) {
         let share = if category.share.value.is_finite() { category.share.value.clamp(0.0, 1.0) } else { 0.0 };
         let height = (share * SHARES).max(2.0);
         let (name, href) = link(side, category);
@@ -314,18 +358,46 @@ fn band(top1: f64, bottom1: f64, top2: f64, bottom2: f64) -> String {
     format!("M{x1} {a}C{middle} {a} {middle} {b} {x2} {b}L{x2} {c}C{middle} {c} {middle} {d} {x1} {d}Z")
 }
 
-/// Two reports to be chosen.
+/// Two reports to be chosen, one after the other.
 #[derive(Template)]
 #[template(path = "web/compare_choose.html")]
 pub struct ChooseComparisonPage {
     pub shell: Shell,
-    pub action: String,
-    /// Id, name and moment, the newest first.
-    pub reports: Vec<(String, String, Moment)>,
+    /// The one that is chosen already.
+    pub chosen: Option<ChosenReport>,
+    /// The newest first.
+    pub rows: Vec<ReportChoice>,
+    pub pager: Pager,
+    /// Where the last two are compared that ask the same; empty where there are none.
+    pub last_two: String,
+}
+
+/// The first of two reports.
+pub struct ChosenReport {
+    pub name: String,
+    pub made: Moment,
+    /// Whether it is the earlier one, and the later is still to be chosen.
+    pub is_before: bool,
+    /// Where none is chosen.
+    pub without: String,
+}
+
+/// A report that can be compared.
+pub struct ReportChoice {
+    pub name: String,
+    pub href: String,
+    pub made: Moment,
+    /// What it counts.
+    pub kind: &'static str,
+    pub threads: String,
+    /// Where it is the earlier one, the later one; empty where it cannot be.
+    pub as_before: String,
+    pub as_after: String,
 }
 
 #[cfg(test)]
 mod tests {
+    use assay_domain::comparison::Compared;
     use assay_domain::report::Estimate;
 
     use super::*;
@@ -371,5 +443,76 @@ mod tests {
         assert_eq!((row.difference.as_str(), row.q_value.as_str()), ("+10.0", "<0.001"));
         assert_eq!((row.bar_x.as_str(), row.bar_width.as_str()), ("50.00%", "25.00%"));
         assert_eq!(row.after[0].1, "/x#category/b");
+    }
+
+    #[test]
+    fn a_page_shows_its_part_of_a_thousand_changes_in_their_order() {
+        let estimate = |value: f64| Estimate { value, low: value - 0.01, high: value + 0.01 };
+        let change = |at: usize, is_top| CategoryChange {
+            kind: ChangeKind::Kept,
+            is_top,
+            before: vec![reference(&format!("old {at}"), 0.001)],
+            after: vec![reference(&format!("new {at}"), 0.001)],
+            share_before: estimate(0.001),
+            share_after: estimate(0.001),
+            similarity: 1.0,
+            difference: estimate(0.0),
+            p_value: 1.0,
+            q_value: 1.0,
+            is_significant: false,
+        };
+        let one = |categories| Compared {
+            report: serde_json::from_value("00000000-0000-0000-0000-000000000000".into()).expect("an id"),
+            project: "p".into(),
+            title: "t".into(),
+            threads: 1000,
+            population: 1000,
+            categories,
+            failure_rate: estimate(0.1),
+        };
+        let mut changes: Vec<_> = (0..1000).map(|at| change(at, true)).collect();
+        changes.extend((1000..1003).map(|at| change(at, false)));
+        // One that was cut into hundreds.
+        changes[51].after = (0..500).map(|at| reference(&format!("piece {at}"), 0.002)).collect();
+        let comparison = Comparison {
+            before: one(1000),
+            after: one(1499),
+            shared_threads: 1000,
+            matched_by: MatchedBy::Threads,
+            changes,
+            tests: 1003,
+        };
+        let side = || SideView { href: "/x".into(), ..SideView::default() };
+        let page = |start: usize| {
+            let shown = |places: Range<usize>| Shown {
+                pager: Pager {
+                    next: format!("/x/compare?tops={}", places.end),
+                    shown: "of 1,000 changes".into(),
+                    ..Pager::default()
+                },
+                places,
+            };
+            let of = (
+                |all| {
+                    assert_eq!(all, 1000);
+                    shown(start..start + 50)
+                },
+                |all| shown(0..all),
+            );
+            ComparePage::new(Shell::default(), side(), side(), &comparison, of)
+        };
+        let second = page(50);
+        let names: Vec<&str> = second.tops.iter().map(|row| row.before[0].0.as_str()).collect();
+        assert_eq!(names, (50..100).map(|at| format!("old {at}")).collect::<Vec<_>>());
+        assert_eq!((second.tops[1].after.len(), second.tops[1].more_after), (12, 488));
+        assert_eq!(second.leaves.len(), 3);
+        for page in [page(0), second] {
+            assert!(page.flow.bars.len() <= 2 * MOST_BARS, "{} bars", page.flow.bars.len());
+            assert!(!page.flow.left_out.is_empty());
+            let html = page.render().expect("a page");
+            assert!(html.contains("tops=") && html.contains("of 1,000 changes"));
+            assert_eq!(html.matches("<tr").count(), 2 + 53);
+            assert!(html.len() < 160_000, "{} bytes", html.len());
+        }
     }
 }

@@ -61,10 +61,15 @@ pub struct DatasetPage {
     pub exports: Vec<(&'static str, String, String)>,
     /// Name, address, start.
     pub experiments: Vec<(String, String, Moment)>,
+    pub experiments_pager: Pager,
     pub is_json: bool,
     pub has_examples: bool,
     pub examples: Vec<ExampleView>,
     pub pager: Pager,
+    pub splits_pager: Pager,
+    pub versions_pager: Pager,
+    /// Whether the address says which versions are listed.
+    pub is_in_versions: bool,
     pub query: String,
     /// The page without search and split.
     pub clear: String,

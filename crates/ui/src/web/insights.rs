@@ -17,6 +17,7 @@ pub struct InsightsPage {
     pub rows: Vec<ReportRow>,
     pub pager: Pager,
     pub configs: Vec<ConfigRow>,
+    pub configs_pager: Pager,
     /// There while the project has no trace.
     pub onboarding: Option<Onboarding>,
     pub may_change: bool,
@@ -131,6 +132,7 @@ pub struct NewReportPage {
     pub fields: Vec<Field>,
     /// Saved filters: name, and the whole of it in the filter language.
     pub filters: Vec<(String, String)>,
+    pub filters_pager: Pager,
     /// Where a filter is taken apart, and it is counted how many threads it matches.
     pub conditions: String,
     /// What a summary prompt can put in: name, meaning.

@@ -9,7 +9,7 @@
 
 use askama::Template;
 
-use super::parts::{Badge, Empty, Moment};
+use super::parts::{Badge, Empty, Moment, Pager};
 use super::{Page, Shell};
 
 /// A list of threads or traces.
@@ -63,6 +63,7 @@ pub struct Bar {
     pub problem: Option<Problem>,
     pub fields: Vec<Field>,
     pub views: Vec<View>,
+    pub views_pager: Pager,
     /// What the list would be saved under: the type of the view.
     pub view_kind: &'static str,
     /// The project, for saving views.

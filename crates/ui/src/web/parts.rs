@@ -69,10 +69,20 @@ pub struct Head {
 /// Links to the pages around this one; empty where there is none.
 #[derive(Clone, Debug, Default)]
 pub struct Pager {
+    /// What it is about: `Pages of reports`.
+    pub label: String,
     pub previous: String,
     pub next: String,
     /// `1–50 of 1,204`
     pub shown: String,
+}
+
+impl Pager {
+    /// Whether there is another page.
+    #[must_use]
+    pub fn leads_on(&self) -> bool {
+        !self.previous.is_empty() || !self.next.is_empty()
+    }
 }
 
 /// What a list says that has nothing in it.

@@ -12,7 +12,7 @@ use assay_domain::report::{CategoryKind, Report};
 use serde::Serialize;
 
 use super::Shell;
-use super::parts::Moment;
+use super::parts::{Moment, Pager};
 use crate::html::served;
 pub use crate::html::served::Searchable;
 use crate::{Spoken, inert_json};
@@ -52,7 +52,12 @@ pub struct ReportFrame {
     pub files: Vec<(&'static str, String)>,
     /// Other reports of the project: name, address of the comparison.
     pub others: Vec<(String, String)>,
+    /// Some of the changes by hand.
     pub edits: Vec<EditRow>,
+    pub edits_total: usize,
+    pub edits_pager: Pager,
+    /// Whether the address says which of them are listed.
+    pub is_in_edits: bool,
     /// By position in the taxonomy: the cluster of the API.
     pub cluster_ids: Vec<String>,
     pub may_change: bool,

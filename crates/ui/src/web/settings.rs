@@ -3,7 +3,7 @@
 use askama::Template;
 
 use super::Shell;
-use super::parts::{Badge, Moment};
+use super::parts::{Badge, Moment, Pager};
 
 /// A section of the workspace's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +70,7 @@ pub struct ModelsPage {
     pub shell: Shell,
     pub may_change: bool,
     pub secrets: Vec<Secret>,
+    pub pager: Pager,
     /// Whom reports ask that name no model: role, model and provider.
     pub asked: Vec<(&'static str, String)>,
     /// Why they cannot be asked now; empty where they can.
@@ -94,6 +95,7 @@ pub struct Secret {
 pub struct SchedulesPage {
     pub shell: Shell,
     pub rows: Vec<ScheduleRow>,
+    pub pager: Pager,
     pub may_change: bool,
 }
 
@@ -119,8 +121,14 @@ pub struct PricesPage {
     pub shell: Shell,
     pub may_change: bool,
     pub rows: Vec<PriceRow>,
+    pub pager: Pager,
     /// The prices that come with Assay: model, provider, input, output.
     pub base: Vec<(String, String, String, String)>,
+    /// How many of these there are.
+    pub base_total: String,
+    pub base_pager: Pager,
+    /// Whether the address says which of them are listed.
+    pub is_in_base: bool,
 }
 
 pub struct PriceRow {
@@ -141,6 +149,7 @@ pub struct RedactionPage {
     pub shell: Shell,
     pub may_change: bool,
     pub policies: Vec<PolicyRow>,
+    pub pager: Pager,
     pub detectors: Vec<&'static str>,
 }
 
@@ -162,6 +171,7 @@ pub struct PolicyRow {
 pub struct KeysPage {
     pub shell: Shell,
     pub rows: Vec<KeyRow>,
+    pub pager: Pager,
     /// Whether requests need a key now.
     pub is_asked_for: bool,
 }
@@ -206,6 +216,7 @@ pub struct ProjectSettingsPage {
     pub configs_href: String,
     /// Configs with a schedule or an address to tell: name, words, address.
     pub schedules: Vec<(String, String, String)>,
+    pub schedules_pager: Pager,
     pub policy_href: String,
     pub may_update: bool,
     pub may_delete: bool,

@@ -261,7 +261,7 @@ const tests = {
     await page.waitForSelector(".example");
     assert.equal(await page.locator(".example").count(), 20);
     assert.match(await page.locator(".pager-shown").innerText(), /1–20 of 46 examples/);
-    await page.getByRole("link", { name: /Older/ }).click();
+    await page.getByRole("link", { name: /Next/ }).click();
     await page.waitForFunction(() => document.querySelector(".pager-shown").textContent.startsWith("21–40"));
     await page.getByRole("link", { name: "test 15" }).click();
     await page.waitForFunction(() => document.querySelector(".pager-shown").textContent === "15 examples");
@@ -568,6 +568,83 @@ const tests = {
       console.log(`        ${name}: ${Math.round(millis)} ms`);
       assert.ok(millis <= 100, `${name} took ${millis} ms`);
     }
+    // Beside another one like it, it is as light: a part of the changes at a time, in one order, also without script.
+    const other = await report(server, project, { focus: "errors", hierarchy: [1000], name: "again" });
+    const compare = `/p/${project}/insights/compare?before=${job.id}&after=${other.id}`;
+    const changes = (page_) => page_.locator("#leaves .changes tbody tr").allInnerTexts();
+    const compared = await open(server, compare);
+    const timing = await compared.evaluate(() => {
+      const { responseStart, responseEnd } = performance.getEntriesByType("navigation")[0];
+      return [responseStart, performance.getEntriesByName("first-contentful-paint")[0].startTime - responseEnd, document.querySelectorAll("*").length];
+    });
+    console.log(`        compared: sent after ${Math.round(timing[0])} ms, then painted in ${Math.round(timing[1])} ms, ${timing[2]} elements; ${compared.bytes()} bytes`);
+    assert.ok(timing[1] < 1000 && timing[2] < 4000 && compared.bytes() <= 200_000, `${timing}, ${compared.bytes()} bytes`);
+    const total = Number((await compared.locator("#leaves .pager-shown").innerText()).match(/^1–50 of ([\d,]+) changes$/)[1].replaceAll(",", ""));
+    assert.ok(total >= 1000, `${total} changes`);
+    const seen = await changes(compared);
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    const plain = await context.newPage();
+    await plain.goto(server.address + compare);
+    assert.equal((await changes(plain)).length, 50);
+    for (let at = 1; at < 3; at += 1) {
+      await plain.locator("#leaves").getByRole("link", { name: "Next" }).click();
+      await plain.waitForURL(new RegExp(`&leaves=${at * 50}#leaves$`));
+      seen.push(...await changes(plain));
+    }
+    assert.equal(new Set(seen).size, 150, "no change is shown twice");
+    await compared.locator("#leaves").getByRole("link", { name: "Next" }).click();
+    await compared.waitForURL(/&leaves=50#leaves$/);
+    assert.deepEqual(await changes(compared), seen.slice(50, 100));
+    await compared.reload();
+    assert.deepEqual(await changes(compared), seen.slice(50, 100), "the address keeps the page");
+    await compared.goBack();
+    assert.deepEqual(await changes(compared), seen.slice(0, 50));
+    assert.deepEqual(await faultsOf(compared), []);
+    assert.deepEqual(compared.problems, []);
+    return page;
+  },
+
+  async "many configs are a page at a time, beside the reports as they are; a filter is found in its menu"() {
+    const server = await startServer();
+    await postRuns(server, "many", [{ inputs: { messages: [{ role: "user", content: "hello" }] }, outputs: null }]);
+    const project = await projectOf(server, "many");
+    const named = (at) => String(at).padStart(2, "0");
+    for (let at = 0; at < 45; at += 1) {
+      await api(server, "POST", `/sessions/${project}/insights/configs`, { name: `Config ${named(at)}`, config: { focus: "usage" } });
+      await api(server, "POST", `/sessions/${project}/views`, { display_name: `Filter ${named(at)}`, type: "threads", filter_string: 'eq(status, "error")' });
+    }
+    const page = await open(server, `/p/${project}/insights`);
+    const configs = page.locator('[data-live="configs"]');
+    const shown = () => configs.locator("h3 a").allInnerTexts();
+    assert.equal((await shown()).length, 22, "two are built in");
+    assert.equal(await configs.locator(".pager-shown").innerText(), "1–20 of 45 saved configs");
+    await configs.getByRole("link", { name: "Next" }).click();
+    await page.waitForURL(/\?configs=20#configs$/);
+    assert.deepEqual(await shown(), Array.from({ length: 20 }, (_, at) => `Config ${named(at + 20)}`));
+    // What is deleted makes room for the next, and one stays on this page.
+    await page.getByRole("button", { name: "Delete Config 20" }).click();
+    await page.locator("dialog.confirm .danger").click();
+    await page.waitForFunction(() => document.querySelector('[data-live="configs"] .pager-shown').textContent === "21–40 of 44 saved configs");
+    assert.equal((await shown()).at(-1), "Config 40");
+    assert.deepEqual(await faultsOf(page), []);
+    // In a form nothing that is filled in is lost on the way through a menu.
+    await page.goto(`${server.address}/p/${project}/insights/new`);
+    await page.locator("#tab-manual").click();
+    await page.locator('#way-manual [name="name"]').fill("Mine");
+    await page.locator("#saved-filters summary").click();
+    for (const last of ["Filter 39", "Filter 44"]) {
+      await page.locator("#saved-filters").getByRole("link", { name: "Next" }).click();
+      await page.locator("#saved-filters button", { hasText: last }).waitFor();
+    }
+    await page.locator("#saved-filters button", { hasText: "Filter 44" }).click();
+    await page.waitForFunction(() => document.querySelector("#conditions").innerText.includes("error"));
+    assert.equal(await page.locator('#way-manual [name="name"]').inputValue(), "Mine");
+    await page.goto(`${server.address}/p/${project}/threads`);
+    await page.locator("#views summary").click();
+    await page.locator("#views").getByRole("link", { name: "Next" }).click();
+    await page.locator("#views a", { hasText: "Filter 20" }).click();
+    await page.waitForSelector(".condition");
+    assert.equal(await page.locator("#views[open]").count(), 0, "what is chosen closes the menu");
     return page;
   },
 

@@ -1,16 +1,27 @@
 //! Two reports side by side.
 
 use assay_domain::format;
+use assay_domain::report::Focus;
 use assay_ui::text;
 use assay_ui::web::Tab;
-use assay_ui::web::compare::{ChooseComparisonPage, ComparePage, SideView};
+use assay_ui::web::compare::{
+    ChooseComparisonPage, ChosenReport, ComparePage, ReportChoice, Shown, SideView,
+};
 use axum::extract::Path;
 use axum::response::Response;
 
+use super::super::portion::Portion;
+use super::super::state::State;
 use super::super::{Visit, page};
 use super::{Found, place};
 use crate::error::{ApiError, ApiResult};
-use crate::insights::{self, queue};
+use crate::insights;
+use crate::insights::queue::{self, Entry};
+
+/// Reports to choose from, on a page.
+const REPORTS: usize = 50;
+/// Changes of one table, on a page.
+const CHANGES: usize = 50;
 
 pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult<Response> {
     let named = |name: &str| visit.params.get(name).map(str::to_owned);
@@ -37,7 +48,18 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     let comparison = insights::compared(&visit.app, before.project.id, one, two)
         .await
         .map_err(insights::compare::failed)?;
-    Ok(page(&ComparePage::new(shell, old, new, &comparison)))
+    let path = format!("{}/compare", new.list);
+    let state = State::read(path, &visit.params, &["before", "after", "tops", "leaves"]);
+    let shown = |name: &'static str, anchor: &'static str| {
+        let portion = Portion::read(&visit.params, name, CHANGES);
+        let state = &state;
+        move |total: usize| Shown {
+            places: portion.places(total),
+            pager: portion.pager_of(state, anchor, total, ("change", "changes")),
+        }
+    };
+    let shown = (shown("tops", "#tops"), shown("leaves", "#leaves"));
+    Ok(page(&ComparePage::new(shell, old, new, &comparison, shown)))
 }
 
 fn side(found: &Found) -> SideView {
@@ -53,15 +75,67 @@ fn side(found: &Found) -> SideView {
     }
 }
 
+/// Finished reports, of which one is chosen and then the other. Jobs are small and few beside traces: which of
+/// them have a report stands in the jobs themselves, so all are read, and some are shown.
 async fn choose(visit: &Visit, project: &str) -> ApiResult<Response> {
     let project = visit.project(project).await?;
     let jobs = queue::list(&visit.app.store, Some(project.id)).await?;
-    let done = jobs.iter().filter(|entry| entry.state.report.is_some());
+    let done: Vec<&Entry> = jobs.iter().filter(|entry| entry.state.report.is_some()).collect();
+    let state =
+        State::read(format!("{}/compare", place(&project)), &visit.params, &["before", "after", "offset"]);
+    let is_before = state.get("before").is_some();
+    let named = state.get("before").or(state.get("after"));
+    let chosen = named.and_then(|id| done.iter().copied().find(|entry| entry.job.id.to_string() == id));
+    let state = if chosen.is_none() { state.with(&[("before", ""), ("after", "")]) } else { state };
+    let focus = |entry: &Entry| entry.job.config.focus;
+    // Use and failures are counted apart.
+    let is_open = |entry: &&Entry| {
+        chosen.is_none_or(|chosen| entry.job.id != chosen.job.id && focus(entry) == focus(chosen))
+    };
+    let last_two = done.iter().enumerate().find_map(|(at, after)| {
+        let before = done.iter().skip(at + 1).find(|before| focus(before) == focus(after))?;
+        Some((before.job.id.to_string(), after.job.id.to_string()))
+    });
+    let last_two = last_two.filter(|_| chosen.is_none());
+    let without = state.with(&[("before", ""), ("after", ""), ("offset", "")]);
+    let open: Vec<&Entry> = match last_two.is_some() || chosen.is_some() {
+        true => done.iter().copied().filter(is_open).collect(),
+        // None has another that it could be compared with.
+        false => Vec::new(),
+    };
+    let portion = Portion::read(&visit.params, "offset", REPORTS);
+    let row = |entry: &Entry| {
+        let id = entry.job.id.to_string();
+        let named = |name: &str| state.with(&[(name, id.as_str()), ("offset", "")]).href();
+        ReportChoice {
+            name: text::name(&entry.job.name),
+            href: format!("{}/{id}", place(&project)),
+            made: entry.job.created_at.into(),
+            kind: match focus(entry) {
+                Focus::Usage => "use",
+                Focus::Errors => "failures",
+            },
+            threads: entry
+                .state
+                .outline
+                .as_ref()
+                .map_or_else(|| format::NONE.to_owned(), |outline| format::count(outline.threads)),
+            as_before: if chosen.is_some() && is_before { String::new() } else { named("before") },
+            as_after: if chosen.is_some() && !is_before { String::new() } else { named("after") },
+        }
+    };
     Ok(page(&ChooseComparisonPage {
         shell: visit.within(&project, Tab::Insights, "Compare").crumb("Insights", place(&project)),
-        action: format!("{}/compare", place(&project)),
-        reports: done
-            .map(|entry| (entry.job.id.to_string(), text::name(&entry.job.name), entry.job.created_at.into()))
-            .collect(),
+        chosen: chosen.map(|entry| ChosenReport {
+            name: text::name(&entry.job.name),
+            made: entry.job.created_at.into(),
+            is_before,
+            without: without.href(),
+        }),
+        last_two: last_two
+            .map(|(before, after)| without.with(&[("before", &before), ("after", &after)]).href())
+            .unwrap_or_default(),
+        pager: portion.pager_of(&state, "", open.len(), ("report", "reports")),
+        rows: portion.of(open).into_iter().map(row).collect(),
     }))
 }

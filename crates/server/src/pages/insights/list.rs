@@ -17,6 +17,8 @@ use axum::extract::Path;
 use axum::response::Response;
 use http::HeaderMap;
 
+use super::super::portion::Portion;
+use super::super::state::State;
 use super::super::{Visit, page, projects};
 use super::{api, money, place};
 use crate::access::permission::{Action, Area, Permission};
@@ -28,6 +30,8 @@ use crate::insights::spend_of;
 
 /// Reports on a page.
 const PAGE: usize = 50;
+/// Saved configs on a page.
+const CONFIGS: usize = 20;
 /// Colours of top categories, in their order.
 const COLORS: [&str; 12] = ["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "c10", "c11"];
 
@@ -55,11 +59,12 @@ pub(super) async fn show(
     let of_commands = others.map(|stored| (stored.stored_at, Source::Command(stored)));
     let mut all: Vec<_> = of_jobs.chain(of_commands).collect();
     all.sort_by_key(|(made, _)| Reverse(*made));
-    let offset = visit.params.parse("offset").ok().flatten().unwrap_or(0_usize);
+    let state = State::read(place(&project), &visit.params, &["offset", "configs"]);
+    let portion = Portion::read(&visit.params, "offset", PAGE);
     let total = all.len();
     let mut rows = Vec::new();
     let mut colors = Colors::of(&jobs);
-    for (_, source) in all.into_iter().skip(offset).take(PAGE) {
+    for (_, source) in portion.of(all) {
         rows.push(match source {
             Source::Job(entry) => of_job(&project, entry, &jobs, &mut colors),
             Source::Command(stored) => {
@@ -67,6 +72,7 @@ pub(super) async fn show(
             }
         });
     }
+    let (configs, configs_pager) = config_rows(&visit, &project, &state).await?;
     let onboarding = match project.traces {
         0 => Some(projects::onboarding(&visit.app, &headers, &project.name).await?),
         _ => None,
@@ -77,9 +83,10 @@ pub(super) async fn show(
         compare_href: format!("{}/compare", place(&project)),
         api: api(&project),
         is_anything_open: rows.iter().any(|row| row.is_open),
-        pager: pager(&project, offset, rows.len(), total),
+        pager: portion.pager_of(&state, "", total, ("report", "reports")),
         rows,
-        configs: config_rows(&visit, &project).await?,
+        configs,
+        configs_pager,
         onboarding,
         may_change: visit.may(Permission(Area::Rules, Action::Create)),
     }))
@@ -329,23 +336,16 @@ fn unmet(job: &Job) -> Vec<String> {
     said.map(|words| text::cut(&text::line(&words), 200).into_owned()).collect()
 }
 
-fn pager(project: &Project, offset: usize, rows: usize, total: usize) -> Pager {
-    let href = |offset: usize| format!("{}?offset={offset}", place(project));
-    Pager {
-        previous: if offset > 0 { href(offset.saturating_sub(PAGE)) } else { String::new() },
-        next: if offset + rows < total { href(offset + PAGE) } else { String::new() },
-        shown: match total {
-            1 => "1 report".to_owned(),
-            _ if total <= PAGE => format!("{} reports", format::count(total)),
-            _ => format!("{}–{} of {} reports", offset + 1, offset + rows, format::count(total)),
-        },
+/// Some saved configs, after those that everybody has.
+async fn config_rows(visit: &Visit, project: &Project, state: &State) -> ApiResult<(Vec<ConfigRow>, Pager)> {
+    let portion = Portion::read(&visit.params, "configs", CONFIGS);
+    let (saved, total) = portion.records(&visit.app.store, configs::query(Some(project.id))).await?;
+    let mut shown = if portion.is_first() { configs::prebuilt(project.id) } else { Vec::new() };
+    for record in saved {
+        shown.push(SavedConfig::of(record)?);
     }
-}
-
-async fn config_rows(visit: &Visit, project: &Project) -> ApiResult<Vec<ConfigRow>> {
-    let mut all = configs::prebuilt(project.id);
-    all.extend(configs::saved(&visit.app.store, Some(project.id)).await?);
-    Ok(all.iter().map(|config| config_row(visit, project, config)).collect())
+    let pager = portion.pager_of(state, "#configs", total, ("saved config", "saved configs"));
+    Ok((shown.iter().map(|config| config_row(visit, project, config)).collect(), pager))
 }
 
 fn config_row(visit: &Visit, project: &Project, config: &SavedConfig) -> ConfigRow {

@@ -10,6 +10,8 @@ use axum::extract::Path;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::super::portion::Portion;
+use super::super::state::State;
 use super::super::{Visit, conditions, listing, page};
 use super::{api, place};
 use crate::access::permission::{Action, Area, Permission};
@@ -25,6 +27,10 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         None => None,
     };
     let changeable = config.as_ref().filter(|config| !config.is_prebuilt());
+    let filters = listing::saved_filters(&visit.app, &project).await?;
+    let portion = Portion::read(&visit.params, "filters", FILTERS);
+    let path = format!("{}/new", place(&project));
+    let state = State::read(path, &visit.params, &["config", "job", "filter", "filters"]);
     let day = |time: Option<_>| time.map(format::day).unwrap_or_default();
     Ok(page(&NewReportPage {
         shell: visit
@@ -40,13 +46,17 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         config_id: changeable.map(|config| config.id.to_string()).unwrap_or_default(),
         may_change: visit.may(Permission(Area::Rules, Action::Create)),
         fields: conditions::fields(&listing::known(&visit.app, project.id).await?),
-        filters: listing::saved_filters(&visit.app, &project).await?,
+        filters_pager: portion.pager_of(&state, "", filters.len(), ("saved filter", "saved filters")),
+        filters: portion.of(filters),
         conditions: format!("/p/{}/threads-list/conditions", project.id),
         variables: VARIABLES.into(),
         first_day: day(project.first_activity),
         last_day: day(project.last_activity),
     }))
 }
+
+/// Saved filters on a page of their menu.
+const FILTERS: usize = 20;
 
 /// What a summary prompt can put in: name, meaning.
 const VARIABLES: [(&str, &str); 5] = [

@@ -15,7 +15,9 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use uuid::Uuid;
 
+use super::super::portion::Portion;
 use super::super::squeeze::{pack, say_packed, squeeze, unpacks};
+use super::super::state::State;
 use super::super::{Visit, page};
 use super::{Found, api, place};
 use crate::access::permission::{Action, Area, Permission};
@@ -25,6 +27,8 @@ use crate::insights::{cluster_id, files, queue};
 
 /// Other reports offered to compare with.
 const OTHERS: usize = 12;
+/// Changes by hand, on a page.
+const EDITS: usize = 50;
 /// Turns of a conversation.
 const TURNS: usize = 200;
 
@@ -50,6 +54,9 @@ pub(super) async fn show(
         Some(entry) => edits::told(&visit.app, entry).await?,
         None => Vec::new(),
     };
+    let edits: Vec<EditRow> = edits.iter().flat_map(edit_rows).collect();
+    let state = State::read(here.clone(), &visit.params, &["edits"]);
+    let portion = Portion::read(&visit.params, "edits", EDITS);
     let frame = ReportFrame {
         shell,
         name,
@@ -63,7 +70,10 @@ pub(super) async fn show(
         partial: partial(&report),
         paid: entry.as_ref().map(paid).unwrap_or_default(),
         others: others(&visit, &found).await?,
-        edits: edits.iter().flat_map(edit_rows).collect(),
+        edits_total: edits.len(),
+        edits_pager: portion.pager_of(&state, "", edits.len(), ("change", "changes")),
+        is_in_edits: state.get("edits").is_some(),
+        edits: portion.of(edits),
         cluster_ids: entry.as_ref().map(|entry| cluster_ids(entry.job.id, &report)).unwrap_or_default(),
         may_change: may(Area::Projects, Action::Update),
         may_share: may(Area::Runs, Action::Share),

@@ -21,6 +21,8 @@ use axum::routing::{get, post};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 
+use super::portion::Portion;
+use super::state::State;
 use super::{Visit, page};
 use crate::access;
 use crate::access::keys::{self, ApiKey};
@@ -33,6 +35,9 @@ use crate::insights::schedule::Schedule;
 use crate::insights::trial::{self, Usual};
 use crate::prices;
 use crate::workspace;
+
+/// Rows of a list on a page.
+const PAGE: usize = 50;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -53,6 +58,11 @@ fn shell(visit: &Visit, section: Section) -> Shell {
     shell
 }
 
+/// The address of a section with the places in its lists.
+fn state(visit: &Visit, section: Section) -> State {
+    State::read(section.path().to_owned(), &visit.params, &["offset", "base"])
+}
+
 fn may_manage(visit: &Visit) -> bool {
     visit.may(Permission(Area::Workspaces, Action::Manage))
 }
@@ -69,6 +79,7 @@ async fn models(visit: Visit) -> ApiResult<Response> {
     let app = &visit.app;
     let names = workspace::secret_names(app).await?;
     let settings = &app.config.models;
+    let portion = Portion::read(&visit.params, "offset", PAGE);
     let known = KNOWN.iter().map(|(name, note, provider)| Secret {
         name: (*name).to_owned(),
         note,
@@ -78,6 +89,8 @@ async fn models(visit: Visit) -> ApiResult<Response> {
     });
     let others = names.iter().filter(|name| KNOWN.iter().all(|(known, ..)| known != name));
     let others = others.map(|name| Secret { name: text::line(name), is_set: true, ..Secret::default() });
+    // Names alone: which of the known ones are set is to be told anyway.
+    let secrets: Vec<Secret> = known.chain(others).collect();
     let (asked, lack) = match trial::usual(app).await? {
         Ok(usual) => (who(&usual, settings), usual.lack.unwrap_or_default()),
         Err(why) => (Vec::new(), why),
@@ -85,7 +98,8 @@ async fn models(visit: Visit) -> ApiResult<Response> {
     Ok(page(&ModelsPage {
         shell: shell(&visit, Section::Models),
         may_change: may_manage(&visit),
-        secrets: known.chain(others).collect(),
+        pager: portion.pager_of(&state(&visit, Section::Models), "", secrets.len(), ("secret", "secrets")),
+        secrets: portion.of(secrets),
         asked,
         lack: text::line(&lack),
     }))
@@ -106,7 +120,8 @@ fn who(usual: &Usual, settings: &ModelSettings) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// Configs that do something by themselves, of all projects.
+/// Configs that do something by themselves, of all projects. They are few among the saved ones, and stand by the
+/// names of their projects: so all are read, which are small, and some are shown.
 async fn schedules(visit: Visit) -> ApiResult<Response> {
     let store = &visit.app.store;
     let projects: HashMap<_, _> =
@@ -134,12 +149,19 @@ async fn schedules(visit: Visit) -> ApiResult<Response> {
         });
     }
     rows.sort_by(|a, b| (&a.project, &a.name).cmp(&(&b.project, &b.name)));
+    let portion = Portion::read(&visit.params, "offset", PAGE);
+    let pager = portion.pager_of(&state(&visit, Section::Schedules), "", rows.len(), ("config", "configs"));
+    let rows = portion.of(rows);
     let may_change = visit.may(Permission(Area::Rules, Action::Update));
-    Ok(page(&SchedulesPage { shell: shell(&visit, Section::Schedules), rows, may_change }))
+    Ok(page(&SchedulesPage { shell: shell(&visit, Section::Schedules), rows, pager, may_change }))
 }
 
 async fn price_list(visit: Visit) -> ApiResult<Response> {
-    let rows = prices::entries(&visit.app).await?.into_iter().map(|(id, entry)| PriceRow {
+    let (own, beneath) =
+        (Portion::read(&visit.params, "offset", PAGE), Portion::read(&visit.params, "base", PAGE));
+    let state = state(&visit, Section::Prices);
+    let (records, total) = own.records(&visit.app.store, prices::query()).await?;
+    let rows = prices::readable(&records).into_iter().map(|(id, entry)| PriceRow {
         id: id.to_string(),
         name: text::name(&entry.name),
         pattern: text::line(&entry.match_pattern),
@@ -149,11 +171,16 @@ async fn price_list(visit: Visit) -> ApiResult<Response> {
         from: entry.start_time.into(),
     });
     let rows = rows.collect();
+    let base = base_prices(&visit.app.base_prices);
     Ok(page(&PricesPage {
         shell: shell(&visit, Section::Prices),
         may_change: may_manage(&visit),
         rows,
-        base: base_prices(&visit.app.base_prices),
+        pager: own.pager_of(&state, "", total, ("entry", "entries")),
+        base_pager: beneath.pager_of(&state, "#base-prices", base.len(), ("model", "models")),
+        is_in_base: state.get("base").is_some(),
+        base_total: format::count(base.len()),
+        base: beneath.of(base),
     }))
 }
 
@@ -179,10 +206,13 @@ fn per_million(per_token: Decimal) -> String {
 
 async fn api_keys(visit: Visit) -> ApiResult<Response> {
     let app = &visit.app;
-    let keys = keys::list(&app.store).await?;
+    let portion = Portion::read(&visit.params, "offset", PAGE);
+    let (records, total) = portion.records(&app.store, keys::query()).await?;
+    let keys: Result<Vec<_>, _> = records.into_iter().map(ApiKey::read).collect();
     Ok(page(&KeysPage {
         shell: shell(&visit, Section::Keys),
-        rows: keys.into_iter().map(|key| key_row(app, key)).collect(),
+        rows: keys?.into_iter().map(|key| key_row(app, key)).collect(),
+        pager: portion.pager_of(&state(&visit, Section::Keys), "", total, ("key", "keys")),
         is_asked_for: access::asks_for_keys(app).await?,
     }))
 }

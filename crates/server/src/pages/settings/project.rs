@@ -8,7 +8,10 @@ use assay_ui::web::settings::{ProjectSettingsPage, Section};
 use axum::extract::Path;
 use axum::response::Response;
 
+use super::super::portion::Portion;
+use super::super::state::State;
 use super::super::{Visit, page};
+use super::PAGE;
 use crate::access::permission::{Action, Area, Permission};
 use crate::config::show_span;
 use crate::error::ApiResult;
@@ -22,6 +25,10 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
     let own = retention::own(&project).map(show_span);
     let description = project.details.get("description").and_then(|text| text.as_str()).unwrap_or_default();
     let insights = format!("/p/{}/insights", project.id);
+    let schedules = schedules(&visit, &project, &insights).await?;
+    let state = State::read(format!("/p/{}/settings", project.id), &visit.params, &["offset"]);
+    let portion = Portion::read(&visit.params, "offset", PAGE);
+    let schedules_pager = portion.pager_of(&state, "#schedules", schedules.len(), ("config", "configs"));
     Ok(page(&ProjectSettingsPage {
         shell: visit.within(&project, Tab::Settings, "Settings").script("web/settings.js"),
         api: format!("/api/v1/sessions/{}", project.id),
@@ -32,7 +39,8 @@ pub(super) async fn show(visit: Visit, Path(project): Path<String>) -> ApiResult
         retention: own.unwrap_or_default(),
         retention_in_force: in_words(span.map(|span| show_span(Some(span))), source),
         is_retention_in_file: source == "file",
-        schedules: schedules(&visit, &project, &insights).await?,
+        schedules: portion.of(schedules),
+        schedules_pager,
         configs_href: insights,
         policy_href: Section::Redaction.path().to_owned(),
         may_update: visit.may(Permission(Area::Projects, Action::Update)),

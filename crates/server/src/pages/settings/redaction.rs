@@ -9,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded::byte_serialize;
 
+use super::super::portion::Portion;
 use super::super::{Visit, page};
-use super::{may_manage, shell};
+use super::{may_manage, shell, state};
 use crate::admission::Policy;
 use crate::error::{ApiError, ApiResult};
 use crate::extract::Body;
@@ -18,12 +19,24 @@ use crate::extract::Body;
 /// Of a text to try rules on, in characters.
 const LONGEST: usize = 100_000;
 
+/// Policies on a page.
+const POLICIES: usize = 20;
+
 pub(super) async fn show(visit: Visit) -> ApiResult<Response> {
+    // In memory as a whole: every run that arrives is held against them.
     let written = visit.app.admission.written().await?;
+    let portion = Portion::read(&visit.params, "offset", POLICIES);
     Ok(page(&RedactionPage {
         shell: shell(&visit, Section::Redaction),
         may_change: may_manage(&visit),
-        policies: written
+        pager: portion.pager_of(
+            &state(&visit, Section::Redaction),
+            "",
+            written.len(),
+            ("policy", "policies"),
+        ),
+        policies: portion
+            .of(written)
             .iter()
             .map(|(project, policy, is_in_file)| row(project, policy, *is_in_file))
             .collect(),

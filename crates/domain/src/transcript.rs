@@ -41,6 +41,8 @@ pub enum Part {
         kind: MediaKind,
         mime_type: Option<String>,
         reference: String,
+        /// Of a picture that came within the message: by this number it is found again in the payload of its run.
+        picture: Option<u64>,
     },
     /// Anything else, as it came.
     Other(Value),

@@ -141,7 +141,7 @@ pub(crate) fn key(message: &Message) -> u64 {
     }
     for part in &message.parts {
         match part {
-            Part::Media { reference, .. } => reference.hash(&mut hasher),
+            Part::Media { reference, picture, .. } => (reference, picture).hash(&mut hasher),
             Part::Other(value) => value.to_string().hash(&mut hasher),
             Part::Text(_) | Part::Refusal(_) | Part::Thinking(_) => {}
         }

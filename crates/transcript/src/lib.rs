@@ -14,12 +14,15 @@ mod media;
 mod message;
 mod part;
 mod payload;
+mod picture;
 mod preview;
 mod section;
 mod tool_runs;
 
 use assay_domain::{Message, Role, Thread, Trace, Transcript};
 use serde_json::Value;
+
+pub use picture::find as picture;
 
 /// The messages of any payload: a list of messages, an object that holds one,
 /// a single message, or plain text.

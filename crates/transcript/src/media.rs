@@ -7,6 +7,8 @@ use assay_domain::Part;
 use assay_domain::transcript::MediaKind;
 use serde_json::Value;
 
+use crate::picture;
+
 /// The media part that lives behind `source`: a URL, a data URL, base64 text or a file id.
 pub(crate) fn part(kind: MediaKind, mime_type: Option<&str>, source: &str) -> Part {
     if let Some(rest) = source.strip_prefix("data:") {
@@ -14,9 +16,13 @@ pub(crate) fn part(kind: MediaKind, mime_type: Option<&str>, source: &str) -> Pa
         let stated = header.split(';').next().filter(|mime| !mime.is_empty());
         return inline(kind, stated.or(mime_type), data, header.contains("base64"));
     }
-    let is_reference = source.contains("://") || source.starts_with('/') || source.len() <= 128;
+    // The base64 of a JPEG begins like a path.
+    let is_picture = source.len() > 128 && picture::number(source).is_some();
+    let is_reference =
+        !is_picture && (source.contains("://") || source.starts_with('/') || source.len() <= 128);
     if is_reference {
-        return Part::Media { kind, mime_type: mime_type.map(str::to_owned), reference: source.to_owned() };
+        let (mime_type, reference) = (mime_type.map(str::to_owned), source.to_owned());
+        return Part::Media { kind, mime_type, reference, picture: None };
     }
     inline(kind, mime_type, source, true)
 }
@@ -28,6 +34,7 @@ fn inline(kind: MediaKind, mime_type: Option<&str>, data: &str, is_base64: bool)
         kind,
         mime_type: mime_type.map(str::to_owned),
         reference: format!("inline {kind_of_data}, about {bytes} bytes"),
+        picture: if kind == MediaKind::Image && is_base64 { picture::number(data) } else { None },
     }
 }
 

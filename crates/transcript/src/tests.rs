@@ -233,7 +233,9 @@ fn media_are_kept_by_reference_and_never_inline() {
         .parts
         .iter()
         .map(|part| match part {
-            Part::Media { kind, mime_type, reference } => (*kind, mime_type.as_deref(), reference.as_str()),
+            Part::Media { kind, mime_type, reference, picture: None } => {
+                (*kind, mime_type.as_deref(), reference.as_str())
+            }
             other => panic!("{other:?}"),
         })
         .collect();

@@ -16,6 +16,7 @@ use chrono::SecondsFormat;
 use serde_json::{Map, Value};
 use url::form_urlencoded::byte_serialize;
 
+use super::picture;
 use super::portion::Portion;
 use super::state::State;
 use super::trace::media;
@@ -228,7 +229,10 @@ impl Here {
     fn example(&self, case: Case, is_json: bool) -> ExampleView {
         let medium = |reference: &str, mime_type: Option<&str>| media(&self.links, reference, mime_type);
         let run = |run: RunId| format!("/r/{run}");
-        let places = Places { medium: &medium, run: &run };
+        // An example has no run of its own.
+        let source = case.source_run.map(RunId);
+        let picture = |run: Option<RunId>, number| Some(picture::href(run.or(source)?, number));
+        let places = Places { medium: &medium, picture: &picture, run: &run };
         let talk = |messages: &[assay_domain::Message], nothing: &str| {
             let mut talk = Talk::new(&messages[..messages.len().min(MESSAGES)], &places);
             talk.nothing = nothing.to_owned();

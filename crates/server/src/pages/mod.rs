@@ -15,6 +15,7 @@ mod dress;
 mod insights;
 mod listing;
 mod login;
+mod picture;
 mod places;
 mod portion;
 mod projects;
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .route("/o/{tenant}/projects/p/{project}", get(places::project))
         .route("/o/{tenant}/projects/p/{project}/r/{run}", get(places::run_of_project))
         .route("/r/{run}", get(places::run))
+        .route("/r/{run}/picture/{number}", get(picture::show))
         .merge(datasets::routes())
         .merge(insights::routes())
         .merge(settings::routes())

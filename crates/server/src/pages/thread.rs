@@ -15,6 +15,7 @@ use axum::response::Response;
 use std::collections::BTreeMap;
 
 use super::listing::{self, Neighbours, dollars, tokens};
+use super::picture;
 use super::trace::media;
 use super::{Visit, page, threads};
 use crate::app::App;
@@ -216,9 +217,11 @@ impl Here {
         let talk = {
             let medium = |reference: &str, mime_type: Option<&str>| media(&self.links, reference, mime_type);
             let run = |run: RunId| format!("/p/{project}/traces/{}?run={run}&{parameter}", trace.id);
+            let first = root.map(|root| root.id);
+            let picture = |run: Option<RunId>, number| Some(picture::href(run.or(first)?, number));
             Talk {
                 nothing: "Nothing was said in this trace.".into(),
-                ..Talk::new(&said, &Places { medium: &medium, run: &run })
+                ..Talk::new(&said, &Places { medium: &medium, picture: &picture, run: &run })
             }
         };
         let (x, width) = scale.bar(root.and_then(|run| run.start_time), root.and_then(|run| run.end_time));

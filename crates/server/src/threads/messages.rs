@@ -54,7 +54,7 @@ fn part(part: &Part) -> Value {
         Part::Text(text) => json!({ "type": "text", "text": text }),
         Part::Thinking(text) => json!({ "type": "thinking", "text": text }),
         Part::Refusal(text) => json!({ "type": "refusal", "text": text }),
-        Part::Media { kind, mime_type, reference } => {
+        Part::Media { kind, mime_type, reference, .. } => {
             let kind = match kind {
                 MediaKind::Image => "image",
                 MediaKind::Audio => "audio",

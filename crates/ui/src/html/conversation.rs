@@ -156,7 +156,7 @@ fn embed_part(part: &Part, limit: usize) -> EmbeddedPart {
         Part::Text(words) => EmbeddedPart { kind: "text", body: clip(words, limit) },
         Part::Thinking(words) => EmbeddedPart { kind: "thinking", body: clip(words, limit) },
         Part::Refusal(words) => EmbeddedPart { kind: "refusal", body: clip(words, limit) },
-        Part::Media { kind, mime_type, reference } => {
+        Part::Media { kind, mime_type, reference, .. } => {
             let what = match kind {
                 MediaKind::Image => "image",
                 MediaKind::Audio => "audio",

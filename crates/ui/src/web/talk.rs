@@ -79,6 +79,8 @@ pub struct CallView {
 pub struct Places<'a> {
     /// Our own copy of a medium, by its reference and its type.
     pub medium: &'a dyn Fn(&str, Option<&str>) -> Option<String>,
+    /// A picture that came within a message, by the run of the message, where that is known, and its number.
+    pub picture: &'a dyn Fn(Option<RunId>, u64) -> Option<String>,
     /// The page of a run.
     pub run: &'a dyn Fn(RunId) -> String,
 }
@@ -146,7 +148,9 @@ fn view(
             is_answered: answer.is_some(),
             has_failed: error.is_some(),
             results: answer
-                .map(|answer| answer.parts.iter().take(MAX_PARTS).map(|p| raw_part(p, places)).collect())
+                .map(|answer| {
+                    answer.parts.iter().take(MAX_PARTS).map(|p| raw_part(p, answer.run, places)).collect()
+                })
                 .unwrap_or_default(),
             error: error.map(|error| clip(error, MAX_VALUE).0).unwrap_or_default(),
         }
@@ -156,7 +160,7 @@ fn view(
         is_named: name.is_some(),
         name: name.unwrap_or_else(|| role.to_owned()),
         time: message.time.into(),
-        parts: message.parts.iter().take(MAX_PARTS).map(|one| part(one, message.role, places)).collect(),
+        parts: message.parts.iter().take(MAX_PARTS).map(|one| part(one, message, places)).collect(),
         calls: calls.collect(),
         error: message.error.as_deref().map(|error| clip(error, MAX_VALUE).0).unwrap_or_default(),
         preview: text::cut(&text::line(&clip(&message.text(), 400).0), 110).into_owned(),
@@ -164,14 +168,14 @@ fn view(
     }
 }
 
-fn part(part: &Part, role: Role, places: &Places<'_>) -> PartView {
+fn part(part: &Part, message: &Message, places: &Places<'_>) -> PartView {
     let (kind, words) = match part {
         // What tools say is data, not prose.
-        Part::Text(_) if role == Role::Tool => return raw_part(part, places),
+        Part::Text(_) if message.role == Role::Tool => return raw_part(part, message.run, places),
         Part::Text(words) => ("text", words),
         Part::Thinking(words) => ("thinking", words),
         Part::Refusal(words) => ("refusal", words),
-        other => return raw_part(other, places),
+        other => return raw_part(other, message.run, places),
     };
     let (words, more) = clip(words, MAX_TEXT);
     let is_long = words.chars().count() > FOLD;
@@ -179,7 +183,7 @@ fn part(part: &Part, role: Role, places: &Places<'_>) -> PartView {
 }
 
 /// A piece as plain text.
-fn raw_part(part: &Part, places: &Places<'_>) -> PartView {
+fn raw_part(part: &Part, run: Option<RunId>, places: &Places<'_>) -> PartView {
     let data = |(body, more): (String, usize)| {
         let is_long = body.chars().count() > FOLD;
         PartView { kind: "data", body, more, is_long, href: String::new() }
@@ -187,18 +191,21 @@ fn raw_part(part: &Part, places: &Places<'_>) -> PartView {
     match part {
         Part::Text(words) | Part::Thinking(words) | Part::Refusal(words) => data(pretty(words, MAX_VALUE)),
         Part::Other(other) => data(value(other, MAX_VALUE)),
-        Part::Media { kind, mime_type, reference } => medium(*kind, mime_type.as_deref(), reference, places),
+        Part::Media { kind, mime_type, reference, picture } => {
+            let own = picture.and_then(|number| (places.picture)(run, number));
+            let href = own.or_else(|| (places.medium)(reference, mime_type.as_deref()));
+            medium(*kind, mime_type.as_deref(), reference, href.unwrap_or_default())
+        }
     }
 }
 
-fn medium(kind: MediaKind, mime_type: Option<&str>, reference: &str, places: &Places<'_>) -> PartView {
+fn medium(kind: MediaKind, mime_type: Option<&str>, reference: &str, href: String) -> PartView {
     let what = match kind {
         MediaKind::Image => "image",
         MediaKind::Audio => "audio",
         MediaKind::Video => "video",
         MediaKind::File => "file",
     };
-    let href = (places.medium)(reference, mime_type).unwrap_or_default();
     let described = match mime_type {
         Some(mime_type) => format!("{what} ({mime_type}): {reference}"),
         None => format!("{what}: {reference}"),
@@ -248,7 +255,12 @@ mod tests {
     use super::*;
 
     fn talk(messages: &[Message]) -> Talk {
-        Talk::new(messages, &Places { medium: &|_, _| None, run: &|run| format!("/r/{run}") })
+        let picture =
+            |run: Option<RunId>, number: u64| run.map(|run| format!("/r/{run}/picture/{number:016x}"));
+        Talk::new(
+            messages,
+            &Places { medium: &|_, _| None, picture: &picture, run: &|run| format!("/r/{run}") },
+        )
     }
 
     #[test]
@@ -282,8 +294,30 @@ mod tests {
     fn pictures_from_elsewhere_are_named_and_not_shown() {
         let mut message = Message::new(Role::User);
         let reference = "https://evil.example/x.png".to_owned();
-        message.parts.push(Part::Media { kind: MediaKind::Image, mime_type: None, reference });
+        message.parts.push(Part::Media { kind: MediaKind::Image, mime_type: None, reference, picture: None });
         let html = talk(&[message]).render().expect("a page");
         assert!(!html.contains("<img") && html.contains("evil.example"), "{html}");
+    }
+
+    #[test]
+    fn a_picture_in_a_message_is_shown_from_its_run_and_without_one_it_is_named() {
+        let picture = |number| Part::Media {
+            kind: MediaKind::Image,
+            mime_type: Some("image/png".into()),
+            reference: "inline image/png, about 70 bytes".into(),
+            picture: number,
+        };
+        let mut message = Message::new(Role::User);
+        message.parts.extend([picture(Some(7)), picture(None)]);
+        let named = talk(&[message.clone()]).render().expect("a page");
+        assert!(!named.contains("<img"), "{named}");
+        message.run = Some(RunId(Default::default()));
+        let shown = talk(&[message]).render().expect("a page");
+        assert_eq!(shown.matches("<img").count(), 1, "{shown}");
+        let address = "/r/00000000-0000-0000-0000-000000000000/picture/0000000000000007";
+        assert!(
+            shown.contains(&format!("<img src=\"{address}\" alt=\"image (image/png): inline")),
+            "{shown}"
+        );
     }
 }

@@ -16,7 +16,7 @@ import { api, importDemo, postRuns, projectOf, startServer, until } from "./serv
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, inspect } = await startBrowser();
+const { browser, open, faultsOf, inspect } = await startBrowser();
 
 let demo = null;
 async function demoServer() {
@@ -274,6 +274,53 @@ const tests = {
     assert.ok(await plain.locator(".listing tr.row").count() > 0);
     await context.close();
     return null;
+  },
+
+  async "a picture in a message is seen in its thread and its trace; what lies elsewhere or is none is named"() {
+    const server = await startServer();
+    const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" onload="pwned=1"><script>pwned=1</script></svg>').toString("base64");
+    const html = Buffer.from("<script>pwned=1</script>").toString("base64");
+    const image = (url) => ({ type: "image_url", image_url: { url } });
+    await postRuns(server, "pictures", [{
+      run_type: "llm", extra: { metadata: { session_id: "seen" } },
+      inputs: { messages: [{ role: "user", content: [{ type: "text", text: "What is this?" }, image(`data:image/png;base64,${dot}`)] }] },
+      outputs: { messages: [{ role: "assistant", content: "A dot." }] },
+    }, {
+      run_type: "llm", extra: { metadata: { session_id: "hostile" } },
+      inputs: { messages: [{ role: "user", content: [
+        image("https://elsewhere.example/a.png"), image("javascript:pwned=1"), image(`data:text/html;base64,${html}`), image("data:text/html,<script>pwned=1</script>"),
+        image(`data:image/svg+xml;base64,${svg}`), image("data:image/svg+xml,<svg onload=pwned=1>"),
+      ] }] },
+      outputs: { messages: [{ role: "assistant", content: "Nothing to see." }] },
+    }]);
+    const project = await projectOf(server, "pictures");
+    const page = await open(server, `/p/${project}/threads/seen`);
+    const places = async (thread) => {
+      await page.goto(`${server.address}/p/${project}/threads/${thread}`);
+      await page.waitForSelector(".message.user");
+      const trace = await page.locator(".turn-name").first().getAttribute("href");
+      return [`/p/${project}/threads/${thread}`, trace];
+    };
+    for (const place of await places("seen")) {
+      await page.goto(server.address + place);
+      const picture = page.locator(".message.user .picture img");
+      await picture.scrollIntoViewIfNeeded();
+      await page.waitForFunction(() => document.querySelector(".message.user .picture img")?.naturalWidth === 1);
+      assert.match(await picture.getAttribute("alt"), /^image \(image\/png\)/, place);
+      assert.deepEqual(await faultsOf(page), [], place);
+    }
+    for (const place of await places("hostile")) {
+      await page.goto(server.address + place);
+      await page.waitForSelector(".message.user .media");
+      assert.equal(await page.locator(".message img, .message svg, .message iframe").count(), 0, place);
+      assert.equal(await page.locator(".message .media").count(), 6, place);
+      assert.equal(await page.locator('.message .media a').count(), 0, place);
+      assert.match(await page.locator(".message .media").first().innerText(), /https:\/\/elsewhere\.example\/a\.png/);
+      assert.equal(await page.evaluate(() => typeof window.pwned), "undefined", place);
+    }
+    // Whatever is asked of another host is a problem of the page: there was none.
+    return page;
   },
 
   async "twelve thousand rows scroll fluidly, and what is far away is not in the page"() {

@@ -548,6 +548,7 @@ pub(crate) fn conversation(report: &Report, thread: &ThreadId) -> Option<Transcr
         kind: MediaKind::Image,
         mime_type: Some("image/png".into()),
         reference: "attachment://label.png".into(),
+        picture: None,
     });
     let ending = if assignment.failure.is_some() {
         "I am sorry, I could not reach the order system. Please try again later."

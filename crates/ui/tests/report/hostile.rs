@@ -107,7 +107,12 @@ pub(crate) fn message(role: Role, payload: &str) -> Message {
         Part::Text(payload.into()),
         Part::Thinking(payload.into()),
         Part::Refusal(payload.into()),
-        Part::Media { kind: MediaKind::File, mime_type: Some(payload.into()), reference: payload.into() },
+        Part::Media {
+            kind: MediaKind::File,
+            mime_type: Some(payload.into()),
+            reference: payload.into(),
+            picture: None,
+        },
         Part::Other(json!({ payload: [payload] })),
         Part::Text(format!("```\n{payload}\n```")),
     ];

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::super::listing::{self, dollars, tokens};
 use super::media;
-use super::pieces::{payload, place, weight, wrapped};
+use super::pieces::{payload, place, weight_to_read, wrapped};
 use super::search::hits;
 use super::view::View;
 
@@ -135,13 +135,17 @@ impl View {
 
     fn talk(&self) -> Body {
         let run = &self.stored.run;
-        let size = weight(&run.inputs, TALKED).saturating_add(weight(&run.outputs, TALKED));
+        let size = weight_to_read(&run.inputs, TALKED).saturating_add(weight_to_read(&run.outputs, TALKED));
         if size > TALKED {
             return Body::Large(format!("more than {} MB", TALKED >> 20));
         }
         let medium = |reference: &str, mime_type: Option<&str>| media(&self.links, reference, mime_type);
         let nowhere = |_: RunId| String::new();
-        let places = Places { medium: &medium, run: &nowhere };
+        // Whoever was given the address of a shared trace may see no other.
+        let is_public = self.subject.project.is_none();
+        let picture =
+            |_: Option<RunId>, number| (!is_public).then(|| super::super::picture::href(run.id, number));
+        let places = Places { medium: &medium, picture: &picture, run: &nowhere };
         let talk = |messages: &[assay_domain::Message], nothing: &str| Talk {
             nothing: nothing.to_owned(),
             ..Talk::new(messages, &places)

@@ -77,10 +77,19 @@ pub(super) fn payload(run: Run) -> Value {
 
 /// About how much text there is in a value; counting ends beyond `enough`.
 pub(super) fn weight(value: &Value, enough: usize) -> usize {
+    weighed(value, enough, str::len)
+}
+
+/// The same where pictures are shown from where they lie, and not laid out.
+pub(super) fn weight_to_read(value: &Value, enough: usize) -> usize {
+    weighed(value, enough, |words| if words.starts_with("data:image/") { 64 } else { words.len() })
+}
+
+fn weighed(value: &Value, enough: usize, of_text: impl Fn(&str) -> usize) -> usize {
     let (mut total, mut stack) = (0, vec![value]);
     while let Some(value) = stack.pop() {
         total += match value {
-            Value::String(words) => words.len(),
+            Value::String(words) => of_text(words),
             Value::Array(items) => {
                 stack.extend(items);
                 4

@@ -63,6 +63,15 @@ fn five_points() -> f64 {
 }
 
 impl Alert {
+    /// Of what it tells, such as `new categories, and of growth by 5 points or more`.
+    #[must_use]
+    pub fn news(&self) -> String {
+        // A share as it was written: 0.07 is seven points, not 7.000000000000001.
+        let points = (self.growth * 100.0 * 1e6).round() / 1e6;
+        let growth = format!("growth by {points} point{} or more", if points == 1.0 { "" } else { "s" });
+        if self.on_new { format!("new categories, and of {growth}") } else { growth }
+    }
+
     /// # Errors
     /// Says what of it cannot be.
     pub fn check(&self) -> Result<(), &'static str> {
@@ -70,16 +79,21 @@ impl Alert {
             Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {}
             _ => return Err("webhook is no address such as https://example.com/hook"),
         }
-        if !(self.growth > 0.0 && self.growth <= 1.0) {
+        if !self.is_growth_possible() {
             return Err("growth is a share above 0 and up to 1, such as 0.05");
         }
         Ok(())
+    }
+
+    fn is_growth_possible(&self) -> bool {
+        self.growth > 0.0 && self.growth <= 1.0
     }
 }
 
 /// Checks an alert before it is kept.
 pub(super) async fn check(app: &App, alert: &Alert) -> ApiResult<()> {
-    alert.check().map_err(|text| ApiError::invalid(&["body", "alert"], text))?;
+    let field = if alert.is_growth_possible() { "webhook" } else { "growth" };
+    alert.check().map_err(|text| ApiError::invalid(&["body", "alert", field], text))?;
     if app.secret(SECRET).await?.is_none() {
         return Err(ApiError::bad_request(format!(
             "messages are signed: set the workspace secret {SECRET} first ({WHERE_SECRETS_ARE_SET})"
@@ -352,6 +366,15 @@ mod tests {
         assert!(!told(&Alert { growth: 0.21, ..alert() }, grown.clone()), "the threshold is the alert's own");
         assert!(told(&Alert { growth: 0.2, on_new: false, ..alert() }, grown), "new ones are another matter");
         assert!(!told(&alert(), change(Gone, 0.3, 0.0, -0.3)));
+    }
+
+    #[test]
+    fn an_alert_says_of_what_it_tells() {
+        let news = |on_new, growth| Alert { on_new, growth, ..alert() }.news();
+        assert_eq!(news(true, 0.05), "new categories, and of growth by 5 points or more");
+        assert_eq!(news(true, 0.07), "new categories, and of growth by 7 points or more");
+        assert_eq!(news(false, 0.01), "growth by 1 point or more");
+        assert_eq!(news(false, 0.125), "growth by 12.5 points or more");
     }
 
     #[test]

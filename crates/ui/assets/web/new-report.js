@@ -368,8 +368,9 @@ function fill(config) {
   if (config.alert) {
     was.alert = config.alert;
     fields.webhook.value = config.alert.webhook;
+    fields.growth.value = points(config.alert.growth);
   }
-  if (Object.keys(partitions ?? {}).length + Object.keys(attributes ?? {}).length > 0 || config.summary_prompt || config.schedule_cron) byId("more").open = true;
+  if (Object.keys(partitions ?? {}).length + Object.keys(attributes ?? {}).length > 0 || config.summary_prompt || config.schedule_cron || config.alert) byId("more").open = true;
 }
 
 function setSampleBy(words) {
@@ -530,6 +531,21 @@ function schedule() {
   return { schedule_cron: chosen === "cron" ? value("cron") : chosen, schedule_timezone: value("zone") || "UTC" };
 }
 
+/** A share as points, as people write them. */
+const points = (share) => String(Number((share * 100).toPrecision(12)));
+
+/** Whom to tell of what; a growth that is not said is the server's own. */
+function alert() {
+  const webhook = value("webhook");
+  if (webhook === "") return null;
+  const { growth: before, ...others } = was.alert ?? {};
+  const said = value("growth");
+  if (said === "") return { ...others, webhook };
+  // What is left as it was goes back as it came.
+  const growth = before !== undefined && points(before) === said ? before : Number((Number(said) / 100).toPrecision(12));
+  return { ...others, webhook, growth };
+}
+
 function setUpSaving() {
   const dialog = byId("save-dialog");
   const saving = byId("save-form");
@@ -543,8 +559,7 @@ function setUpSaving() {
   saving.addEventListener("submit", async (event) => {
     event.preventDefault();
     const { name, description } = saving.elements;
-    const webhook = value("webhook");
-    const body = { name: name.value.trim(), description: description.value.trim() || null, config: request(), ...schedule(), alert: webhook ? { ...was.alert, webhook } : null };
+    const body = { name: name.value.trim(), description: description.value.trim() || null, config: request(), ...schedule(), alert: alert() };
     const id = place.configId;
     try {
       await ask(id ? `${place.api}/configs/${id}` : `${place.api}/configs`, { method: id ? "PATCH" : "POST", body });

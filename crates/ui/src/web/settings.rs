@@ -111,6 +111,8 @@ pub struct ScheduleRow {
     pub refused: String,
     /// Whom it tells; empty where nobody.
     pub webhook: String,
+    /// Of what, in words.
+    pub news: String,
     pub api: String,
 }
 

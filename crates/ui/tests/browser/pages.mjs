@@ -94,7 +94,18 @@ export async function startBrowser() {
     }
   }
 
-  return { browser, open, faultsOf, inspect };
+  /** Pictures of what a page shows now, in both themes. */
+  async function picture(page, name, shots) {
+    if (!shots) return;
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.waitForTimeout(250);
+      await page.screenshot({ path: join(shots, `${name}-${colorScheme}.png`) });
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+  }
+
+  return { browser, open, faultsOf, inspect, picture };
 }
 
 /**

@@ -16,7 +16,7 @@ import { api, importDemo, postRuns, projectOf, startServer, startStandin, until 
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, faultsOf, inspect } = await startBrowser();
+const { browser, open, faultsOf, inspect, picture } = await startBrowser();
 const WORKSPACE = "61737361-792e-4000-8000-776f726b7370";
 const DATASETS = `/o/${WORKSPACE}/datasets`;
 
@@ -320,6 +320,51 @@ const tests = {
     return page;
   },
 
+  async "an alert's growth is set in points, refused where it cannot be, read back and shown"() {
+    const server = await demoServer();
+    const page = await open(server, `/p/${server.project}/insights/new?config=usage-patterns`);
+    const growth = page.locator("input[name=growth]");
+    const kept = async () => (await api(server, "GET", `/sessions/${server.project}/insights/configs`)).configs.find(({ name }) => name === "Told of growth");
+    const save = async (button) => {
+      await page.getByRole("button", { name: button }).click();
+      await page.locator("#save-form [name=name]").fill("Told of growth");
+      await page.locator("#save-form").getByRole("button", { name: "Save" }).click();
+      await page.waitForURL(/\/insights$/);
+    };
+    await page.locator("#more summary").click();
+    assert.match(await page.locator(".field", { has: growth }).innerText(), /growth[^]*5 where none is said/);
+    assert.equal(await growth.inputValue(), "");
+    await page.locator("input[name=webhook]").fill("https://example.com/told");
+    // What cannot be is refused at the field, before anything is asked.
+    for (const wrong of ["0", "-3", "101"]) {
+      await growth.fill(wrong);
+      await page.getByRole("button", { name: "Save as config" }).click();
+      assert.equal(await page.evaluate(() => document.activeElement.name), "growth", wrong);
+      assert.equal(await page.locator("#save-dialog[open]").count(), 0, wrong);
+    }
+    await growth.fill("12.5");
+    await save("Save as config");
+    assert.deepEqual((await kept()).alert, { webhook: "https://example.com/told", on_new: true, growth: 0.125 });
+    const line = page.locator(".config", { hasText: "Told of growth" });
+    assert.match(await line.innerText(), /tells https:\/\/example\.com\/told of new categories, and of growth by 12\.5 points or more/);
+    await line.getByRole("link", { name: "Told of growth" }).click();
+    await page.waitForSelector("#save");
+    assert.equal(await growth.inputValue(), "12.5");
+    assert.equal(await growth.isVisible(), true, "what is set is in sight");
+    await growth.fill("");
+    await save("Save config");
+    assert.equal((await kept()).alert.growth, 0.05, "the default");
+    await page.goto(`${server.address}/workspace/schedules`);
+    const row = page.locator("tr", { hasText: "Told of growth" });
+    assert.match(await row.innerText(), /of new categories, and of growth by 5 points or more/);
+    // The server says it of the same field.
+    const answer = await fetch(`${server.address}/api/v1/sessions/${server.project}/insights/configs/${(await kept()).id}`, { method: "PATCH", headers: { "content-type": "application/json" }, body: JSON.stringify({ alert: { webhook: "https://example.com/told", growth: 1.5 } }) });
+    assert.equal(answer.status, 422);
+    assert.deepEqual((await answer.json()).detail[0].loc, ["body", "alert", "growth"]);
+    await api(server, "DELETE", `/sessions/${server.project}/insights/configs/${(await kept()).id}`);
+    return page;
+  },
+
   async "models: a key is tested, five threads are previewed, a small budget is flagged, a partial report says so"() {
     const standin = await startStandin();
     const server = await startServer({ models: { provider: "compatible", base_url: standin.url, thinking: "gpt-4.1-mini" } });
@@ -345,10 +390,8 @@ const tests = {
     assert.match(await page.locator("#preview-said").innerText(), /Read by gpt-4\.1-mini/);
     assert.match(await page.locator(".previewed").first().innerText(), /solved/);
     assert.deepEqual(await faultsOf(page), []);
-    if (shots) {
-      await page.locator("#preview").scrollIntoViewIfNeeded();
-      await page.screenshot({ path: join(shots, "preview-light.png") });
-    }
+    await page.locator("#preview").evaluate((button) => button.scrollIntoView({ block: "start" }));
+    await picture(page, "preview", shots);
     await page.locator("input[name=sample]").fill("60");
     await page.locator("select[name=sample_by]").selectOption("errors");
     await page.locator("input[name=budget]").fill("0.002");
@@ -361,7 +404,7 @@ const tests = {
     await page.locator("tr[data-job] a.row-link").click();
     await page.waitForSelector("#partial");
     assert.match(await page.locator("#partial").innerText(), /partial: .*budget/);
-    if (shots) await page.screenshot({ path: join(shots, "partial-light.png") });
+    await picture(page, "partial", shots);
     return page;
   },
 
@@ -383,7 +426,7 @@ const tests = {
     await page.goto(`${server.address}/p/${project}/insights/${failed.id}`);
     assert.match(await page.locator("h1").innerText(), /failed/);
     assert.deepEqual(await faultsOf(page), []);
-    if (shots) await page.screenshot({ path: join(shots, "failed-light.png") });
+    await picture(page, "failed", shots);
     await set("right");
     await page.getByRole("button", { name: /^(Go on|Try again)$/ }).click();
     await page.waitForURL(/\/insights$/);

@@ -15,7 +15,7 @@ import { api, importDemo, postRuns, startServer, until } from "./server.mjs";
 
 const shots = process.env.SHOTS;
 if (shots) mkdirSync(shots, { recursive: true });
-const { browser, open, faultsOf, inspect } = await startBrowser();
+const { browser, open, faultsOf, inspect, picture } = await startBrowser();
 
 /** A server with the demo and two reports, made once. */
 let demo = null;
@@ -82,6 +82,7 @@ const tests = {
     await page.waitForFunction(() => document.querySelector(".stages .now") !== null && /^[\d,]+ of 400 threads$|texts?$|no count/.test(document.querySelector('[data-fact="done"]').textContent));
     assert.match(await page.locator('[data-fact="spent"]').innerText(), /^\$0$/);
     assert.ok(await page.getByRole("button", { name: "Cancel Drafted here" }).isVisible());
+    await picture(page, "running", shots);
     await page.waitForSelector("tr:has-text('Drafted here') a.row-link", { timeout: 120_000 });
     await page.locator("tr:has-text('Drafted here') a.row-link").click();
     await page.waitForSelector("#overview.current .categories");

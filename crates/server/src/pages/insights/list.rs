@@ -369,7 +369,7 @@ fn config_row(visit: &Visit, project: &Project, config: &SavedConfig) -> ConfigR
             .body
             .alert
             .as_ref()
-            .map(|alert| format!("tells {}", text::cut(&text::line(&alert.webhook), 80)))
+            .map(|alert| format!("tells {} of {}", text::cut(&text::line(&alert.webhook), 80), alert.news()))
             .unwrap_or_default(),
     }
 }

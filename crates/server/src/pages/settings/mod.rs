@@ -30,6 +30,7 @@ use crate::access::permission::{Action, Area, Permission};
 use crate::app::App;
 use crate::config::{ModelSettings, show_span};
 use crate::error::ApiResult;
+use crate::insights::alerts::Alert;
 use crate::insights::configs;
 use crate::insights::schedule::Schedule;
 use crate::insights::trial::{self, Usual};
@@ -142,6 +143,7 @@ async fn schedules(visit: Visit) -> ApiResult<Response> {
             when: schedule.map(Schedule::words).unwrap_or_default(),
             next: next.into(),
             refused: refused.map(|one| text::line(&one.reason)).unwrap_or_default(),
+            news: alert.map(Alert::news).unwrap_or_default(),
             webhook: alert
                 .map(|alert| text::cut(&text::line(&alert.webhook), 120).into_owned())
                 .unwrap_or_default(),

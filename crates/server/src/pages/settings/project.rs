@@ -84,7 +84,8 @@ async fn schedules(
     let all = configs::saved(&visit.app.store, Some(project.id)).await?;
     let rows = all.iter().filter_map(|config| {
         let schedule = config.body.schedule.as_ref().map(Schedule::words);
-        let alert = config.body.alert.as_ref().map(|alert| format!("tells {}", alert.webhook));
+        let alert =
+            config.body.alert.as_ref().map(|alert| format!("tells {} of {}", alert.webhook, alert.news()));
         let words: Vec<String> = schedule.into_iter().chain(alert).map(|words| text::line(&words)).collect();
         let href = format!("{insights}/new?config={}", config.id);
         (!words.is_empty()).then(|| (text::name(&config.name), words.join(", "), href))

@@ -26,54 +26,51 @@ const SEEK = 20_000;
 
 // ------------------------------------------------------------------ portions
 
-/** One `tbody` and where it comes from. `rows` is null while it is out of the page and forgotten. */
+/** Rows that came together, and where from. `body` is null while it is out of the page and forgotten. */
 class Portion {
-  constructor(body) {
-    this.body = body;
-    this.from = body.dataset.from;
-    this.next = body.dataset.next;
-    this.rows = [...body.rows];
-    this.length = this.rows.length;
-    this.isIn = true;
+  constructor({ from, next, first, length, body = null }) {
+    Object.assign(this, { from, next, first, length, body });
+    this.isIn = body !== null;
     this.isLoading = false;
   }
 
-  takeOut(rowHeight) {
-    this.leaveGap(this.rows[0]?.cells.length ?? 1, rowHeight);
+  static of(body) {
+    const { from, next, first } = body.dataset;
+    return new Portion({ from, next, first, length: body.rows.length, body });
   }
 
-  leaveGap(columns, rowHeight) {
-    const gap = h("tr", { class: "gap-row", "aria-hidden": "true" }, h("td", { colspan: columns }));
-    gap.style.height = `${this.length * rowHeight}px`;
-    this.body.replaceChildren(gap);
-    this.isIn = false;
-    this.leftAt = performance.now();
-  }
-
+  /** Has its rows again; false where they are on their way, or did not come. */
   async bringBack() {
-    if (this.rows === null) {
-      if (this.isLoading) return;
+    if (this.isLoading) return false;
+    if (this.body === null) {
       this.isLoading = true;
       try {
         const page = await fetchDocument(this.from);
-        this.rows = [...(take(page.querySelector("tbody"))?.rows ?? [])];
+        this.body = take(page.querySelector("tbody"));
+        this.length = this.body.rows.length;
       } catch {
-        return;
+        return false;
       } finally {
         this.isLoading = false;
       }
     }
-    this.body.replaceChildren(...this.rows);
     this.isIn = true;
     showTimes(this.body);
+    return true;
   }
 }
 
+/**
+ * The page holds the portions near what is in sight, and one gap as high as those between, before or
+ * after them: a table of a hundred thousand rows costs the browser no more than one of a hundred.
+ */
 class List {
   constructor(scroller) {
     this.scroller = scroller;
     this.table = scroller.querySelector("table");
-    this.portions = [new Portion(this.table.tBodies[0])];
+    this.portions = [Portion.of(this.table.tBodies[0])];
+    /** Out of the page and in memory, the longest first. */
+    this.out = [];
     this.end = scroller.querySelector("[data-end]");
     this.isLoading = false;
     this.left = new AbortController();
@@ -97,13 +94,10 @@ class List {
     else this.rowHeight ??= 0;
   }
 
-  /** Rows are of another height now: what was taken out leaves gaps of that height. */
+  /** Rows are of another height now, and so are the gaps. */
   measureAgain() {
-    this.rowHeight = undefined;
     this.measure();
-    for (const portion of this.portions) {
-      if (!portion.isIn) portion.leaveGap(portion.body.rows[0]?.cells[0]?.colSpan ?? 1, this.rowHeight);
-    }
+    this.draw();
     this.look();
   }
 
@@ -111,45 +105,76 @@ class List {
     if (this.left.signal.aborted) return;
     if (this.rowHeight === undefined) this.measure();
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    let top = this.table.tHead.offsetHeight;
     const far = clientHeight * KEEP;
+    const held = this.table.contains(document.activeElement) ? document.activeElement.closest("tbody") : null;
+    let top = this.table.tHead.offsetHeight;
+    let isChanged = false;
     for (const portion of this.portions) {
       const bottom = top + portion.length * this.rowHeight;
       const isNear = bottom > scrollTop - far && top < scrollTop + clientHeight + far;
-      const isHeld = portion.body.contains(document.activeElement);
-      if (isNear && !portion.isIn) portion.bringBack();
-      else if (!isNear && portion.isIn && !isHeld) portion.takeOut(this.rowHeight);
+      if (isNear && !portion.isIn) {
+        this.bringBack(portion);
+      } else if (!isNear && portion.isIn && portion.body !== held) {
+        portion.isIn = false;
+        this.out.push(portion);
+        isChanged = true;
+      }
       top = bottom;
     }
-    this.forget();
+    if (isChanged) this.draw();
+    // What has been out of the page for long is asked for again when it is needed.
+    while (this.out.length > REMEMBER) this.out.shift().body = null;
     if (scrollTop + clientHeight > scrollHeight - clientHeight * 2 - 600) this.more();
+  }
+
+  async bringBack(portion) {
+    this.out = this.out.filter((other) => other !== portion);
+    if (await portion.bringBack()) this.draw();
+  }
+
+  /** Puts into the table what is to be in it. What stays is not touched: it may have the focus. */
+  draw() {
+    const parts = [];
+    let gap = 0;
+    const close = () => {
+      if (gap > 0) parts.push(this.gap(gap));
+      gap = 0;
+    };
+    for (const portion of this.portions) {
+      if (portion.isIn) {
+        close();
+        parts.push(portion.body);
+      } else {
+        gap += portion.length;
+      }
+    }
+    close();
+    const stays = new Set(parts);
+    for (const body of [...this.table.tBodies]) if (!stays.has(body)) body.remove();
+    let at = this.table.tBodies[0] ?? null;
+    for (const part of parts) {
+      if (part === at) at = at.nextElementSibling;
+      else this.table.insertBefore(part, at);
+    }
+  }
+
+  gap(rows) {
+    const cell = h("td", { colspan: this.table.tHead.rows[0].cells.length });
+    const row = h("tr", { class: "gap-row", "aria-hidden": "true" }, cell);
+    row.style.height = `${rows * this.rowHeight}px`;
+    return h("tbody", {}, row);
   }
 
   /** Puts the portions in place that followed when one left; those in sight are fetched. */
   async restore(chain, top) {
     if (this.portions.length !== 1) return;
     this.measure();
-    const columns = this.portions[0].rows[0]?.cells.length ?? 1;
-    for (const { from, next, length } of chain.slice(1)) {
-      const body = h("tbody", { "data-from": from, "data-next": next });
-      const portion = new Portion(body);
-      Object.assign(portion, { rows: null, length });
-      portion.leaveGap(columns, this.rowHeight);
-      this.table.append(body);
-      this.portions.push(portion);
-    }
-    const back = this.portions.at(-1).bringBack();
+    this.portions.push(...chain.slice(1).map((one) => new Portion(one)));
+    this.draw();
+    const back = this.bringBack(this.portions.at(-1));
     this.scroller.scrollTop = top;
     this.look();
     await back;
-  }
-
-  /** What has been out of the page for long is asked for again when it is needed. */
-  forget() {
-    const out = this.portions.filter((portion) => !portion.isIn && portion.rows !== null);
-    if (out.length <= REMEMBER) return;
-    out.sort((a, b) => a.leftAt - b.leftAt);
-    for (const portion of out.slice(0, out.length - REMEMBER)) portion.rows = null;
   }
 
   async more() {
@@ -162,7 +187,7 @@ class List {
       const body = take(page.querySelector("tbody"));
       showTimes(body);
       this.table.append(body);
-      this.portions.push(new Portion(body));
+      this.portions.push(Portion.of(body));
       if (this.rowHeight === 0) this.measure();
       if (!this.sayHowFar(body)) return;
     } catch (error) {
@@ -254,15 +279,15 @@ function setUpNews() {
   const look = async () => {
     const path = place.dataset.news;
     if (document.hidden || !path) return;
-    const body = byId("listing").querySelector("tbody");
-    const since = body?.dataset.first ?? "";
+    const shown = list;
+    const since = shown?.portions[0].first ?? "";
     let news;
     try {
       news = await ask(`${path}${path.includes("?") ? "&" : "?"}since=${encodeURIComponent(since)}`);
     } catch {
       return;
     }
-    if (body !== byId("listing").querySelector("tbody")) return;
+    if (shown !== list) return;
     const words = news.count === 0 ? "" : `${grouped(news.count)}${news.more ? "+" : ""} new`;
     if (words === saidOfNews) return;
     saidOfNews = words;
@@ -351,7 +376,7 @@ const remembered = () => `assay-row:${location.pathname}`;
 function remember(event) {
   const row = event.target.closest?.("#listing tr.row");
   if (!row || !list) return;
-  const at = list.portions.findIndex((portion) => portion.body.contains(row));
+  const at = list.portions.findIndex((portion) => portion.body?.contains(row));
   const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ from, next, length }) => ({ from, next, length })) : [];
   try {
     sessionStorage.setItem(remembered(), JSON.stringify({ id: row.dataset.id, search: location.search, top: list.scroller.scrollTop, chain }));
@@ -381,7 +406,7 @@ function setUpList() {
   const scroller = byId("listing");
   list = scroller.classList.contains("listing") ? new List(scroller) : null;
   // For whoever wants to know what the page holds.
-  scroller.portions = () => ({ all: list.portions.length, in: list.portions.filter((portion) => portion.isIn).length });
+  scroller.portions = () => ({ all: list.portions.length, rows: list.portions.reduce((sum, portion) => sum + portion.length, 0) });
 }
 
 /** What may be in use keeps its place, and is told what it now is about. */

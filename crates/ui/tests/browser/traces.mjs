@@ -106,6 +106,30 @@ async function timed(page, isDone, work) {
   return painted - begun;
 }
 
+/** Scrolls a list down until so many rows or all of them were there: what is in the page then, and how long frames took. */
+function scrolled(page, rows) {
+  return page.evaluate(async (wanted) => {
+    const list = document.querySelector("#listing");
+    const end = list.querySelector("[data-end]");
+    const frames = [];
+    let last = performance.now();
+    let running = true;
+    const tick = () => { const now = performance.now(); frames.push(now - last); last = now; if (running) requestAnimationFrame(tick); };
+    requestAnimationFrame(tick);
+    const isThere = () => end.textContent === "That is all." || list.portions().rows >= wanted;
+    // As fast as portions come; a list that stands still is an error, however many came before.
+    for (let seen = 0, still = performance.now(); !isThere(); await new Promise((done) => setTimeout(done, 10))) {
+      list.scrollTop = list.scrollHeight;
+      if (list.portions().rows !== seen) [seen, still] = [list.portions().rows, performance.now()];
+      else if (performance.now() - still > 20_000) throw new Error(`${seen} rows, and no more for 20 s`);
+    }
+    running = false;
+    frames.sort((a, b) => a - b);
+    return { portions: list.portions(), rows: list.querySelectorAll("tr.row").length, middle: frames[Math.floor(frames.length / 2)], slow: frames[Math.floor(frames.length * 0.99)],
+      last: [...list.querySelectorAll("tr.row")].at(-1).textContent };
+  }, rows);
+}
+
 /** The page of a report of the large project, which is made of a part of its threads where there is none. */
 async function reportOf(server, project) {
   const path = `/sessions/${project}/insights`;
@@ -330,24 +354,7 @@ const tests = {
     }
     const page = await open(server, `/p/${await projectOf(server, "many")}/traces`);
     await counted(page, /12,000 traces/);
-    const seen = await page.evaluate(async () => {
-      const list = document.querySelector("#listing");
-      const frames = [];
-      let last = performance.now();
-      let running = true;
-      const tick = () => { const now = performance.now(); frames.push(now - last); last = now; if (running) requestAnimationFrame(tick); };
-      requestAnimationFrame(tick);
-      const end = performance.now() + 90_000;
-      while (performance.now() < end) {
-        list.scrollTop = list.scrollHeight;
-        await new Promise((done) => setTimeout(done, 25));
-        if (list.querySelector("[data-end]").textContent === "That is all.") break;
-      }
-      running = false;
-      frames.sort((a, b) => a - b);
-      return { portions: list.portions(), rows: list.querySelectorAll("tr.row").length, middle: frames[Math.floor(frames.length / 2)], slow: frames[Math.floor(frames.length * 0.99)],
-        last: [...list.querySelectorAll("tr.row")].at(-1).textContent };
-    });
+    const seen = await scrolled(page, 12_000);
     assert.match(seen.last, /run \d+/);
     assert.equal(seen.portions.all, 1 + Math.ceil((12_000 - 24) / 40));
     assert.ok(seen.rows < 3000, `${seen.rows} rows are in the page`);
@@ -746,6 +753,27 @@ const tests = {
     return page;
   },
 
+  async "a hundred thousand rows scroll fluidly, with a million runs stored"() {
+    const { origin, pathname } = new URL(process.env.LARGE);
+    for (const list of ["traces?scope=all", "threads"]) {
+      const page = await open({ address: origin }, `${pathname}/${list}`);
+      const began = performance.now();
+      const seen = await scrolled(page, 100_000);
+      const took = (performance.now() - began) / 1000;
+      console.log(`        ${list}: ${seen.portions.rows} rows in ${took.toFixed(0)} s, ${seen.rows} of them in the page, a frame ${seen.middle.toFixed(1)} ms, of a hundred the slowest ${seen.slow.toFixed(1)} ms`);
+      assert.ok(seen.portions.rows >= 100_000 || list === "threads", `${seen.portions.rows} rows`);
+      assert.ok(seen.rows < 3000, `${seen.rows} rows are in the page`);
+      assert.ok(seen.slow < 100, `a frame took ${seen.slow} ms`);
+      // Back at the top, and in the middle, rows are there as soon as one is.
+      for (const part of [0, 0.5]) {
+        await page.evaluate((at) => { const one = document.querySelector("#listing"); one.scrollTop = one.scrollHeight * at; }, part);
+        await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
+      }
+      await page.close();
+    }
+    return null;
+  },
+
   async "what one does is there within 100 ms, with a million runs stored"() {
     const { origin, pathname } = new URL(process.env.LARGE);
     const server = { address: origin };
@@ -869,6 +897,24 @@ const tests = {
       form.requestSubmit();
     });
     await goes("report: a conversation is opened", inReport("#threads", "#threads.current .thread-row"), () => document.querySelector("#thread.current .message, #thread.current .talk .empty") !== null, () => document.querySelector("#threads .row-link").click());
+    await goes("report: its map is opened", inReport(), () => document.querySelector("#map.current .map-canvas") !== null, () => { location.hash = "#map"; });
+    await goes("report: its map is coloured by outcome", inReport("#map", "#map.current .map-canvas"), () => [...document.querySelectorAll("#map .map-legend *")].some((one) => one.textContent.startsWith("No failure")), () => {
+      const select = document.querySelector("#map select");
+      select.selectedIndex = [...select.options].findIndex((option) => option.text.includes("outcome"));
+      select.dispatchEvent(new Event("change", { bubbles: true }));
+    });
+    const at = (path, selector) => async () => {
+      await page.goto(`${origin}${path}`);
+      await page.waitForSelector(selector);
+    };
+    await goes("projects: sorted by errors", at("/", "tr.row"), () => /sort=/.test(location.search) && document.querySelector("tr.row") !== null, () => [...document.querySelectorAll("thead a")].find((link) => link.textContent.includes("Errors")).click());
+    await goes("insights: to a new report", at(`${pathname}/insights`, "tr.row"), () => document.querySelector("#condition-form") !== null, () => document.querySelector('a[href$="/insights/new"]').click());
+    await goes("new report: a condition is added to its filter", async () => {
+      await at(`${pathname}/insights/new?mode=manual`, "#condition-form")();
+      await page.locator("#add-filter > summary").click();
+      await page.locator("#condition-form select[name=field]").selectOption("status");
+      await page.locator("#condition-form input[name=value]").fill("error");
+    }, () => document.querySelector("#conditions .condition") !== null, () => document.querySelector("#condition-form").requestSubmit());
     await goes("dashboard: its traces", async () => {
       await charts();
       await page.evaluate(brush);

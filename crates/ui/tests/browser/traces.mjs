@@ -898,7 +898,7 @@ const tests = {
     });
     await goes("report: a conversation is opened", inReport("#threads", "#threads.current .thread-row"), () => document.querySelector("#thread.current .message, #thread.current .talk .empty") !== null, () => document.querySelector("#threads .row-link").click());
     await goes("report: its map is opened", inReport(), () => document.querySelector("#map.current .map-canvas") !== null, () => { location.hash = "#map"; });
-    await goes("report: its map is coloured by outcome", inReport("#map", "#map.current .map-canvas"), () => [...document.querySelectorAll("#map .map-legend *")].some((one) => one.textContent.startsWith("No failure")), () => {
+    await goes("report: its map is coloured by outcome", inReport("#map", "#map.current .map-canvas"), () => [...document.querySelectorAll("#map .legend-entry")].some((one) => one.textContent.startsWith("No failure")), () => {
       const select = document.querySelector("#map select");
       select.selectedIndex = [...select.options].findIndex((option) => option.text.includes("outcome"));
       select.dispatchEvent(new Event("change", { bubbles: true }));

@@ -229,11 +229,11 @@ function readColors() {
 function resize() {
   const { canvas, dots } = map;
   if (!canvas || canvas.clientWidth === 0) return;
-  map.ratio = Math.min(devicePixelRatio || 1, 2);
-  for (const one of [canvas, dots]) {
-    one.width = Math.round(canvas.clientWidth * map.ratio);
-    one.height = Math.round(canvas.clientHeight * map.ratio);
-  }
+  const ratio = Math.min(devicePixelRatio || 1, 2);
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight].map((size) => Math.round(size * ratio));
+  if (ratio === map.ratio && width === dots.width && height === dots.height) return;
+  map.ratio = ratio;
+  for (const one of [canvas, dots]) Object.assign(one, { width, height });
   map.sprites.clear();
   queueDraw("all");
 }
@@ -302,15 +302,21 @@ function drawDots() {
   const [width, height] = extent();
   const radius = radiusOfDots();
   const half = Math.ceil(radius * 1.4 + 3);
+  const { clientWidth: right, clientHeight: bottom } = map.dots;
   // What is pale lies below.
   for (const isPale of map.shown === null ? [false] : [true, false]) {
     pen.globalAlpha = isPale ? 0.1 : 1;
+    const pictures = new Map();
     for (const thread of threads) {
       if (isShown(thread) === isPale) continue;
       const x = PADDING + thread.position[0] * width * scale + dx;
       const y = PADDING + thread.position[1] * height * scale + dy;
-      if (x < -half || y < -half || x > map.dots.clientWidth + half || y > map.dots.clientHeight + half) continue;
-      pen.drawImage(sprite(groups[of[thread.row]], radius, thread.fails && !isPale), x - half, y - half, 2 * half, 2 * half);
+      if (x < -half || y < -half || x > right + half || y > bottom + half) continue;
+      const fails = thread.fails && !isPale;
+      const which = 2 * of[thread.row] + Number(fails);
+      let picture = pictures.get(which);
+      if (!picture) pictures.set(which, picture = sprite(groups[of[thread.row]], radius, fails));
+      pen.drawImage(picture, x - half, y - half, 2 * half, 2 * half);
     }
   }
   pen.globalAlpha = 1;

@@ -910,10 +910,10 @@ const tests = {
     await goes("projects: sorted by errors", at("/", "tr.row"), () => /sort=/.test(location.search) && document.querySelector("tr.row") !== null, () => [...document.querySelectorAll("thead a")].find((link) => link.textContent.includes("Errors")).click());
     await goes("insights: to a new report", at(`${pathname}/insights`, "tr.row"), () => document.querySelector("#condition-form") !== null, () => document.querySelector('a[href$="/insights/new"]').click());
     await goes("new report: a condition is added to its filter", async () => {
-      await at(`${pathname}/insights/new?mode=manual`, "#condition-form")();
+      await at(`${pathname}/insights/new?config=error-analysis`, "#add-filter")();
       await page.locator("#add-filter > summary").click();
-      await page.locator("#condition-form select[name=field]").selectOption("status");
-      await page.locator("#condition-form input[name=value]").fill("error");
+      await page.locator("[data-builder] select[name=field]").selectOption("status");
+      await page.locator("[data-builder] input[name=value]").fill("error");
     }, () => document.querySelector("#conditions .condition") !== null, () => document.querySelector("#condition-form").requestSubmit());
     await goes("dashboard: its traces", async () => {
       await charts();

@@ -21,10 +21,10 @@ pub enum Stage {
     Merge,
     /// Unit: categories that a model names; none where they are named locally.
     Name,
-    /// No unit. A model proposes the top categories and what belongs under them.
-    Arrange,
     /// Unit: threads. A model places those that lie between categories; not begun where none do.
     Assign,
+    /// Unit: categories above others that a model names; none while it still says what belongs under which.
+    Arrange,
     /// No unit.
     Count,
     /// No unit. A model writes the executive summary.
@@ -41,8 +41,8 @@ impl Stage {
             Self::Cluster => "grouping",
             Self::Merge => "merging",
             Self::Name => "naming",
-            Self::Arrange => "arranging",
             Self::Assign => "placing",
+            Self::Arrange => "arranging",
             Self::Count => "counting",
             Self::Conclude => "concluding",
         }

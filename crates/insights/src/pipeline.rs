@@ -132,7 +132,14 @@ pub(crate) async fn of_threads<S: Runs + Memo>(
     ctx.check()?;
 
     let order = model::categories::order(&work, &grouping, &names);
-    let choices = model::place::unclear(&work, &threads, &vectors, &grouping, &names);
+    let placing = model::place::unclear(&work, &threads, &vectors, &grouping, &names);
+    let choices = async {
+        let choices = placing.await?;
+        if work.reads() {
+            ctx.progress.begin(Stage::Arrange, 0);
+        }
+        Ok(choices)
+    };
     // Both know the leaves by their names, and neither waits for the other. Where the money may end
     // the order comes first: it concerns every thread, and what is left out must not be a matter of timing.
     let (order, choices) = match work.config().budget {

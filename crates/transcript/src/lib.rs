@@ -22,7 +22,7 @@ mod tool_runs;
 use assay_domain::{Message, Role, Thread, Trace, Transcript};
 use serde_json::Value;
 
-pub use picture::find as picture;
+pub use picture::{find as picture, is_picture};
 
 /// The messages of any payload: a list of messages, an object that holds one,
 /// a single message, or plain text.

@@ -13,8 +13,19 @@ pub(crate) fn number(base64: &str) -> Option<u64> {
     let data = base64.trim();
     // FNV-1a: it tells the pictures of one run apart, and nobody is to be kept from making two alike.
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    let is_picture = BEGINNINGS.iter().any(|begin| data.starts_with(begin));
-    is_picture.then(|| data.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+    begins(data).then(|| data.bytes().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
+/// Whether a text is a picture, as a data URL or base64, by how it begins.
+#[must_use]
+pub fn is_picture(text: &str) -> bool {
+    /// Shorter base64 is taken for a reference.
+    const SHORTEST: usize = 128;
+    text.starts_with("data:image/") || (text.len() > SHORTEST && begins(text.trim_start()))
+}
+
+fn begins(base64: &str) -> bool {
+    BEGINNINGS.iter().any(|begin| base64.starts_with(begin))
 }
 
 /// The base64 of the picture of a number, wherever it stands in a payload.

@@ -162,6 +162,7 @@ fn a_deep_job_killed_at_any_moment_gives_the_same_bytes_and_no_call_is_paid_twic
     assert!(broken.report == report, "the report is another one");
     let replayed = broken.scene.standin.replayed();
     println!("{} kills while at it, {} questions, {replayed} answers given again", broken.kills, once.len());
+    assert_eq!(broken.kills, kills(), "the job was over before");
     assert!(broken.scene.answered() == once, "questions were paid twice, or others were asked");
     assert_eq!(broken.scene.standin.calls(), once.len() as u64);
 }

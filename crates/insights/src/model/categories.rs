@@ -76,7 +76,6 @@ pub(crate) async fn order(
     if !may_arrange(work, grouping) {
         return Ok(None);
     }
-    work.progress.begin(Stage::Arrange, 0);
     let leaves = leaves(grouping);
     let Some(tops) = propose(work, grouping, &leaves, names).await? else { return Ok(None) };
     let mut top_of: BTreeMap<usize, usize> = BTreeMap::new();
@@ -182,7 +181,9 @@ async fn name_inner(work: &Work<'_>, grouping: &Grouping, names: &mut [Named]) -
         levels.entry(grouping.line(node).count()).or_default().push(node);
     }
     if !levels.is_empty() {
-        work.progress.begin(Stage::Name, levels.values().map(Vec::len).sum());
+        // Where a model reads threads, it has placed some since it named the leaves.
+        let stage = if work.reads() { Stage::Arrange } else { Stage::Name };
+        work.progress.begin(stage, levels.values().map(Vec::len).sum());
     }
     for nodes in levels.into_values().rev() {
         let questions: Vec<(usize, String)> = nodes

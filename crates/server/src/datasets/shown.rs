@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::dataset::{self, Dataset};
-use super::ledger::{Example, SPLITS, VERSION};
+use super::ledger::{self, Example, SPLITS, VERSION};
 use super::snapshot::{At, Order, Selection, load};
 use super::{conditions, export, versions};
 use crate::app::App;
-use crate::error::ApiResult;
+use crate::error::{ApiError, ApiResult};
 use crate::extract::Params;
 
 /// Versions offered by their moment; those with a tag are always there.
@@ -157,6 +157,23 @@ pub(crate) async fn open(
         dataset: listed(dataset, experiments.len()),
         experiments,
     })
+}
+
+/// Inputs and outputs of an example, as it is or was at `as_of`; 404 where there is none.
+pub(crate) async fn payloads(
+    app: &App,
+    dataset: Uuid,
+    example: Uuid,
+    params: &Params,
+) -> ApiResult<[Value; 2]> {
+    let dataset = dataset::find(app, dataset).await?;
+    let found = match versions::moment(Some(&dataset), params.get("as_of"))? {
+        At::Now => ledger::current(app, example).await?,
+        At::Moment(moment) => ledger::at(app, example, moment).await?,
+    };
+    let found = found.filter(|found| found.dataset == dataset.id);
+    let content = found.ok_or_else(|| ApiError::not_found(format!("example {example}")))?.content;
+    Ok([Value::Object(content.inputs), content.outputs.map_or(Value::Null, Value::Object)])
 }
 
 /// The last versions, and all that have a tag.

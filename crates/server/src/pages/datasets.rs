@@ -47,6 +47,7 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/o/{tenant}/datasets", get(list))
         .route("/o/{tenant}/datasets/{dataset}", get(show))
+        .route("/o/{tenant}/datasets/{dataset}/examples/{example}/picture/{number}", get(picture_of))
         // What SDKs print when an experiment begins.
         .route("/o/{tenant}/datasets/{dataset}/compare", get(compare))
 }
@@ -134,6 +135,15 @@ async fn show(visit: Visit, Path((_, dataset)): Path<(String, String)>) -> ApiRe
     })
 }
 
+/// A picture that an example brings with it.
+async fn picture_of(
+    visit: Visit,
+    Path((_, dataset, example, number)): Path<(String, String, String, String)>,
+) -> ApiResult<Response> {
+    let (dataset, example) = (uuid("dataset", &dataset)?, uuid("example", &example)?);
+    picture::out_of(&shown::payloads(&visit.app, dataset, example, &visit.params).await?, &number)
+}
+
 struct Here {
     state: State,
     portion: Portion,
@@ -146,10 +156,15 @@ struct Here {
 }
 
 impl Here {
-    fn page(&self, shell: Shell, opened: Opened) -> DatasetPage {
+    fn page(mut self, shell: Shell, opened: Opened) -> DatasetPage {
         let Opened { dataset, splits, versions, experiments, is_past, all, found, examples } = opened;
         let is_json = self.state.get("view") == Some("json");
         let api = format!("/api/v1/datasets/{}", dataset.id);
+        // Which versions its menu lists concerns the menu alone.
+        let versions_pager = self.versions.pager_of(&self.state, "", versions.len(), ("version", "versions"));
+        let is_in_versions = self.state.get("versions").is_some();
+        let versions_shown = self.versions(&versions, self.state.get("as_of"));
+        self.state = self.state.with(&[("versions", "")]);
         let state = self.state.with(&[("offset", "")]);
         let experiments_pager = self.experiments.pager_of(
             &self.state,
@@ -181,7 +196,7 @@ impl Here {
             views: vec![view("Conversations", "", !is_json), view("JSON", "json", is_json)],
             splits: split_choices(&state, &splits, self.splits, all),
             version_word: if is_past { "Earlier version".to_owned() } else { "Latest version".to_owned() },
-            versions: self.versions(&versions, as_of),
+            versions: versions_shown,
             latest: state.with(&[("as_of", "")]).href(),
             is_past,
             exports: EXPORTS
@@ -197,8 +212,8 @@ impl Here {
             examples: examples.into_iter().map(|case| self.example(case, is_json)).collect(),
             pager: self.portion.pager_of(&self.state, "", found, ("example", "examples")),
             splits_pager: self.splits.pager_of(&self.state, "#examples", splits.len(), ("split", "splits")),
-            versions_pager: self.versions.pager_of(&self.state, "", versions.len(), ("version", "versions")),
-            is_in_versions: self.state.get("versions").is_some(),
+            versions_pager,
+            is_in_versions,
             experiments_pager,
             query: text::line(self.state.get("q").unwrap_or_default()),
             clear: state.with(&[("q", ""), ("split", "")]).href(),
@@ -229,9 +244,11 @@ impl Here {
     fn example(&self, case: Case, is_json: bool) -> ExampleView {
         let medium = |reference: &str, mime_type: Option<&str>| media(&self.links, reference, mime_type);
         let run = |run: RunId| format!("/r/{run}");
-        // An example has no run of its own.
-        let source = case.source_run.map(RunId);
-        let picture = |run: Option<RunId>, number| Some(picture::href(run.or(source)?, number));
+        // It has what it needs, whatever became of the run it was taken from.
+        let as_of = self.state.get("as_of").unwrap_or_default();
+        let as_of: String = byte_serialize(as_of.as_bytes()).collect();
+        let at = format!("{}/examples/{}/picture", self.state.path, case.id);
+        let picture = |_: Option<RunId>, number| Some(format!("{at}/{number:016x}?as_of={as_of}"));
         let places = Places { medium: &medium, picture: &picture, run: &run };
         let talk = |messages: &[assay_domain::Message], nothing: &str| {
             let mut talk = Talk::new(&messages[..messages.len().min(MESSAGES)], &places);

@@ -1,6 +1,9 @@
 //! Lists that are longer than a page: each page holds its part, pagers lead
 //! through all of them in one order, and nothing else of the address is lost.
 
+use assay_domain::report::ReportConfig;
+use assay_domain::{Report, ReportId};
+use assay_store::Catalog as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -70,6 +73,9 @@ fn sizes(pages: &[Vec<String>]) -> Vec<usize> {
 async fn configs_are_paged_and_the_list_of_reports_stays_where_it_is() {
     let server = Server::new();
     let project = project_with(&server, 2).await;
+    // Where there are no more than a page by now, it is the first, with those that everybody has.
+    let only = open(&server, &format!("/p/{project}/insights?configs=20"), &[]).await.text();
+    assert!(only.contains(">built in<"), "{only}");
     for at in 0..45 {
         let config = json!({ "name": format!("saved {at:03}"), "config": { "focus": "usage" }, "schedule_cron": "daily" });
         server.post(&format!("/sessions/{project}/insights/configs"), config).await.ok();
@@ -137,6 +143,39 @@ async fn two_reports_are_chosen_from_pages_one_after_the_other() {
     assert!(other.contains("No other report asks the same"), "{other}");
     // What names no report chooses nothing.
     assert_eq!(named(&choose("?before=nonsense").await, "report ").len(), 50);
+}
+
+/// A report as `assay report` leaves it in the store, without a job.
+async fn by_command(server: &Server, project: &str, number: u128) -> Uuid {
+    let report = Report {
+        version: 1,
+        id: ReportId(Uuid::from_u128(number)),
+        project: project.to_owned(),
+        config: ReportConfig { name: format!("command {number:03}"), ..ReportConfig::usage_patterns() },
+        executive_summary: Default::default(),
+        taxonomy: Default::default(),
+        assignments: Vec::new(),
+        statistics: Default::default(),
+        made: Default::default(),
+    };
+    server.app.store.put_report(&report).await.expect("kept");
+    report.id.0
+}
+
+#[tokio::test]
+async fn reports_that_commands_made_are_compared_like_any_other() {
+    let server = Server::new();
+    let project = server.post("/sessions", json!({ "name": "p" })).await.ok();
+    let place = format!("/p/{}/insights", project["id"].as_str().expect("an id"));
+    let (one, two) = (by_command(&server, "p", 1).await, by_command(&server, "p", 2).await);
+    let choose = open(&server, &format!("{place}/compare"), &[]).await.text();
+    assert_eq!(named(&choose, "command ").len(), 2, "{choose}");
+    let second = open(&server, &format!("{place}/compare?before={one}"), &[]).await.text();
+    assert!(second.contains(&format!("?before={one}&#38;after={two}\"")), "{second}");
+    // From the page of a report, too: the earlier one is what was before.
+    let own = open(&server, &format!("{place}/{two}"), &[]).await.text();
+    assert!(own.contains(&format!("/compare?before={one}&#38;after={two}\"")), "{own}");
+    assert_eq!(open(&server, &format!("{place}/compare?before={one}&after={two}"), &[]).await.status, 200);
 }
 
 #[tokio::test]
@@ -277,4 +316,10 @@ async fn splits_versions_and_experiments_of_a_dataset_are_paged() {
     let tags = walk(&server, &place, "versions", "tag 0", &[]).await;
     assert_eq!(tags.concat(), numbered("tag ", (0..45).rev()));
     assert_eq!(tags.len(), 2);
+    // The place in the menu is left behind by whatever else leads on, so that it opens by itself only when asked for.
+    let in_menu = open(&server, &format!("{place}?versions=40"), &[]).await.text();
+    assert!(in_menu.contains("<details class=\"menu\" open>"), "{in_menu}");
+    let next = leads(&in_menu, "experiments", "next").expect("more experiments");
+    assert!(!next.contains("versions="), "{next}");
+    assert!(!in_menu.contains("name=\"versions\""), "{in_menu}");
 }

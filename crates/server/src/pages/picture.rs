@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header;
+use serde_json::Value;
 
 use super::Visit;
 use crate::error::{ApiError, ApiResult};
@@ -33,7 +34,6 @@ pub(super) fn href(run: RunId, number: u64) -> String {
 
 /// `/r/{run}/picture/{number}`: the bytes, as what they are, whatever was said of them; 404 where they are no picture.
 pub(super) async fn show(visit: Visit, Path((run, number)): Path<(String, String)>) -> ApiResult<Response> {
-    let missing = || ApiError::not_found("picture");
     let row = share::row(&visit.app, RunId(uuid("run", &run)?)).await?;
     let number = u64::from_str_radix(&number, 16).map_err(|_| missing())?;
     let mut found = within(&visit, row.id, number).await?;
@@ -46,7 +46,21 @@ pub(super) async fn show(visit: Visit, Path((run, number)): Path<(String, String
             }
         }
     }
-    let bytes = found.and_then(|data| decode(&data)).ok_or_else(missing)?;
+    answer(found)
+}
+
+/// The picture of a number out of payloads; 404 where it is in none of them.
+pub(super) fn out_of(payloads: &[Value], number: &str) -> ApiResult<Response> {
+    let number = u64::from_str_radix(number, 16).map_err(|_| missing())?;
+    answer(payloads.iter().find_map(|payload| assay_transcript::picture(payload, number)))
+}
+
+fn missing() -> ApiError {
+    ApiError::not_found("picture")
+}
+
+fn answer(data: Option<String>) -> ApiResult<Response> {
+    let bytes = data.and_then(|data| decode(&data)).ok_or_else(missing)?;
     let kind = kind(&bytes).ok_or_else(missing)?;
     let headers = [
         (header::CONTENT_TYPE, kind),
@@ -129,6 +143,37 @@ mod tests {
         server.get(&format!("/r/{run}/picture/0000000000000007")).await.refused(404);
         server.get(&format!("/r/{run}/picture/nonsense")).await.refused(404);
         server.get(&format!("/r/{}/picture/0000000000000007", Uuid::now_v7())).await.refused(404);
+    }
+
+    #[tokio::test]
+    async fn an_example_of_a_dataset_shows_its_own_pictures_whatever_became_of_its_run() {
+        let server = Server::new();
+        let dataset = server.post("/datasets", json!({ "name": "seen" })).await.ok();
+        let content =
+            json!([{ "type": "image_url", "image_url": { "url": format!("data:image/png;base64,{PNG}") } }]);
+        let example = json!({ "dataset_id": dataset["id"], "source_run_id": Uuid::now_v7(),
+            "inputs": { "messages": [{ "role": "user", "content": content }] } });
+        server.post("/examples", example).await.ok();
+        let id = dataset["id"].as_str().expect("an id");
+        let page =
+            open(&server, &format!("/o/61737361-792e-4000-8000-776f726b7370/datasets/{id}"), &[]).await;
+        let [source] = &sources(&page.text())[..] else { panic!("{}", page.text()) };
+        let picture = server.get(source).await;
+        assert_eq!(picture.headers["content-type"], "image/png");
+        let (rest, _) = source.split_once("/picture/").expect("an address");
+        server.get(&format!("{rest}/picture/7")).await.refused(404);
+        let nobody = rest.rsplit_once('/').map(|(examples, _)| format!("{examples}/{}", Uuid::now_v7()));
+        server.get(&format!("{}/picture/7", nobody.expect("a path"))).await.refused(404);
+    }
+
+    #[tokio::test]
+    async fn a_large_picture_is_shown_however_its_message_writes_it() {
+        let server = Server::new();
+        let large = format!("{}{}", &PNG[..PNG.len() - 2], "A".repeat(3 << 20));
+        let (run, project) = sent(&server, &[&format!("data:image/png;base64,{large}"), &large]).await;
+        let page = open(&server, &format!("/p/{project}/traces/{run}"), &[]).await.text();
+        assert_eq!(sources(&page).len(), 2, "{}", page.len());
+        assert!(page.len() < 200_000, "{} bytes", page.len());
     }
 
     #[tokio::test]

@@ -23,10 +23,6 @@ impl Portion {
         Self { name, offset: params.parse(name).ok().flatten().unwrap_or_default(), size }
     }
 
-    pub(super) fn is_first(&self) -> bool {
-        self.offset == 0
-    }
-
     /// The same, or the last part where the list ends before: some of it may be deleted by now.
     pub(super) fn within(self, total: usize) -> Self {
         let last = total.saturating_sub(1) / self.size.max(1) * self.size;

@@ -18,8 +18,10 @@ const KEEP = 4;
 /** So many taken out portions stay in memory. */
 const REMEMBER = 36;
 const NEWS_EVERY = 4000;
-/** Of a row further down than so many portions, the way back is not remembered. */
-const RETURN = 1000;
+/** Of a row further down than so many portions (200,000 rows), the way back is not remembered. */
+const RETURN = 5000;
+/** Rows that did not come are asked for again after so many milliseconds. */
+const AGAIN = 1000;
 
 /** So long a list goes on by itself while nothing is found. */
 const SEEK = 20_000;
@@ -39,24 +41,20 @@ class Portion {
     return new Portion({ from, next, first, length: body.rows.length, body });
   }
 
-  /** Has its rows again; false where they are on their way, or did not come. */
+  /** Has its rows again. */
   async bringBack() {
-    if (this.isLoading) return false;
     if (this.body === null) {
       this.isLoading = true;
       try {
         const page = await fetchDocument(this.from);
         this.body = take(page.querySelector("tbody"));
         this.length = this.body.rows.length;
-      } catch {
-        return false;
       } finally {
         this.isLoading = false;
       }
     }
     this.isIn = true;
     showTimes(this.body);
-    return true;
   }
 }
 
@@ -75,9 +73,8 @@ class List {
     this.isLoading = false;
     this.left = new AbortController();
     this.soughtSince = null;
-    const look = eachFrame(() => this.look());
-    scroller.addEventListener("scroll", look, { passive: true });
-    this.sizes = new ResizeObserver(look);
+    scroller.addEventListener("scroll", eachFrame(() => this.look()), { passive: true });
+    this.sizes = new ResizeObserver(eachFrame(() => this.measureAgain()));
     // Begins with the size it has: the rows are painted before more are asked for.
     this.sizes.observe(scroller);
   }
@@ -94,10 +91,16 @@ class List {
     else this.rowHeight ??= 0;
   }
 
-  /** Rows are of another height now, and so are the gaps. */
+  /** Where rows are of another height now, so are the gaps, and the row at the top stays there. */
   measureAgain() {
+    if (this.left.signal.aborted) return;
+    const before = this.rowHeight;
     this.measure();
-    this.draw();
+    if (before > 0 && this.rowHeight !== before) {
+      const { top } = this;
+      this.draw();
+      this.scroller.scrollTop = top * this.rowHeight;
+    }
     this.look();
   }
 
@@ -105,6 +108,8 @@ class List {
     if (this.left.signal.aborted) return;
     if (this.rowHeight === undefined) this.measure();
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
+    // How many rows are above what is in sight.
+    this.top = this.rowHeight > 0 ? scrollTop / this.rowHeight : 0;
     const far = clientHeight * KEEP;
     const held = this.table.contains(document.activeElement) ? document.activeElement.closest("tbody") : null;
     let top = this.table.tHead.offsetHeight;
@@ -113,7 +118,7 @@ class List {
       const bottom = top + portion.length * this.rowHeight;
       const isNear = bottom > scrollTop - far && top < scrollTop + clientHeight + far;
       if (isNear && !portion.isIn) {
-        this.bringBack(portion);
+        if (!portion.isLoading) this.bringBack(portion);
       } else if (!isNear && portion.isIn && portion.body !== held) {
         portion.isIn = false;
         this.out.push(portion);
@@ -129,7 +134,16 @@ class List {
 
   async bringBack(portion) {
     this.out = this.out.filter((other) => other !== portion);
-    if (await portion.bringBack()) this.draw();
+    try {
+      await portion.bringBack();
+    } catch (error) {
+      if (!this.isCut) toast(`${error.message}. Trying again…`, "bad");
+      this.isCut = true;
+      setTimeout(() => this.look(), AGAIN);
+      return;
+    }
+    this.isCut = false;
+    this.draw();
   }
 
   /** Puts into the table what is to be in it. What stays is not touched: it may have the focus. */
@@ -169,7 +183,7 @@ class List {
   async restore(chain, top) {
     if (this.portions.length !== 1) return;
     this.measure();
-    this.portions.push(...chain.slice(1).map((one) => new Portion(one)));
+    for (const [next, length] of chain.slice(1)) this.portions.push(new Portion({ from: this.portions.at(-1).next, next, length }));
     this.draw();
     const back = this.bringBack(this.portions.at(-1));
     this.scroller.scrollTop = top;
@@ -377,7 +391,7 @@ function remember(event) {
   const row = event.target.closest?.("#listing tr.row");
   if (!row || !list) return;
   const at = list.portions.findIndex((portion) => portion.body?.contains(row));
-  const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ from, next, length }) => ({ from, next, length })) : [];
+  const chain = at > 0 && at < RETURN ? list.portions.slice(0, at + 1).map(({ next, length }) => [next, length]) : [];
   try {
     sessionStorage.setItem(remembered(), JSON.stringify({ id: row.dataset.id, search: location.search, top: list.scroller.scrollTop, chain }));
   } catch { /* storage is off: the focus begins at the top */ }

@@ -376,6 +376,24 @@ const tests = {
     assert.ok(Math.abs(close.all - 12_000 * 30) < 60, `${close.all} px`);
     await page.locator("#density").click();
     assert.equal((await sizes()).row, 40);
+    // On a narrow page rows are cards; what is in sight stays there, also on the way back.
+    await page.evaluate(() => { document.querySelector("#listing").scrollTop = 60_000; });
+    const atTop = () => page.evaluate(() => {
+      const list = document.querySelector("#listing");
+      const edge = list.getBoundingClientRect().top + list.querySelector("thead").offsetHeight;
+      const row = [...list.querySelectorAll("tr.row")].find((one) => one.getBoundingClientRect().bottom > edge + 1);
+      return row ? Number(/run (\d+)/.exec(row.textContent)[1]) : null;
+    });
+    const isIn = () => page.waitForFunction(() => document.elementFromPoint(200, 500)?.closest("tr.row"));
+    await isIn();
+    const top = await atTop();
+    for (const [width, height] of [[375, 70], [1280, 40]]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.waitForFunction((least) => Math.abs(document.querySelector("#listing tr.row").getBoundingClientRect().height - least) < 40, height === 40 ? 40 : 130);
+      await isIn();
+      const now = await atTop();
+      assert.ok(Math.abs(now - top) <= 2, `${now}, and before ${top}, ${width} px wide`);
+    }
     // Whoever comes back from a row far down finds it again, not the top of the list.
     await page.evaluate(() => { document.querySelector("#listing").scrollTop = 150_000; });
     await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
@@ -769,6 +787,17 @@ const tests = {
         await page.evaluate((at) => { const one = document.querySelector("#listing"); one.scrollTop = one.scrollHeight * at; }, part);
         await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
       }
+      // Whoever opens the last row comes back to it.
+      await page.evaluate(() => { const one = document.querySelector("#listing"); one.scrollTop = one.scrollHeight; });
+      await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
+      const far = await page.evaluate(() => {
+        const row = document.elementFromPoint(400, 600).closest("tr.row");
+        row.querySelector(".row-link").click();
+        return row.dataset.id;
+      });
+      await arrived(page, "#detail, .turn");
+      await page.keyboard.press("Escape");
+      await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, far);
       await page.close();
     }
     return null;

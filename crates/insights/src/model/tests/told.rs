@@ -25,7 +25,10 @@ impl Progress for Told {
 
 #[tokio::test]
 async fn steps_in_which_many_questions_are_asked_tell_how_many_and_none_goes_back() {
-    for tier in [Tier::Names, Tier::Deep] {
+    let levels = || Shape::Levels(vec![6, 2]);
+    for (tier, shape) in
+        [(Tier::Names, Shape::Automatic), (Tier::Deep, Shape::Automatic), (Tier::Deep, levels())]
+    {
         let script = Script::new(|request| match request.stage.as_ref() {
             "summarize" => {
                 let text = &request.messages[0].text;
@@ -45,7 +48,7 @@ async fn steps_in_which_many_questions_are_asked_tell_how_many_and_none_goes_bac
             }
             _ => Line::Json(decent(request)),
         });
-        let (config, told) = (ReportConfig { tier, ..deep() }, Told::default());
+        let (config, told) = (ReportConfig { tier, shape: shape.clone(), ..deep() }, Told::default());
         let store = crate::test_corpus::store(VARIED).await;
         let report = watched_report_of(store, &script, &config, 4, None, &told).await.expect("a report");
         let stages = told.stages();
@@ -60,10 +63,11 @@ async fn steps_in_which_many_questions_are_asked_tell_how_many_and_none_goes_bac
             stages.iter().filter(|(stage, ..)| *stage == which).map(|(_, total, _)| total).sum()
         };
         assert!(calls("name") > 0);
-        assert_eq!(total(Stage::Name), calls("name"), "{tier:?}");
+        assert_eq!(total(Stage::Name) + total(Stage::Arrange), calls("name"), "{tier:?}");
+        assert_eq!(total(Stage::Arrange) > 0, shape == levels());
         assert_eq!(total(Stage::Merge), calls("merge"), "{tier:?}");
         assert_eq!(total(Stage::Assign), calls("assign"), "{tier:?}");
-        assert_eq!(total(Stage::Merge) > 0, tier == Tier::Deep);
+        assert_eq!(total(Stage::Merge) > 0, tier == Tier::Deep && shape == Shape::Automatic);
         assert_eq!(total(Stage::Summarize), if tier == Tier::Deep { VARIED.threads } else { 0 });
     }
 }

@@ -169,8 +169,8 @@ const STEPS: [(Stage, &str, &str, &[Tier]); 10] = [
     (Stage::Cluster, "Group", "", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Merge, "Merge", "pair", &[Tier::Deep]),
     (Stage::Name, "Name", "category", &[Tier::Local, Tier::Names, Tier::Deep]),
-    (Stage::Arrange, "Arrange", "", &[Tier::Deep]),
     (Stage::Assign, "Place", "thread", &[Tier::Deep]),
+    (Stage::Arrange, "Arrange", "category", &[Tier::Deep]),
     (Stage::Count, "Count", "", &[Tier::Local, Tier::Names, Tier::Deep]),
     (Stage::Conclude, "Conclude", "", &[Tier::Names, Tier::Deep]),
 ];
@@ -340,7 +340,7 @@ fn unmet(job: &Job) -> Vec<String> {
 async fn config_rows(visit: &Visit, project: &Project, state: &State) -> ApiResult<(Vec<ConfigRow>, Pager)> {
     let portion = Portion::read(&visit.params, "configs", CONFIGS);
     let (saved, total) = portion.records(&visit.app.store, configs::query(Some(project.id))).await?;
-    let mut shown = if portion.is_first() { configs::prebuilt(project.id) } else { Vec::new() };
+    let mut shown = if portion.places(total).start == 0 { configs::prebuilt(project.id) } else { Vec::new() };
     for record in saved {
         shown.push(SavedConfig::of(record)?);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use assay_domain::job::JobStatus;
 use assay_domain::{Message, Report, Role, ThreadId, format};
-use assay_store::Runs as _;
+use assay_store::{Project, Runs as _};
 use assay_ui::web::Tab;
 use assay_ui::web::report::{self, EditRow, Partial, ReportFrame, ReportPage, UnfinishedPage};
 use assay_ui::{Spoken, text};
@@ -19,7 +19,7 @@ use super::super::portion::Portion;
 use super::super::squeeze::{pack, say_packed, squeeze, unpacks};
 use super::super::state::State;
 use super::super::{Visit, page};
-use super::{Found, api, place};
+use super::{Found, api, compare, place};
 use crate::access::permission::{Action, Area, Permission};
 use crate::error::{ApiError, ApiResult};
 use crate::insights::edits::{self, Edited};
@@ -38,7 +38,8 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> ApiResult<Response> {
     let mut found = Found::of(&visit, &project, &report).await?;
-    let here = format!("{}/{}", place(&found.project), found.id());
+    let id = found.id();
+    let here = format!("{}/{id}", place(&found.project));
     let name = found.name().to_owned();
     let Some(report) = found.report.take() else { return Ok(unfinished(&visit, &found)) };
     let Found { project, entry, .. } = &found;
@@ -65,11 +66,11 @@ pub(super) async fn show(
         project_place: format!("/p/{}", project.id),
         api: entry.as_ref().map(|entry| format!("{}/{}", api(project), entry.job.id)).unwrap_or_default(),
         list: place(project),
-        again: format!("{}/new?job={}", place(project), found.id()),
+        again: format!("{}/new?job={id}", place(project)),
         made: entry.as_ref().map(|entry| entry.state.finished_at.into()).unwrap_or_default(),
         partial: partial(&report),
         paid: entry.as_ref().map(paid).unwrap_or_default(),
-        others: others(&visit, &found).await?,
+        others: others(&visit, project, id).await?,
         edits_total: edits.len(),
         edits_pager: portion.pager_of(&state, "", edits.len(), ("change", "changes")),
         is_in_edits: state.get("edits").is_some(),
@@ -227,20 +228,16 @@ fn progress(entry: &queue::Entry) -> Vec<(&'static str, String)> {
 }
 
 /// Other reports of the project: what they are called, and where the comparison is.
-async fn others(visit: &Visit, found: &Found) -> ApiResult<Vec<(String, String)>> {
-    let here = found.id();
-    let jobs = queue::list(&visit.app.store, Some(found.project.id)).await?;
+async fn others(visit: &Visit, project: &Project, here: Uuid) -> ApiResult<Vec<(String, String)>> {
+    let all = compare::made(visit, project).await?;
+    let Some(own) = all.iter().find(|one| one.id == here) else { return Ok(Vec::new()) };
     // Use and failures are counted apart.
-    let focus = found.entry.as_ref().map(|own| own.job.config.focus);
-    let is_alike = |entry: &&queue::Entry| focus.is_none_or(|focus| entry.job.config.focus == focus);
-    let done =
-        jobs.iter().filter(|entry| entry.state.report.is_some() && entry.job.id != here).filter(is_alike);
-    let link = |entry: &queue::Entry| {
+    let done = all.iter().filter(|one| one.id != here && one.asks_as(own));
+    let link = |one: &compare::Made| {
         // The earlier one is "before".
-        let is_older = found.entry.as_ref().is_some_and(|own| own.job.created_at < entry.job.created_at);
-        let (before, after) = if is_older { (here, entry.job.id) } else { (entry.job.id, here) };
-        let href = format!("{}/compare?before={before}&after={after}", place(&found.project));
-        (format!("{}, {}", format::day(entry.job.created_at), text::name(&entry.job.name)), href)
+        let (before, after) = if own.at < one.at { (here, one.id) } else { (one.id, here) };
+        let href = format!("{}/compare?before={before}&after={after}", place(project));
+        (one.named(), href)
     };
     Ok(done.take(OTHERS).map(link).collect())
 }

@@ -82,7 +82,7 @@ pub(super) fn weight(value: &Value, enough: usize) -> usize {
 
 /// The same where pictures are shown from where they lie, and not laid out.
 pub(super) fn weight_to_read(value: &Value, enough: usize) -> usize {
-    weighed(value, enough, |words| if words.starts_with("data:image/") { 64 } else { words.len() })
+    weighed(value, enough, |words| if assay_transcript::is_picture(words) { 64 } else { words.len() })
 }
 
 fn weighed(value: &Value, enough: usize, of_text: impl Fn(&str) -> usize) -> usize {

@@ -99,6 +99,12 @@ fn leaves(report: &Report) -> Vec<&Category> {
     leaves
 }
 
+/// Whether a category is another one or below it.
+fn is_within(report: &Report, node: &Category, other: &Category) -> bool {
+    let parent = |id: &String| report.taxonomy.nodes.iter().find(|node| node.id == *id)?.parent.as_ref();
+    std::iter::successors(Some(&node.id), |id| parent(id)).any(|id| *id == other.id)
+}
+
 fn is_telling(node: &Category) -> bool {
     matches!(node.kind, CategoryKind::Discovered | CategoryKind::Predefined) && node.statistics.threads > 0
 }
@@ -179,16 +185,15 @@ impl Writer<'_> {
         self.say(&template, values, &[]);
     }
 
-    /// Of the leaves whose failure rate stands out, the one with most failures beyond the overall rate.
+    /// Of the leaves whose failure rate stands out, the one with most failures beyond the overall rate; where none
+    /// does by itself, of the categories above them.
     fn failing_category(&mut self) {
         let report = self.report;
         let overall = report.statistics.failure_rate.value;
-        let standing = leaves(report).into_iter().filter(|node| node.statistics.failures_stand_out);
-        let worst = standing.max_by(|a, b| {
-            excess_failures(a, overall).total_cmp(&excess_failures(b, overall)).then(b.id.cmp(&a.id))
-        });
-        let Some(node) = worst else {
-            let template = match leaves(report).len() {
+        let leaves = leaves(report);
+        let above: Vec<&Category> = report.taxonomy.nodes.iter().filter(|node| is_telling(node)).collect();
+        let Some(node) = worst(&leaves, overall).or_else(|| worst(&above, overall)) else {
+            let template = match leaves.len() {
                 0 | 1 => "{0} of all threads show a failure",
                 _ => {
                     "{0} of all threads show a failure, and no category fails clearly more often than the others"
@@ -197,7 +202,12 @@ impl Writer<'_> {
             self.say(template, vec![all(Measure::FailureRate)], &[]);
             return self.signals();
         };
-        let reference = self.highlight(node, |one| one.failure.is_some(), "shows how this category fails");
+        let below = leaves.into_iter().filter(|leaf| is_within(report, leaf, node));
+        let shown = below
+            .max_by(|a, b| a.statistics.failures.cmp(&b.statistics.failures).then_with(|| b.id.cmp(&a.id)));
+        let reference = shown.and_then(|leaf| {
+            self.highlight(leaf, |one| one.failure.is_some(), "shows how this category fails")
+        });
         let template = format!(
             "“{}” fails more than the rest: {{0}} of its threads show a failure, against {{1}} overall{}",
             escape(&node.name),
@@ -563,6 +573,13 @@ fn of(node: &Category, measure: Measure) -> Query {
 }
 
 /// How many more threads fail than at the overall rate.
+/// Of those whose failure rate stands out, the one with most failures beyond the overall rate.
+fn worst<'a>(nodes: &[&'a Category], overall: f64) -> Option<&'a Category> {
+    nodes.iter().copied().filter(|node| node.statistics.failures_stand_out).max_by(|a, b| {
+        excess_failures(a, overall).total_cmp(&excess_failures(b, overall)).then(b.id.cmp(&a.id))
+    })
+}
+
 fn excess_failures(node: &Category, overall: f64) -> f64 {
     (node.statistics.failure_rate.value - overall) * node.statistics.estimated_threads
 }

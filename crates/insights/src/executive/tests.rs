@@ -38,6 +38,31 @@ fn the_luckless_one_of_many_categories_is_not_said_to_fail_more() {
 }
 
 #[test]
+fn what_only_a_category_above_shows_is_said_of_it() {
+    // Of ten leaves none fails clearly more often; the four below "top" do together.
+    let mut nodes = vec![category("top", None, CategoryKind::Discovered)];
+    let mut assignments = Vec::new();
+    for leaf in 0..10 {
+        let id = format!("leaf{leaf}");
+        nodes.push(category(&id, (leaf < 4).then_some("top"), CategoryKind::Discovered));
+        for number in 0..20 {
+            let mut one = assignment(assignments.len(), &id);
+            one.status = Status::Success;
+            one.failure = (number < if leaf < 4 { 5 } else { 1 }).then(|| "way".to_owned());
+            assignments.push(one);
+        }
+    }
+    let made = complete(nodes, assignments);
+    let marked = |node: &&Category| node.statistics.failures_stand_out;
+    let marked: Vec<&str> = made.taxonomy.nodes.iter().filter(marked).map(|node| node.id.as_str()).collect();
+    assert_eq!(marked, ["top"]);
+    assert!(says(&made, "“Name top” fails more than the rest: 25.0 %"), "{:?}", made.executive_summary);
+    assert!(!says(&made, "no category fails clearly more often"));
+    let shown = &made.executive_summary.highlights[0];
+    assert!(shown.category.starts_with("leaf"), "{shown:?}");
+}
+
+#[test]
 fn what_does_not_differ_is_not_said_to_be_lowest_or_slowest() {
     let made = report(&[("a", 20, 2), ("b", 20, 2), ("c", 20, 2)]);
     assert!(says(&made, "Feedback “helpful” is 1.00 on average over all threads that have it"));

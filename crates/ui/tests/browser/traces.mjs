@@ -130,6 +130,19 @@ function scrolled(page, rows) {
   }, rows);
 }
 
+/** Opens a row that is in sight and leads back: to that row, not to the top of the list. */
+async function opensAndComesBack(page) {
+  await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
+  const opened = await page.evaluate(() => {
+    const row = document.elementFromPoint(400, 600).closest("tr.row");
+    row.querySelector(".row-link").click();
+    return row.dataset.id;
+  });
+  await arrived(page, "#detail, .turn");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, opened);
+}
+
 /** The page of a report of the large project, which is made of a part of its threads where there is none. */
 async function reportOf(server, project) {
   const path = `/sessions/${project}/insights`;
@@ -396,15 +409,7 @@ const tests = {
     }
     // Whoever comes back from a row far down finds it again, not the top of the list.
     await page.evaluate(() => { document.querySelector("#listing").scrollTop = 150_000; });
-    await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
-    const far = await page.evaluate(() => {
-      const row = document.elementFromPoint(400, 600).closest("tr.row");
-      row.querySelector(".row-link").click();
-      return row.dataset.id;
-    });
-    await arrived(page, "#detail");
-    await page.keyboard.press("Escape");
-    await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, far);
+    await opensAndComesBack(page);
     assert.ok(await page.evaluate(() => document.querySelector("#listing").scrollTop) > 100_000);
     await page.locator("#density").click();
     await page.reload();
@@ -789,15 +794,7 @@ const tests = {
       }
       // Whoever opens the last row comes back to it.
       await page.evaluate(() => { const one = document.querySelector("#listing"); one.scrollTop = one.scrollHeight; });
-      await page.waitForFunction(() => document.elementFromPoint(400, 600)?.closest("tr.row"));
-      const far = await page.evaluate(() => {
-        const row = document.elementFromPoint(400, 600).closest("tr.row");
-        row.querySelector(".row-link").click();
-        return row.dataset.id;
-      });
-      await arrived(page, "#detail, .turn");
-      await page.keyboard.press("Escape");
-      await page.waitForFunction((id) => document.activeElement?.closest("tr.row")?.dataset.id === id, far);
+      await opensAndComesBack(page);
       await page.close();
     }
     return null;
